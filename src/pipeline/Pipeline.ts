@@ -1,0 +1,220 @@
+/** Tasks joined into a graph by what they need: planned to data, or run. */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Cause from "effect/Cause"
+import * as Graph from "effect/Graph"
+import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
+import type { Plan, PlannedTask } from "./Plan.ts"
+import { CurrentTask, RunEvent, RunEvents } from "./RunEvent.ts"
+import type * as Task from "./Task.ts"
+
+/** Tasks in an order that respects what they need. */
+export interface Pipeline<out T extends Task.Any> {
+  readonly name: string
+  readonly tasks: ReadonlyArray<T>
+  /** For each task the names of those that must have ended before: its needs, and its session's former task. */
+  readonly waits: ReadonlyMap<string, ReadonlyArray<string>>
+}
+
+/** What a run gives: each task's result under its name. */
+export type Results<T extends Task.Any> = {
+  readonly [Name in T["name"]]: Task.Result<Extract<T, { readonly name: Name }>>
+}
+
+/** A planned pipeline: the plan, and the run that does exactly this plan. */
+export interface PlannedPipeline<T extends Task.Any> {
+  readonly plan: Plan
+  readonly run: Effect.Effect<Results<T>, Task.Failure<T>, Task.Services<T>>
+}
+
+/** A pipeline that cannot be built; the mistake is the programmer's. */
+export class PipelineInvalid extends Error {
+  override readonly name = "PipelineInvalid"
+}
+
+/** How many tasks may run at once. */
+const concurrency = 4
+
+/**
+ * Builds a pipeline.
+ *
+ * Tasks on one session become a chain, in the order given, where their needs do not order them already: a sibling's
+ * statement would otherwise fall into another's savepoint.
+ *
+ * @param outside names of tasks of an enclosing pipeline that these may need
+ * @throws PipelineInvalid on two tasks of one name, a missing need, or a cycle (which it names)
+ */
+export const make = <const T extends Task.Any>(
+  name: string,
+  tasks: ReadonlyArray<T>,
+  outside: ReadonlyArray<string> = []
+): Pipeline<T> => {
+  const invalid = (problem: string): never => {
+    throw new PipelineInvalid(`Pipeline "${name}": ${problem}`)
+  }
+  const indices = new Map<string, number>()
+  const waits = new Map<string, Array<string>>()
+  const graph = Graph.directed<T, void>((mutable) => {
+    for (const task of tasks) {
+      if (indices.has(task.name)) invalid(`two tasks are named "${task.name}".`)
+      indices.set(task.name, Graph.addNode(mutable, task))
+      waits.set(task.name, [])
+    }
+    for (const task of tasks) {
+      for (const need of task.needs) {
+        const index = indices.get(need)
+        if (index !== undefined) {
+          Graph.addEdge(mutable, index, indices.get(task.name)!, undefined)
+          waits.get(task.name)!.push(need)
+        } else if (!outside.includes(need)) invalid(`task "${task.name}" needs "${need}", which is not in it.`)
+      }
+    }
+  })
+  const cycle = Graph.findCycle(graph)
+  if (Option.isSome(cycle)) {
+    const names = cycle.value.path.map((index) => Option.getOrThrow(Graph.getNode(graph, index)).name)
+    invalid(`its tasks need each other in a circle: ${names.join(" -> ")}.`)
+  }
+  const order = stableOrder(graph, tasks, indices)
+  const last = new Map<string, string>()
+  for (const task of order) {
+    if (task.session === undefined) continue
+    const former = last.get(task.session)
+    if (former !== undefined && !waits.get(task.name)!.includes(former)) waits.get(task.name)!.push(former)
+    last.set(task.session, task.name)
+  }
+  return { name, tasks: order, waits }
+}
+
+/** A topological order that keeps the given order wherever the needs allow it. */
+const stableOrder = <T extends Task.Any>(
+  graph: Graph.DirectedGraph<T, void>,
+  tasks: ReadonlyArray<T>,
+  indices: ReadonlyMap<string, number>
+): ReadonlyArray<T> => {
+  const done = new Set<number>()
+  const order: Array<T> = []
+  while (order.length < tasks.length) {
+    for (const task of tasks) {
+      const index = indices.get(task.name)!
+      if (done.has(index) || !Graph.predecessors(graph, index).every((need) => done.has(need))) continue
+      done.add(index)
+      order.push(task)
+      break
+    }
+  }
+  return order
+}
+
+/** Steps by task name. What a single one of them can fail with is only known as one of the pipeline's failures. */
+type Steps<T extends Task.Any> = ReadonlyMap<string, StepOf<T>>
+
+type StepOf<T extends Task.Any> = Task.Step<unknown, unknown, Task.Failure<T>, Task.Services<T>, Task.Lookup>
+
+const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pipeline<T>, outer: Task.Lookup) {
+  const steps = new Map<string, StepOf<T>>()
+  const planned: Task.Lookup = (name) => (steps.has(name) ? steps.get(name)!.value : outer(name))
+  const tasks: Array<PlannedTask> = []
+  for (const task of pipeline.tasks) {
+    const step = yield* task.plan(planned) as Effect.Effect<StepOf<T>, Task.Failure<T>, Task.Services<T>>
+    steps.set(task.name, step)
+    tasks.push({
+      name: task.name,
+      title: task.title,
+      needs: pipeline.waits.get(task.name)!,
+      ...(task.session === undefined ? {} : { session: task.session }),
+      rows: step.rows
+    })
+  }
+  return { plan: { pipeline: pipeline.name, tasks } satisfies Plan, steps: steps as Steps<T> }
+})
+
+/** Plans every task, in order, without changing anything. */
+export const plan = <T extends Task.Any>(
+  pipeline: Pipeline<T>
+): Effect.Effect<PlannedPipeline<T>, Task.Failure<T>, Task.Services<T>> =>
+  Effect.map(planSteps(pipeline, unknownTask), ({ plan, steps }) => ({
+    plan,
+    run: execute(pipeline, steps, unknownTask)
+  })).pipe(Effect.withSpan("Pipeline.plan"))
+
+const unknownTask: Task.Lookup = (name) => {
+  throw new PipelineInvalid(`No task "${name}" has been planned.`)
+}
+
+const execute = Effect.fnUntraced(function* <T extends Task.Any>(
+  pipeline: Pipeline<T>,
+  steps: Steps<T>,
+  outer: Task.Lookup
+) {
+  const results = new Map<string, unknown>()
+  const lookup: Task.Lookup = (name) => (results.has(name) ? results.get(name) : outer(name))
+  const ended = new Map<string, Deferred.Deferred<void>>()
+  for (const task of pipeline.tasks) ended.set(task.name, yield* Deferred.make<void>())
+  const permits = yield* Semaphore.make(concurrency)
+  yield* Effect.forEach(
+    pipeline.tasks,
+    Effect.fnUntraced(function* (task) {
+      for (const need of pipeline.waits.get(task.name)!) yield* Deferred.await(ended.get(need)!)
+      const run = Effect.suspend(() => steps.get(task.name)!.run(lookup))
+      results.set(task.name, yield* Semaphore.withPermit(permits, observed(task, run)))
+      yield* Deferred.succeed(ended.get(task.name)!, undefined)
+    }),
+    { concurrency: "unbounded", discard: true }
+  )
+  return Object.fromEntries(results) as Results<T>
+})
+
+/** Tells the run's listeners how the task fares, and names its span. */
+const observed = <A, E, R>(task: Task.Any, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const publish = yield* RunEvents
+    const begun = yield* Clock.currentTimeMillis
+    yield* publish(RunEvent.cases.TaskStarted.make({ task: task.name, title: task.title }))
+    return yield* Effect.onExit(run, (exit) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const ended = { task: task.name, milliseconds: now - begun }
+        return publish(
+          Exit.isSuccess(exit)
+            ? RunEvent.cases.TaskFinished.make(ended)
+            : RunEvent.cases.TaskFailed.make({ ...ended, message: failureMessage(exit.cause) })
+        )
+      })
+    )
+  }).pipe(Effect.provideService(CurrentTask, task.name), Effect.withSpan(`task ${task.name}`))
+
+const failureMessage = (cause: Cause.Cause<unknown>): string => {
+  if (Cause.hasInterruptsOnly(cause)) return "interrupted"
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}
+
+/**
+ * A whole pipeline as one task, with something around its run: a transaction, a lock, a time limit.
+ *
+ * Its rows are those of the inner tasks. Inner tasks may need what this one needs.
+ */
+export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
+  name: Name,
+  options: {
+    readonly title: string
+    readonly session?: string
+    readonly needs: ReadonlyArray<Task.Any>
+    readonly pipeline: Pipeline<T>
+    readonly around: (run: Effect.Effect<Results<T>, Task.Failure<T>, Task.Services<T>>) => Effect.Effect<A, E, R>
+  }
+): Task.Task<Name, Plan, A, E | Task.Failure<T>, R | Task.Services<T>> => ({
+  name,
+  title: options.title,
+  session: options.session,
+  needs: options.needs.map((task) => task.name),
+  plan: (outer) =>
+    Effect.map(planSteps(options.pipeline, outer), ({ plan, steps }) => ({
+      value: plan,
+      rows: plan.tasks.flatMap((task) => task.rows),
+      run: (results) => options.around(execute(options.pipeline, steps, results))
+    }))
+})

@@ -1,0 +1,50 @@
+/** What happens while a pipeline runs, for whoever draws or records it. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/** An event of a run. Times are milliseconds. */
+export const RunEvent = Schema.TaggedUnion({
+  TaskStarted: { task: Schema.String, title: Schema.String },
+  /** Counts so far; `total` where it is known beforehand. */
+  TaskProgress: {
+    task: Schema.String,
+    what: Schema.String,
+    done: Schema.Finite,
+    total: Schema.optionalKey(Schema.Finite),
+    unit: Schema.Literals(["bytes", "rows", "statements"])
+  },
+  /** Something a reader of the report should know: skipped, adapted, fell back, with the reason. */
+  TaskNote: { task: Schema.String, note: Schema.String },
+  TaskFinished: { task: Schema.String, milliseconds: Schema.Finite },
+  TaskFailed: { task: Schema.String, milliseconds: Schema.Finite, message: Schema.String }
+})
+export type RunEvent = typeof RunEvent.Type
+
+/** Where events go. By default nowhere. */
+export const RunEvents = Context.Reference<(event: RunEvent) => Effect.Effect<void>>("pgark/pipeline/RunEvents", {
+  defaultValue: () => () => Effect.void
+})
+
+/** The name of the task that is running, for events from deep inside it. */
+export const CurrentTask = Context.Reference<string>("pgark/pipeline/CurrentTask", { defaultValue: () => "" })
+
+/** Adds a note to the running task. */
+export const note = Effect.fnUntraced(function* (text: string) {
+  const publish = yield* RunEvents
+  yield* publish(RunEvent.cases.TaskNote.make({ task: yield* CurrentTask, note: text }))
+})
+
+/** Tells how far the running task is. */
+export const progress = Effect.fnUntraced(function* (
+  what: string,
+  done: number,
+  unit: "bytes" | "rows" | "statements",
+  total?: number
+) {
+  const publish = yield* RunEvents
+  const task = yield* CurrentTask
+  yield* publish(
+    RunEvent.cases.TaskProgress.make({ task, what, done, unit, ...(total === undefined ? {} : { total }) })
+  )
+})

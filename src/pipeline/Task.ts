@@ -1,0 +1,114 @@
+/**
+ * A named, typed step of a verb.
+ *
+ * A task is planned first: an Effect that only reads and gives a {@link Step}, which is the rows of the plan together
+ * with the Effect that does exactly these rows. A dry run stops there; a run goes on with the same step. So what was
+ * shown is what is done.
+ */
+import * as Effect from "effect/Effect"
+import type { PlanRow } from "./Plan.ts"
+
+/** What planning a task gives. */
+export interface Step<out V, out A, out E, out R, in Results> {
+  /** What later tasks may know when they are planned. */
+  readonly value: V
+  readonly rows: ReadonlyArray<PlanRow>
+  /** Does the rows. It is given the results of the tasks that it needs. */
+  readonly run: (results: Results) => Effect.Effect<A, E, R>
+}
+
+/** Values by task, as a pipeline hands them to its tasks. */
+export type Lookup = (task: string) => unknown
+
+/**
+ * @typeParam V what is known once it is planned
+ * @typeParam A what its run gives
+ */
+export interface Task<out Name extends string, out V, out A, out E, out R> {
+  readonly name: Name
+  readonly title: string
+  /** The database session it works on: tasks of one session never overlap. */
+  readonly session: string | undefined
+  readonly needs: ReadonlyArray<string>
+  readonly plan: (planned: Lookup) => Effect.Effect<Step<V, A, E, R, Lookup>, E, R>
+}
+
+/** Any task. */
+export type Any = Task<string, unknown, unknown, unknown, unknown>
+
+/** Tasks by the name under which another one refers to them. */
+export type Needs = Readonly<Record<string, Any>>
+
+export type Planned<T> = T extends Task<string, infer V, infer _A, infer _E, infer _R> ? V : never
+export type Result<T> = T extends Task<string, infer _V, infer A, infer _E, infer _R> ? A : never
+export type Failure<T> = T extends Task<string, infer _V, infer _A, infer E, infer _R> ? E : never
+export type Services<T> = T extends Task<string, infer _V, infer _A, infer _E, infer R> ? R : never
+
+type PlannedNeeds<N extends Needs> = { readonly [K in keyof N]: Planned<N[K]> }
+type ResultsOfNeeds<N extends Needs> = { readonly [K in keyof N]: Result<N[K]> }
+
+const pick = (needs: Needs, lookup: Lookup): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(needs).map(([key, task]) => [key, lookup(task.name)]))
+
+/**
+ * Makes a task.
+ *
+ * @param options.needs the tasks whose planned values `plan`, and whose results the step's `run`, are given
+ * @param options.after names of tasks that must have ended before, without a value from them
+ */
+export const make = <
+  const Name extends string,
+  V,
+  A,
+  E = never,
+  R = never,
+  E2 = never,
+  R2 = never,
+  const N extends Needs = {}
+>(
+  name: Name,
+  options: {
+    readonly title: string
+    readonly session?: string
+    readonly needs?: N
+    readonly after?: ReadonlyArray<string>
+    readonly plan: (needs: PlannedNeeds<N>) => Effect.Effect<Step<V, A, E2, R2, ResultsOfNeeds<N>>, E, R>
+  }
+): Task<Name, V, A, E | E2, R | R2> => {
+  const needs: Needs = options.needs ?? {}
+  return {
+    name,
+    title: options.title,
+    session: options.session,
+    needs: [...Object.values(needs).map((task) => task.name), ...(options.after ?? [])],
+    // The lookup holds under each name what the task of that name gave; the record's type says the same.
+    plan: (planned) =>
+      Effect.map(options.plan(pick(needs, planned) as PlannedNeeds<N>), (step) => ({
+        ...step,
+        run: (results) => step.run(pick(needs, results) as ResultsOfNeeds<N>)
+      }))
+  }
+}
+
+/** A task that only reads: what it finds is known when it is planned, and a run has nothing left to do. */
+export const read = <const Name extends string, V, E, R, const N extends Needs = {}>(
+  name: Name,
+  options: {
+    readonly title: string
+    readonly session?: string
+    readonly needs?: N
+    readonly plan: (needs: PlannedNeeds<N>) => Effect.Effect<V, E, R>
+    readonly rows?: (value: V) => ReadonlyArray<PlanRow>
+  }
+): Task<Name, V, V, E, R> =>
+  make<Name, V, V, E, R, never, never, N>(name, {
+    title: options.title,
+    ...(options.session === undefined ? {} : { session: options.session }),
+    ...(options.needs === undefined ? {} : { needs: options.needs }),
+    plan: (needs) =>
+      Effect.map(options.plan(needs), (value) => ({
+        value,
+        rows: options.rows?.(value) ?? [],
+        run: () => Effect.succeed(value)
+      }))
+  })

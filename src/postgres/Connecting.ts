@@ -1,0 +1,158 @@
+/** Opening a `pg` connection as libpq would, cancelling on it, and closing it in bounded time. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Client, type ClientConfig, Connection } from "pg"
+import {
+  AuthenticationFailed,
+  ConnectionFailed,
+  type DatabaseError,
+  DatabaseMissing,
+  type ServerFields
+} from "./DatabaseError.ts"
+import * as DatabaseUrl from "./DatabaseUrl.ts"
+import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
+
+/** How long a cancelled statement, a rollback or a goodbye may take before the socket is closed. */
+export const patience = "5 seconds"
+
+/** Closes the socket without a goodbye; the server rolls back what is open. */
+export const destroy = (client: Client): Effect.Effect<void> =>
+  Effect.sync(() => void client.connection.stream.destroy())
+
+/** What the driver threw, until {@link explain} has read it. */
+class Refusal {
+  readonly cause: unknown
+  constructor(cause: unknown) {
+    this.cause = cause
+  }
+}
+
+const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encrypted: boolean) {
+  const config = yield* Effect.try({
+    try: () => DatabaseUrl.toPgConfig(url, encrypted),
+    catch: (cause) => new Refusal(cause)
+  })
+  return yield* Effect.callback<Client, Refusal>((resume) => {
+    const client = new Client(config)
+    // Without a listener a connection lost between two queries would end the process; the next query reports it.
+    client.on("error", () => {})
+    client.connect((error?: Error | null) => {
+      if (!error) return resume(Effect.succeed(client))
+      client.connection.stream.destroy()
+      resume(Effect.fail(new Refusal(error)))
+    })
+    return destroy(client)
+  })
+})
+
+/**
+ * Tries TLS and plain as libpq does: `prefer` TLS first, `allow` plain first, the others one of them.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS
+ */
+const connect = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, Refusal> => {
+  const [plain, tls] = [attempt(url, false), attempt(url, true)]
+  const refusedLogin = ({ cause }: Refusal) => sqlstateOf(cause) === "28000"
+  // `pg` has no code for this answer; the text is its own, not the server's.
+  const unsupported = ({ cause }: Refusal) => cause instanceof Error && cause.message.includes("does not support SSL")
+  if (url.host.startsWith("/") || url.sslMode === "disable") return plain
+  if (url.sslMode === "allow") return Effect.catchIf(plain, refusedLogin, () => tls)
+  if (url.sslMode !== "prefer") return tls
+  return Effect.catchIf(
+    tls,
+    (refusal) => unsupported(refusal) || refusedLogin(refusal),
+    () => plain
+  )
+}
+
+const explain = (url: DatabaseUrl.DatabaseUrl, { cause }: Refusal): DatabaseError => {
+  const error = toDatabaseError(cause)
+  const server = `${url.host}:${url.port}`
+  const fields = (message: string, suggestion: string): ServerFields => ({
+    message,
+    detail: error.message === "" ? "no answer" : error.message,
+    suggestion,
+    state: "untouched",
+    ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate })
+  })
+  switch (error._tag) {
+    case "AuthenticationFailed":
+      return new AuthenticationFailed(
+        fields(
+          `The server at ${server} refuses the login of "${url.user}".`,
+          "Check user and password in the database URL; special characters in the password need percent-encoding."
+        )
+      )
+    case "DatabaseMissing":
+      return new DatabaseMissing(
+        fields(
+          `There is no database "${url.database}" at ${server}.`,
+          "Create it first, or correct the name at the end of the database URL."
+        )
+      )
+    case "ConnectionFailed":
+      return new ConnectionFailed(
+        fields(
+          `Cannot connect to the server at ${server}.`,
+          "Check host and port in the database URL, and that the server is running and reachable from here."
+        )
+      )
+    default:
+      return error
+  }
+}
+
+const close = (client: Client): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    void client.end().finally(() => resume(Effect.void))
+  }).pipe(Effect.timeoutOption(patience), Effect.andThen(destroy(client)))
+
+/**
+ * A connection for as long as the scope lives.
+ *
+ * Fails with what stands in the way: server not reachable, login refused, no such database.
+ */
+export const acquire = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, DatabaseError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.mapError(connect(url), (refusal) => explain(url, refusal)),
+    close,
+    { interruptible: true }
+  )
+
+/** The members of `pg` 8.23 that its published types leave out; `test/postgres/Session.test.ts` pins them. */
+interface CancelConnection {
+  readonly stream: Connection["stream"]
+  on(event: "connect" | "sslconnect" | "error", listener: () => void): void
+  connect(portOrPath: number | string, host?: string): void
+  requestSsl(): void
+  cancel(processId: number, secretKey: number): void
+}
+interface BackendKey {
+  readonly processID: number
+  readonly secretKey: number
+  readonly ssl: ClientConfig["ssl"]
+}
+
+/**
+ * Asks the server, over a connection of its own as the protocol wants it, to cancel what this backend is doing.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+ */
+export const cancel = (client: Client): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const { processID, secretKey, ssl } = client as Client & BackendKey
+    const connection = new Connection(ssl ? { ssl } : {}) as unknown as CancelConnection
+    const end = () => {
+      connection.stream.destroy()
+      resume(Effect.void)
+    }
+    connection.on("error", end)
+    if (ssl) connection.on("connect", () => connection.requestSsl())
+    connection.on(ssl ? "sslconnect" : "connect", () => {
+      connection.stream.once("close", end)
+      connection.cancel(processID, secretKey)
+    })
+    if (client.host.startsWith("/")) connection.connect(`${client.host}/.s.PGSQL.${client.port}`)
+    else connection.connect(client.port, client.host)
+    return Effect.sync(() => void connection.stream.destroy())
+  }).pipe(Effect.timeoutOption(patience), Effect.asVoid)

@@ -1,0 +1,259 @@
+/**
+ * A connection string, read once and given to everything that connects.
+ *
+ * libpq rejects every query parameter that it does not know, so Prisma's `?schema=public` and its like break
+ * `pg_dump`. Here the parameters of libpq are kept, `schema` becomes {@link DatabaseUrl.schema}, the rest is dropped
+ * and listed in {@link DatabaseUrl.dropped}.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { ClientConfig } from "pg"
+import { readFileSync } from "node:fs"
+import { problemFields } from "./DatabaseError.ts"
+
+/** The connection string is missing or cannot be read. */
+export class DatabaseUrlInvalid extends Schema.TaggedError<DatabaseUrlInvalid>()("DatabaseUrlInvalid", problemFields) {}
+
+/** How libpq encrypts, from the least to the most careful. */
+const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const
+export type SslMode = (typeof sslModes)[number]
+
+/** A database to connect to. */
+export interface DatabaseUrl {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: Redacted.Redacted | undefined
+  readonly database: string
+  /** The `schema` parameter of ORM URLs: the default schema of `grant` and `clean`, never the scope of a dump. */
+  readonly schema: string | undefined
+  readonly sslMode: SslMode
+  /** Parameters that libpq knows, `sslmode` among them, as they stood. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** Names of parameters that libpq does not know. */
+  readonly dropped: ReadonlyArray<string>
+}
+
+/**
+ * Names that libpq accepts in a URI besides host, port, user, password and dbname.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+ */
+const libpqParameters = new Set([
+  "application_name",
+  "channel_binding",
+  "client_encoding",
+  "connect_timeout",
+  "gssencmode",
+  "hostaddr",
+  "keepalives",
+  "keepalives_count",
+  "keepalives_idle",
+  "keepalives_interval",
+  "krbsrvname",
+  "options",
+  "passfile",
+  "require_auth",
+  "sslcert",
+  "sslcrl",
+  "sslkey",
+  "sslmode",
+  "sslnegotiation",
+  "sslpassword",
+  "sslrootcert",
+  "target_session_attrs",
+  "tcp_user_timeout"
+])
+
+const example = "postgresql://user:password@localhost:5432/database"
+
+const invalid = (message: string, suggestion = `Write it as ${example}`) =>
+  new DatabaseUrlInvalid({ message, suggestion, state: "untouched" })
+
+const decode = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+const first = (...values: ReadonlyArray<string | undefined>): string | undefined =>
+  values.find((value) => value !== undefined && value !== "")
+
+/**
+ * Reads a connection string.
+ *
+ * Host, port, user and database fall back to what libpq falls back to: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
+ * `PGDATABASE`, then localhost, 5432, and the user's name as the database.
+ *
+ * @throws DatabaseUrlInvalid in the error channel, with a message that never shows the password.
+ */
+export const parse = Effect.fn("DatabaseUrl.parse")(function* (
+  text: Redacted.Redacted,
+  env: Readonly<Record<string, string | undefined>> = process.env
+): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
+  const raw = Redacted.value(text).trim()
+  if (raw === "") return yield* invalid("The database URL is empty.")
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(raw)?.[1]?.toLowerCase()
+  if (scheme !== "postgres" && scheme !== "postgresql") {
+    return yield* invalid(
+      scheme === undefined
+        ? "The database URL has no scheme."
+        : `The database URL begins with "${scheme}:", not with "postgresql:".`
+    )
+  }
+  const url = yield* Effect.try({
+    try: () => new URL(raw.replace(/^postgres(ql)?:\/\/(?=[/?]|$)/i, "postgresql://localhost.invalid")),
+    catch: () => invalid("The database URL cannot be read: a special character in it may need percent-encoding.")
+  })
+  const parameters = new Map<string, string>()
+  const dropped: Array<string> = []
+  const named = new Map<string, string>()
+  for (const [name, value] of url.searchParams) {
+    if (["host", "port", "user", "password", "dbname", "schema"].includes(name)) named.set(name, value)
+    else if (libpqParameters.has(name)) parameters.set(name, value)
+    else dropped.push(name)
+  }
+  const sslMode = parameters.get("sslmode") ?? env["PGSSLMODE"] ?? "prefer"
+  if (!sslModes.some((mode) => mode === sslMode)) {
+    return yield* invalid(
+      `sslmode=${sslMode} is not a value that PostgreSQL knows.`,
+      `Use one of ${sslModes.join(", ")} (no-verify is "require").`
+    )
+  }
+  const [username, password, path] = [decode(url.username), decode(url.password), decode(url.pathname.slice(1))]
+  const hostname = decode(url.hostname.replace(/^\[(.*)\]$/, "$1"))
+  if (username === undefined || password === undefined || path === undefined || hostname === undefined) {
+    return yield* invalid('The database URL has a "%" that is not followed by two hexadecimal digits.')
+  }
+  const user = first(named.get("user"), username, env["PGUSER"], env["USER"], env["USERNAME"])
+  if (user === undefined) return yield* invalid("The database URL names no user.")
+  const secret = first(named.get("password"), password, env["PGPASSWORD"])
+  const port = Number(first(named.get("port"), url.port, env["PGPORT"]) ?? 5432)
+  if (!Number.isInteger(port) || port < 1 || port > 65535) return yield* invalid("The port must be 1 to 65535.")
+  return {
+    host: first(named.get("host"), hostname === "localhost.invalid" ? "" : hostname, env["PGHOST"]) ?? "localhost",
+    port,
+    user,
+    password: secret === undefined ? undefined : Redacted.make(secret, { label: "password" }),
+    database: first(named.get("dbname"), path, env["PGDATABASE"]) ?? user,
+    schema: first(named.get("schema")),
+    sslMode: sslMode as SslMode,
+    parameters,
+    dropped
+  }
+})
+
+/** `DATABASE_URL` from the configuration (environment, `.env`), where a command has no `--database-url`. */
+export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
+  flag: Option.Option<Redacted.Redacted>
+): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
+  const configured = Option.isSome(flag)
+    ? flag
+    : yield* Effect.mapError(Config.option(Config.Redacted("DATABASE_URL")), (error) =>
+        invalid(`DATABASE_URL cannot be read: ${error.message}`)
+      )
+  if (Option.isNone(configured)) {
+    return yield* invalid(
+      "No database URL is given.",
+      `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env`
+    )
+  }
+  return yield* parse(configured.value)
+})
+
+/** `user@host:port/database`, for people; never a password. */
+export const describe = (url: DatabaseUrl): string => `${url.user}@${url.host}:${url.port}/${url.database}`
+
+/** The same server and role, another database. */
+export const withDatabase = (url: DatabaseUrl, database: string): DatabaseUrl => ({
+  ...url,
+  database
+})
+
+/** The URL as text, with its password: for an environment variable or a file, never for a log. */
+export const toUri = (url: DatabaseUrl): Redacted.Redacted => {
+  const host = url.host.includes(":") ? `[${url.host}]` : encodeURIComponent(url.host)
+  const password = url.password === undefined ? "" : `:${encodeURIComponent(Redacted.value(url.password))}`
+  const query = new URLSearchParams([...url.parameters]).toString()
+  return Redacted.make(
+    `postgresql://${encodeURIComponent(url.user)}${password}@${host}:${url.port}/${encodeURIComponent(url.database)}` +
+      (query === "" ? "" : `?${query}`),
+    { label: "database-url" }
+  )
+}
+
+/**
+ * What a libpq program gets in its environment. The password goes this way and no other: argv is readable by every
+ * user of the machine.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-envars.html
+ */
+export const toLibpqEnvironment = (url: DatabaseUrl): Record<string, string | Redacted.Redacted> => {
+  const names: ReadonlyArray<readonly [string, string]> = [
+    ["sslcert", "PGSSLCERT"],
+    ["sslkey", "PGSSLKEY"],
+    ["sslrootcert", "PGSSLROOTCERT"],
+    ["sslcrl", "PGSSLCRL"],
+    ["channel_binding", "PGCHANNELBINDING"],
+    ["connect_timeout", "PGCONNECT_TIMEOUT"],
+    ["options", "PGOPTIONS"],
+    ["target_session_attrs", "PGTARGETSESSIONATTRS"],
+    ["gssencmode", "PGGSSENCMODE"],
+    ["passfile", "PGPASSFILE"],
+    ["hostaddr", "PGHOSTADDR"],
+    ["require_auth", "PGREQUIREAUTH"],
+    ["krbsrvname", "PGKRBSRVNAME"]
+  ]
+  return {
+    PGHOST: url.host,
+    PGPORT: String(url.port),
+    PGUSER: url.user,
+    PGDATABASE: url.database,
+    PGSSLMODE: url.sslMode,
+    PGAPPNAME: "pgark",
+    ...(url.password === undefined ? {} : { PGPASSWORD: url.password }),
+    ...Object.fromEntries(
+      names.flatMap(([parameter, variable]) => {
+        const value = url.parameters.get(parameter)
+        return value === undefined ? [] : [[variable, value]]
+      })
+    )
+  }
+}
+
+/**
+ * What the `pg` driver gets. Its words for TLS differ from libpq's: `require` encrypts without looking at the
+ * certificate, `verify-ca` checks the chain, `verify-full` the host name too.
+ */
+export const toPgConfig = (url: DatabaseUrl, encrypted: boolean): ClientConfig => {
+  const read = (parameter: string) => {
+    const path = url.parameters.get(parameter)
+    return path === undefined || path === "system" ? undefined : readFileSync(path)
+  }
+  const [ca, cert, key] = encrypted ? [read("sslrootcert"), read("sslcert"), read("sslkey")] : []
+  const timeout = Number(url.parameters.get("connect_timeout") ?? 10)
+  const options = url.parameters.get("options")
+  return {
+    host: url.host,
+    port: url.port,
+    user: url.user,
+    database: url.database,
+    ...(url.password === undefined ? {} : { password: Redacted.value(url.password) }),
+    ...(options === undefined ? {} : { options }),
+    application_name: "pgark",
+    connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
+    keepAlive: true,
+    ssl: encrypted && {
+      rejectUnauthorized: url.sslMode === "verify-ca" || url.sslMode === "verify-full",
+      ...(url.sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key })
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/** Quoting and reading of SQL names. */
+
+/**
+ * A name as an SQL identifier, always in double quotes so that case and reserved words keep their meaning.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+ */
+export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** `schema.name`, both quoted. */
+export const qualified = (schema: string, name: string): string => `${quote(schema)}.${quote(name)}`
+
+/**
+ * A text as an SQL string literal. Backslashes make it an `E''` literal, so the reading does not depend on
+ * `standard_conforming_strings`.
+ */
+export const literal = (text: string): string =>
+  text.includes("\\") ? `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`

@@ -1,0 +1,241 @@
+/**
+ * One connection that a verb works on: queries through `SqlClient`, a dump's statements as bytes, COPY, and the
+ * transaction around them.
+ *
+ * The session brackets its own transaction instead of using `sql.withTransaction`: a ROLLBACK on a dead socket must
+ * not replace the cause of the failure. A rollback that cannot be sent because the connection is gone is still a
+ * rollback: the server does it.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Connecting from "./Connecting.ts"
+import { ConnectionFailed, type DatabaseError, StatementFailed } from "./DatabaseError.ts"
+import type * as DatabaseUrl from "./DatabaseUrl.ts"
+import { quote } from "./Identifier.ts"
+import * as SessionClient from "./SessionClient.ts"
+import { type Completed, type Notice, SimpleQuery } from "./SimpleQuery.ts"
+import { type Place, toDatabaseError } from "./Sqlstate.ts"
+
+/** Sends COPY data; returns when the socket can take more. */
+export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseError>
+
+/** State of the transaction as the last ReadyForQuery told it: idle, in one, or in a failed one. */
+export type TransactionStatus = "I" | "T" | "E"
+
+/** What a session offers. */
+export interface SessionService {
+  /** The connection as an Effect `SqlClient`. Its queries run inside {@link transaction} when that is open. */
+  readonly sql: SqlClient.SqlClient
+  readonly url: DatabaseUrl.DatabaseUrl
+  readonly status: () => TransactionStatus
+  /** Runs SQL by the simple protocol: one statement, or several as one string. */
+  readonly execute: (sql: string | Uint8Array, place?: Place) => Effect.Effect<Completed, DatabaseError>
+  /** Runs `COPY … FROM STDIN`, lets `body` write the data, gives the number of rows that the server counted. */
+  readonly copyIn: <E, R>(
+    sql: Uint8Array,
+    place: Place,
+    body: (write: WriteCopyData) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<number, DatabaseError | E, R>
+  /** One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. */
+  readonly transaction: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R>
+  /** A savepoint around `body` inside {@link transaction}: released when it succeeds, rolled back to otherwise. */
+  readonly savepoint: <A, E, R>(name: string, body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R>
+}
+
+/** The database session that tasks named "target" run on. */
+export class Session extends Context.Service<Session, SessionService>()("pgark/postgres/Session") {
+  /** One session for as long as the layer lives. It gives `SqlClient` too. */
+  static readonly layer = (url: DatabaseUrl.DatabaseUrl): Layer.Layer<Session | SqlClient.SqlClient, DatabaseError> =>
+    Layer.effectContext(
+      Effect.map(open(url), (session) =>
+        Context.make(Session, session).pipe(Context.add(SqlClient.SqlClient, session.sql))
+      )
+    )
+}
+
+/** Returns when something has happened to the query: data wanted, socket drained, settled. */
+const progress = (query: SimpleQuery) =>
+  Effect.callback<void>((resume) => {
+    if (query.settled !== undefined) resume(Effect.void)
+    else query.onProgress(() => resume(Effect.void))
+  })
+
+/**
+ * Opens a session. Closing the scope closes the connection, so the server drops what is still open.
+ *
+ * The role's own timeouts are switched off (a restore is one long transaction), and where the server can do it
+ * (14 and later) it is told to notice within half a second that this client has died.
+ */
+export const open = Effect.fn("Session.open")(function* (
+  url: DatabaseUrl.DatabaseUrl
+): Effect.fn.Return<SessionService, DatabaseError, Scope.Scope> {
+  const client = yield* Connecting.acquire(url)
+  const { patience } = Connecting
+  const notices: Array<Notice> = []
+  client.on("notice", (notice) => {
+    notices.push({ sqlstate: notice.code ?? "", message: notice.message ?? "" })
+  })
+
+  /** Waits for the end of a query; interrupting it cancels the statement on the server and waits for that. */
+  const finish = (query: SimpleQuery, place: Place): Effect.Effect<string, DatabaseError> => {
+    const settled: Effect.Effect<string, DatabaseError> = Effect.suspend(() => {
+      const state = query.settled
+      if (state === undefined) return Effect.andThen(progress(query), settled)
+      return "error" in state ? Effect.fail(toDatabaseError(state.error, place)) : Effect.succeed(state.tag)
+    })
+    return Effect.onInterrupt(settled, () =>
+      Effect.gen(function* () {
+        if (query.settled !== undefined) return
+        yield* Connecting.cancel(client)
+        const answered = yield* Effect.timeoutOption(Effect.exit(settled), patience)
+        if (answered._tag === "None") yield* Connecting.destroy(client)
+      })
+    )
+  }
+
+  const start = (sql: string | Uint8Array, copies: boolean): SimpleQuery => {
+    notices.length = 0
+    const query = new SimpleQuery(typeof sql === "string" ? Buffer.from(sql) : sql, copies)
+    client.query(query)
+    return query
+  }
+
+  const execute: SessionService["execute"] = (sql, place = {}) =>
+    Effect.suspend(() => finish(start(sql, false), withStatement(place, sql))).pipe(
+      Effect.map((tag) => ({ tag, notices: [...notices] }))
+    )
+
+  const copyIn: SessionService["copyIn"] = (sql, given, body) =>
+    Effect.suspend(() => {
+      const place = withStatement(given, sql)
+      const query = start(sql, true)
+      const answered: Effect.Effect<void> = Effect.suspend(() =>
+        query.settled !== undefined || query.isCopying ? Effect.void : Effect.andThen(progress(query), answered)
+      )
+      const write: WriteCopyData = (chunk) =>
+        Effect.suspend(() => {
+          if (query.settled !== undefined) return Effect.asVoid(finish(query, place))
+          return query.writeCopyData(chunk) ? Effect.void : progress(query)
+        })
+      const abandon = Effect.andThen(
+        Effect.sync(() => query.failCopy("the client stopped")),
+        Effect.exit(finish(query, place))
+      )
+      return Effect.onInterrupt(answered, () =>
+        Effect.exit(finish(query, place)).pipe(Effect.timeoutOption(patience))
+      ).pipe(
+        Effect.andThen(Effect.onExit(body(write), (exit) => (Exit.isSuccess(exit) ? Effect.void : abandon))),
+        Effect.andThen(
+          Effect.suspend(() => {
+            query.endCopy()
+            return finish(query, place)
+          })
+        ),
+        Effect.flatMap((tag) => {
+          const rows = /^COPY (\d+)$/.exec(tag)?.[1]
+          return rows === undefined
+            ? Effect.fail(
+                new StatementFailed({
+                  message: `The server answered "${tag}" to a COPY.`,
+                  ...place
+                })
+              )
+            : Effect.succeed(Number(rows))
+        })
+      )
+    })
+
+  const status = () => client.getTransactionStatus() ?? "I"
+
+  /** Undoing on a connection that is gone has been done by the server. */
+  const undo = (statement: string): Effect.Effect<void, DatabaseError> =>
+    execute(statement).pipe(
+      Effect.asVoid,
+      Effect.catchTag("ConnectionFailed", () => Effect.void),
+      Effect.timeoutOrElse({ duration: patience, orElse: () => Connecting.destroy(client) })
+    )
+
+  const commit = Effect.gen(function* () {
+    const { tag } = yield* execute("COMMIT")
+    if (tag !== "COMMIT") {
+      return yield* new StatementFailed({
+        message: `The server answered "${tag}" to COMMIT: the transaction was rolled back.`,
+        state: "rolled-back"
+      })
+    }
+  }).pipe(
+    Effect.catchTag("ConnectionFailed", (lost) =>
+      Effect.fail(
+        new ConnectionFailed({
+          message: "The connection was lost during COMMIT: it is not known whether the transaction was committed.",
+          detail: lost.message,
+          suggestion: "Look at the target before you do anything else: `pgark verify` holds it against the dump.",
+          state: "unknown"
+        })
+      )
+    )
+  )
+
+  const bracket = <A, E, R>(
+    begin: string,
+    body: Effect.Effect<A, E, R>,
+    keep: Effect.Effect<unknown, DatabaseError>,
+    rollback: string
+  ): Effect.Effect<A, E | DatabaseError, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        yield* execute(begin)
+        const exit = yield* Effect.exit(restore(body))
+        if (Exit.isFailure(exit)) {
+          yield* undo(rollback)
+          return yield* exit
+        }
+        yield* keep
+        return exit.value
+      })
+    )
+
+  const transaction: SessionService["transaction"] = (body) =>
+    bracket("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", body, commit, "ROLLBACK")
+
+  const savepoint: SessionService["savepoint"] = (name, body) =>
+    bracket(
+      `SAVEPOINT ${quote(name)}`,
+      body,
+      execute(`RELEASE SAVEPOINT ${quote(name)}`),
+      `ROLLBACK TO SAVEPOINT ${quote(name)}`
+    )
+
+  const sql = yield* SessionClient.make(client, (query) => Effect.onInterrupt(query, () => Connecting.cancel(client)))
+  yield* execute(ownSettings)
+  return { sql, url, status, execute, copyIn, transaction, savepoint }
+})
+
+/**
+ * The settings that a verb relies on, whatever the role, the database or a dump's header says. The 500 ms are those
+ * of `client_connection_check_interval`, which servers up to 13 do not know.
+ */
+export const ownSettings = [
+  "SET statement_timeout = 0",
+  "SET lock_timeout = 0",
+  "SET idle_in_transaction_session_timeout = 0",
+  "SET client_min_messages = warning",
+  "SET client_encoding = 'UTF8'",
+  "SET standard_conforming_strings = on",
+  "SET row_security = off",
+  "SET search_path = pg_catalog",
+  `SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '500' ELSE '0' END, false)
+     FROM pg_catalog.pg_settings WHERE name IN ('client_connection_check_interval', 'transaction_timeout')`
+].join("; ")
+
+const withStatement = (place: Place, sql: string | Uint8Array): Place =>
+  place.statement === undefined
+    ? {
+        ...place,
+        statement: typeof sql === "string" ? sql : Buffer.from(sql.subarray(0, 2000)).toString("utf8")
+      }
+    : place

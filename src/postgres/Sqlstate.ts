@@ -1,0 +1,79 @@
+/**
+ * From what a driver reports to a typed {@link DatabaseError}.
+ *
+ * The decision is made on the SQLSTATE (or on Node's error code where no server answered).
+ *
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+import * as Predicate from "effect/Predicate"
+import type { SqlError } from "effect/sql/SqlError"
+import {
+  AuthenticationFailed,
+  ConnectionFailed,
+  type DatabaseError,
+  DatabaseMissing,
+  LockTimeout,
+  ObjectConflict,
+  PermissionDenied,
+  ReadOnlyTarget,
+  StatementFailed
+} from "./DatabaseError.ts"
+
+/** Where a statement stood, for the error that it may cause. */
+export interface Place {
+  readonly statement?: string
+  readonly file?: string
+  readonly line?: number
+}
+
+const field = (cause: unknown, name: string): string | undefined => {
+  const value = Predicate.hasProperty(cause, name) ? cause[name] : undefined
+  return typeof value === "string" && value !== "" ? value : undefined
+}
+
+/** The SQLSTATE of a driver's error, where it carries one. */
+export const sqlstateOf = (cause: unknown): string | undefined => {
+  const code = field(cause, "code")
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && field(cause, "severity") !== undefined ? code : undefined
+}
+
+const conflicts = new Set(["42P07", "42P06", "42710", "42723", "42P04", "2BP01"])
+const unavailable = new Set(["57P01", "57P02", "57P03", "57P05", "53300"])
+const timeouts = new Set(["55P03", "57014", "40P01"])
+
+/** How much of a statement an error shows, in characters. */
+const shown = 500
+
+/** Maps what a driver threw to the error that pgark reports. */
+export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseError => {
+  const sqlstate = sqlstateOf(cause)
+  const message = field(cause, "message") ?? field(cause, "code") ?? String(cause)
+  const detail = [field(cause, "detail"), field(cause, "where")].filter((text) => text !== undefined).join("\n")
+  const hint = field(cause, "hint")
+  const statement = place.statement?.trim().slice(0, shown)
+  const fields = {
+    message,
+    ...(detail === "" ? {} : { detail }),
+    ...(hint === undefined ? {} : { suggestion: hint }),
+    ...(sqlstate === undefined ? {} : { sqlstate }),
+    ...(statement === undefined || statement === "" ? {} : { statement }),
+    ...(place.file === undefined ? {} : { file: place.file }),
+    ...(place.line === undefined ? {} : { line: place.line })
+  }
+  if (sqlstate === undefined || sqlstate.startsWith("08") || unavailable.has(sqlstate)) {
+    return new ConnectionFailed(fields)
+  }
+  if (sqlstate === "42501") return new PermissionDenied(fields)
+  if (sqlstate.startsWith("28")) return new AuthenticationFailed(fields)
+  if (sqlstate === "3D000") return new DatabaseMissing(fields)
+  if (sqlstate === "25006") return new ReadOnlyTarget(fields)
+  if (timeouts.has(sqlstate)) return new LockTimeout(fields)
+  if (conflicts.has(sqlstate)) return new ObjectConflict(fields)
+  return new StatementFailed(fields)
+}
+
+/** The same for a query that ran through `SqlClient`, whose error wraps the driver's. */
+export const fromSqlError = (error: SqlError): DatabaseError => {
+  const cause = Predicate.hasProperty(error.reason, "cause") ? error.reason.cause : undefined
+  return toDatabaseError(sqlstateOf(cause) === undefined && cause === undefined ? error.reason : cause)
+}
