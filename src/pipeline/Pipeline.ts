@@ -7,7 +7,8 @@ import * as Cause from "effect/Cause"
 import * as Graph from "effect/Graph"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import type { Plan, PlannedTask } from "./Plan.ts"
+import { Confirmation } from "./Confirmation.ts"
+import { destructive, type Plan, type PlannedTask } from "./Plan.ts"
 import { CurrentTask, RunEvent, RunEvents } from "./RunEvent.ts"
 import type * as Task from "./Task.ts"
 
@@ -121,6 +122,7 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   for (const task of pipeline.tasks) {
     const step = yield* task.plan(planned) as Effect.Effect<StepOf<T>, Task.Failure<T>, Task.Services<T>>
     steps.set(task.name, step)
+    if (step.idle === true) continue
     tasks.push({
       name: task.name,
       title: task.title,
@@ -141,6 +143,18 @@ export const plan = <T extends Task.Any>(
     run: execute(pipeline, steps, unknownTask)
   })).pipe(Effect.withSpan("Pipeline.plan"))
 
+/** Plans, asks {@link Confirmation} where the plan destroys something, and runs. */
+export const run = Effect.fn("Pipeline.run")(function* <T extends Task.Any>(
+  pipeline: Pipeline<T>
+): Effect.fn.Return<{ readonly plan: Plan; readonly results: Results<T> }, Task.Failure<T>, Task.Services<T>> {
+  const planned = yield* plan(pipeline)
+  if (destructive(planned.plan).length > 0) {
+    const confirm = yield* Confirmation
+    yield* confirm(planned.plan)
+  }
+  return { plan: planned.plan, results: yield* planned.run }
+})
+
 const unknownTask: Task.Lookup = (name) => {
   throw new PipelineInvalid(`No task "${name}" has been planned.`)
 }
@@ -159,8 +173,10 @@ const execute = Effect.fnUntraced(function* <T extends Task.Any>(
     pipeline.tasks,
     Effect.fnUntraced(function* (task) {
       for (const need of pipeline.waits.get(task.name)!) yield* Deferred.await(ended.get(need)!)
-      const run = Effect.suspend(() => steps.get(task.name)!.run(lookup))
-      results.set(task.name, yield* Semaphore.withPermit(permits, observed(task, run)))
+      const step = steps.get(task.name)!
+      const run = Effect.suspend(() => step.run(lookup))
+      const heard = step.idle === true ? run : observed(task, run)
+      results.set(task.name, yield* Semaphore.withPermit(permits, heard))
       yield* Deferred.succeed(ended.get(task.name)!, undefined)
     }),
     { concurrency: "unbounded", discard: true }
@@ -176,7 +192,7 @@ const observed = <A, E, R>(task: Task.Any, run: Effect.Effect<A, E, R>): Effect.
     yield* publish(RunEvent.cases.TaskStarted.make({ task: task.name, title: task.title }))
     return yield* Effect.onExit(run, (exit) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const ended = { task: task.name, milliseconds: now - begun }
+        const ended = { task: task.name, title: task.title, milliseconds: now - begun }
         return publish(
           Exit.isSuccess(exit)
             ? RunEvent.cases.TaskFinished.make(ended)

@@ -16,8 +16,10 @@ export const RunEvent = Schema.TaggedUnion({
   },
   /** Something a reader of the report should know: skipped, adapted, fell back, with the reason. */
   TaskNote: { task: Schema.String, note: Schema.String },
-  TaskFinished: { task: Schema.String, milliseconds: Schema.Finite },
-  TaskFailed: { task: Schema.String, milliseconds: Schema.Finite, message: Schema.String }
+  TaskFinished: { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite },
+  TaskFailed: { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite, message: Schema.String },
+  /** A transaction has ended well: from here on the target is not as it was, whatever happens to the run. */
+  Committed: { what: Schema.String }
 })
 export type RunEvent = typeof RunEvent.Type
 
@@ -33,6 +35,12 @@ export const CurrentTask = Context.Reference<string>("pgark/pipeline/CurrentTask
 export const note = Effect.fnUntraced(function* (text: string) {
   const publish = yield* RunEvents
   yield* publish(RunEvent.cases.TaskNote.make({ task: yield* CurrentTask, note: text }))
+})
+
+/** Tells that a change of the target is final. */
+export const committed = Effect.fnUntraced(function* (what: string) {
+  const publish = yield* RunEvents
+  yield* publish(RunEvent.cases.Committed.make({ what }))
 })
 
 /** Tells how far the running task is. */

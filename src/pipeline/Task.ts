@@ -13,6 +13,8 @@ export interface Step<out V, out A, out E, out R, in Results> {
   /** What later tasks may know when they are planned. */
   readonly value: V
   readonly rows: ReadonlyArray<PlanRow>
+  /** True where there is nothing to do, so that nobody hears of it. */
+  readonly idle?: boolean
   /** Does the rows. It is given the results of the tasks that it needs. */
   readonly run: (results: Results) => Effect.Effect<A, E, R>
 }
@@ -44,8 +46,10 @@ export type Result<T> = T extends Task<string, infer _V, infer A, infer _E, infe
 export type Failure<T> = T extends Task<string, infer _V, infer _A, infer E, infer _R> ? E : never
 export type Services<T> = T extends Task<string, infer _V, infer _A, infer _E, infer R> ? R : never
 
-type PlannedNeeds<N extends Needs> = { readonly [K in keyof N]: Planned<N[K]> }
-type ResultsOfNeeds<N extends Needs> = { readonly [K in keyof N]: Result<N[K]> }
+/** What tasks that are needed have planned, as `plan` is given it. */
+export type PlannedNeeds<N extends Needs> = { readonly [K in keyof N]: Planned<N[K]> }
+/** What tasks that are needed have given, as a step's `run` is given it. */
+export type ResultsOfNeeds<N extends Needs> = { readonly [K in keyof N]: Result<N[K]> }
 
 const pick = (needs: Needs, lookup: Lookup): Record<string, unknown> =>
   Object.fromEntries(Object.entries(needs).map(([key, task]) => [key, lookup(task.name)]))
@@ -112,3 +116,15 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
         run: () => Effect.succeed(value)
       }))
   })
+
+/** The task where `enabled`; otherwise one in its place that does nothing and gives `undefined`. */
+export const when = <Name extends string, V, A, E, R>(
+  enabled: boolean,
+  task: Task<Name, V, A, E, R>
+): Task<Name, V | undefined, A | undefined, E, R> =>
+  enabled
+    ? task
+    : {
+        ...task,
+        plan: () => Effect.succeed({ value: undefined, rows: [], idle: true, run: () => Effect.undefined })
+      }

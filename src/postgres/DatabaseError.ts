@@ -76,3 +76,29 @@ export type DatabaseError =
   | ReadOnlyTarget
   | ObjectConflict
   | StatementFailed
+
+const classes = {
+  AuthenticationFailed,
+  ConnectionFailed,
+  DatabaseMissing,
+  LockTimeout,
+  ObjectConflict,
+  PermissionDenied,
+  ReadOnlyTarget,
+  StatementFailed
+}
+
+/** The fields of an error, without what JavaScript adds to one. */
+export const fieldsOf = (error: DatabaseError): ServerFields => {
+  const names = Object.keys(serverFields) as ReadonlyArray<keyof ServerFields>
+  return Object.fromEntries(names.flatMap((name) => (error[name] === undefined ? [] : [[name, error[name]]]))) as never
+}
+
+/** The same error, saying more: the state of the target after a rollback, what to do next. */
+export const withFields = <E extends DatabaseError>(error: E, fields: Partial<ServerFields>): E =>
+  new classes[error._tag]({ ...fieldsOf(error), ...fields }) as E
+
+/** Whether an error of a wider union is one of the server's refusals. */
+export const isDatabaseError = <E extends { readonly _tag: string }>(
+  error: E | DatabaseError
+): error is Extract<E, DatabaseError> | DatabaseError => Object.hasOwn(classes, error._tag)

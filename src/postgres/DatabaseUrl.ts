@@ -107,7 +107,7 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
     )
   }
   const url = yield* Effect.try({
-    try: () => new URL(raw.replace(/^postgres(ql)?:\/\/(?=[/?]|$)/i, "postgresql://localhost.invalid")),
+    try: () => new URL(raw.replace(/^postgres(?:ql)?:\/\/([^/?#]*@)?(?=[/?]|$)/i, "postgresql://$1localhost.invalid")),
     catch: () => invalid("The database URL cannot be read: a special character in it may need percent-encoding.")
   })
   const parameters = new Map<string, string>()

@@ -105,9 +105,14 @@ export const open = Effect.fn("Session.open")(function* (
   }
 
   const execute: SessionService["execute"] = (sql, place = {}) =>
-    Effect.suspend(() => finish(start(sql, false), withStatement(place, sql))).pipe(
-      Effect.map((tag) => ({ tag, notices: [...notices] }))
-    )
+    Effect.suspend(() => {
+      const query = start(sql, false)
+      const at = withStatement(place, sql)
+      // The server calls a COPY that is given up "cancelled", as if it were a timeout.
+      return Effect.mapError(finish(query, at), (error) =>
+        query.unfed ? new StatementFailed({ message: "This COPY wants data, and none follows it.", ...at }) : error
+      )
+    }).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
 
   const copyIn: SessionService["copyIn"] = (sql, given, body) =>
     Effect.suspend(() => {

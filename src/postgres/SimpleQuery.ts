@@ -44,6 +44,8 @@ export class SimpleQuery implements Submittable {
   private copying = false
   private failure: { readonly error: unknown } | undefined
   settled: Settled | undefined
+  /** Whether this was a COPY that wanted data and has nobody to feed it. */
+  unfed = false
 
   /** `copies`: whether the caller will send COPY data; a COPY that nobody feeds is failed at once. */
   constructor(sql: Uint8Array, copies: boolean) {
@@ -103,7 +105,8 @@ export class SimpleQuery implements Submittable {
 
   handleCopyInResponse(): void {
     this.copying = true
-    if (!this.copies) this.failCopy("no data follows this COPY")
+    this.unfed = !this.copies
+    if (this.unfed) this.failCopy("no data follows this COPY")
     this.wake()
   }
 

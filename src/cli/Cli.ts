@@ -1,0 +1,112 @@
+/** The command tree, and how the process ends. */
+import * as Cause from "effect/Cause"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import type * as Runtime from "effect/Runtime"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import { clean } from "./CleanCommand.ts"
+import { demo } from "./DemoCommand.ts"
+import { dump } from "./DumpCommand.ts"
+import { meanings, Status } from "./ExitCode.ts"
+import { ColorFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
+import { grant } from "./GrantCommand.ts"
+import { list } from "./ListCommand.ts"
+import { restore } from "./RestoreCommand.ts"
+import { Version } from "./Version.ts"
+import { verify } from "./VerifyCommand.ts"
+
+export const cli = Command.make("pgark").pipe(
+  Command.withDescription(
+    [
+      "Dumps, cleans, restores, grants and verifies PostgreSQL databases.",
+      "",
+      "EXIT CODES",
+      ...meanings.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`)
+    ].join("\n")
+  ),
+  Command.withSubcommands([
+    { group: "Backup", commands: [dump, list, verify] },
+    { group: "Target", commands: [restore, clean, grant] },
+    { group: "Try it", commands: [demo] }
+  ]),
+  Command.withGlobalFlags([DatabaseUrlFlag, JsonFlag, QuietFlag, ColorFlag])
+)
+
+/** Usage errors go to stderr, so that stdout holds nothing but a command's payload. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    Effect.gen(function* () {
+      const formatter = yield* CliOutput.Formatter
+      switch (event._tag) {
+        case "Help":
+          return yield* Console.log(formatter.formatHelpDoc(event.helpDoc))
+        case "Version":
+          return yield* Console.log(`${event.name} ${event.version}`)
+        case "InvalidInvocation": {
+          yield* Console.error(formatter.formatErrors(event.errors))
+          return yield* Console.error(`\nTry '${event.commandPath.join(" ")} --help'.`)
+        }
+      }
+    })
+})
+
+/** Environment first, then `.env` in the working directory, where there is one. */
+const configuration = Layer.unwrap(
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const environment = ConfigProvider.fromEnv()
+    if (!(yield* Effect.orElseSucceed(fs.exists(".env"), () => false))) return ConfigProvider.layer(environment)
+    const file = yield* ConfigProvider.fromDotEnv({ path: ".env" })
+    return ConfigProvider.layer(ConfigProvider.orElse(environment, file))
+  })
+)
+
+const status: Status["Service"] = { interrupted: undefined }
+
+/** Runs a command line and gives the exit code. */
+export const program = (argv: ReadonlyArray<string>) =>
+  Command.runWith(cli, { version: Version, renderErrors: true })(argv).pipe(
+    Effect.as(0),
+    Effect.catchTags({
+      Reported: ({ exitCode }) => Effect.succeed(exitCode),
+      ShowHelp: ({ errors }) => Effect.succeed(errors.length === 0 ? 0 : 2)
+    }),
+    Effect.provideService(Status, status),
+    Effect.provide(
+      Layer.mergeAll(
+        presenter,
+        configuration,
+        CliConfig.layer({
+          builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
+        }),
+        Layer.succeed(References.LogToStderr, true)
+      )
+    )
+  )
+
+/** SIGTERM has its own exit code; the runtime knows interruption only. */
+let terminated = false
+process.once("SIGTERM", () => {
+  terminated = true
+})
+
+/** The exit code of the process: the command's own, or that of what stopped it. */
+export const teardown: Runtime.Teardown = (exit, onExit) => {
+  if (Exit.isSuccess(exit)) return onExit(typeof exit.value === "number" ? exit.value : 0)
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    return onExit(status.interrupted ?? (terminated ? 143 : 130))
+  }
+  process.stderr.write(
+    `pgark: this is a defect of pgark.\n${Cause.pretty(exit.cause)}\n` +
+      "  next    Please report it with the command you ran, the output above and `pgark --version`.\n"
+  )
+  onExit(1)
+}

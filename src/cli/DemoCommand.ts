@@ -1,0 +1,31 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import { RunEvents } from "../pipeline/RunEvent.ts"
+import { handle, load } from "./Handler.ts"
+import { Output } from "./Output.ts"
+import * as Units from "./Units.ts"
+import { Version } from "./Version.ts"
+
+export const demo = Command.make("demo", {}, () =>
+  handle(
+    Effect.gen(function* () {
+      const Demo = yield* load(() => import("../demo/Demo.ts"))
+      const { PgDump } = yield* load(() => import("../postgres/PgDump.ts"))
+      const output = yield* Output
+      // The steps are the result, told as they happen; the lines about each task would only repeat them.
+      const report = yield* Demo.run(output.json ? output.info : Console.log, Version).pipe(
+        Effect.provideService(RunEvents, () => Effect.void),
+        Effect.provide(PgDump.layerNative)
+      )
+      return {
+        text: `Done in ${Units.duration(report.milliseconds)}. The server is gone again.`,
+        document: { demo: report }
+      }
+    })
+  )
+).pipe(
+  Command.withDescription("The whole round trip on a throw-away PostgreSQL server, with a sample database"),
+  Command.withShortDescription("See it work, on a server of its own"),
+  Command.withExamples([{ command: "pgark demo", description: "Takes a few seconds; needs no server of yours" }])
+)

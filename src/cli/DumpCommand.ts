@@ -1,0 +1,51 @@
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { Version } from "./Version.ts"
+import * as Flags from "./Flags.ts"
+import { handle, load } from "./Handler.ts"
+import * as Units from "./Units.ts"
+
+const pattern = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar("PATTERN"), Flag.withDescription(description), Flag.atLeast(0))
+
+export const dump = Command.make(
+  "dump",
+  {
+    dir: Flags.dir,
+    schemas: Flags.schemas.pipe(
+      Flag.withDescription("Only this schema, repeatable (default: the whole database); leaves out extensions")
+    ),
+    excludeTables: pattern("exclude-table", "Leave these tables out, repeatable; a pattern of pg_dump"),
+    excludeTableData: pattern("exclude-table-data", "Keep these tables but not their rows, repeatable"),
+    dryRun: Flags.dryRun
+  },
+  ({ dir, dryRun, ...what }) =>
+    handle(
+      Effect.gen(function* () {
+        const Target = yield* load(() => import("./Target.ts"))
+        const Dump = yield* load(() => import("../verbs/Dump.ts"))
+        const url = yield* Target.databaseUrl
+        const options = { ...what, pgark: Version }
+        if (dryRun) return yield* Effect.provide(Target.dryRun(Dump.pipeline(options)), Target.layer(url, dir))
+        const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), Target.layer(url, dir))
+        const tables = manifest?.tables ?? []
+        const rows = tables.reduce((sum, table) => sum + table.rows, 0)
+        return {
+          text: [
+            file,
+            `  ${Units.bytes(size)}, ${Units.plural(tables.length, "table")}, ${Units.plural(rows, "row")}` +
+              `, ${Units.plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`
+          ].join("\n"),
+          document: { file, bytes: size, tables, rows, sha256: manifest?.sha256 }
+        }
+      })
+    )
+).pipe(
+  Command.withDescription("Write a proven dump of the database, with a manifest beside it"),
+  Command.withShortDescription("Write a proven dump"),
+  Command.withExamples([
+    { command: "pgark dump", description: "The whole database, into dumps/" },
+    { command: "pgark dump --exclude-table-data 'public.log*'", description: "Without the rows of some tables" }
+  ])
+)

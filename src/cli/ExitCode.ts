@@ -1,0 +1,72 @@
+/** The one table of exit codes. */
+import * as Context from "effect/Context"
+import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import type { DatabaseUrlInvalid } from "../postgres/DatabaseUrl.ts"
+import type { PgDumpFailed } from "../postgres/PgDump.ts"
+import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import type { DumpError } from "../dumps/DumpError.ts"
+import type { EmbeddedServerFailed } from "../demo/EmbeddedServer.ts"
+import type { VerbError } from "../verbs/VerbError.ts"
+
+/** Every error that a command can end with. */
+export type PgarkError =
+  | DatabaseError
+  | DatabaseUrlInvalid
+  | DumpError
+  | EmbeddedServerFailed
+  | PgDumpFailed
+  | ToolMissing
+  | VerbError
+
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 130 | 143
+
+/** What each exit code means, as the help of every command lists it. */
+export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
+  [0, "done"],
+  [1, "unexpected failure: a defect of pgark"],
+  [2, "wrong usage or configuration; a needed tool or version is missing"],
+  [3, "verification found a difference, or could not check something"],
+  [4, "the dump is missing, incomplete, damaged or unsafe; nothing was touched"],
+  [5, "permission denied; nothing was changed, or it was rolled back"],
+  [6, "server unreachable, login refused, no such database, lock timeout; trying later may help"],
+  [7, "the restore failed for another reason and was rolled back"],
+  [8, "the target is not as it was, or that could not be found out"],
+  [9, "could not write here: disk full, folder not writable"],
+  [130, "interrupted by SIGINT; the target is as it was"],
+  [143, "interrupted by SIGTERM; the target is as it was"]
+]
+
+/** The exit code of each error, where the state of the target does not say otherwise. */
+export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
+  AuthenticationFailed: 6,
+  CleanRefused: 5,
+  ConnectionFailed: 6,
+  DatabaseMissing: 6,
+  DatabaseUrlInvalid: 2,
+  DiskFull: 9,
+  DumpDamaged: 4,
+  DumpMissing: 4,
+  DumpUnsafe: 4,
+  EmbeddedServerFailed: 1,
+  FolderUnusable: 9,
+  LockTimeout: 6,
+  ObjectConflict: 7,
+  PermissionDenied: 5,
+  PgDumpFailed: 1,
+  ReadOnlyTarget: 6,
+  RestoreFailed: 7,
+  RoleMissing: 2,
+  SchemaMissing: 2,
+  StatementFailed: 7,
+  TargetUnfit: 2,
+  ToolMissing: 2,
+  VerificationFailed: 3,
+  VersionMismatch: 2
+}
+
+/** The exit code of an error. State comes first: a target that is not as it was is 8, whatever the cause. */
+export const exitCodeOf = (error: PgarkError): ExitCode =>
+  error.state === "changed" || error.state === "unknown" ? 8 : exitCodes[error._tag]
+
+/** What the process must remember for its end, beyond the exit of the main fiber: the exit code of an interruption. */
+export class Status extends Context.Service<Status, { interrupted: ExitCode | undefined }>()("pgark/cli/Status") {}

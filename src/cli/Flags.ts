@@ -1,0 +1,75 @@
+/** Flags that several commands share, each with one meaning. */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+
+/** The database, for every command that needs one. */
+export const DatabaseUrlFlag = GlobalFlag.Setting("database-url")({
+  flag: Flag.Redacted("database-url").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription("Database to work on (default: DATABASE_URL from the environment or from .env)"),
+    Flag.optional
+  )
+})
+
+export const JsonFlag = GlobalFlag.Setting("json")({
+  flag: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print one JSON document on stdout and nothing else there"),
+    Flag.withDefault(false)
+  )
+})
+
+export const QuietFlag = GlobalFlag.Setting("quiet")({
+  flag: Flag.Boolean("quiet").pipe(
+    Flag.withAlias("q"),
+    Flag.withDescription("No progress and no notes on stderr; warnings and errors stay"),
+    Flag.withDefault(false)
+  )
+})
+
+export const ColorFlag = GlobalFlag.Setting("color")({
+  flag: Flag.Boolean("color").pipe(
+    Flag.withDescription("Colours on a terminal (default: on, unless NO_COLOR is set)"),
+    Flag.withDefault(true)
+  )
+})
+
+export const dir = Flag.String("dir").pipe(
+  Flag.withMetavar("FOLDER"),
+  Flag.withDescription("Folder of the dumps (default: dumps)"),
+  Flag.withDefault("dumps")
+)
+
+export const dryRun = Flag.Boolean("dry-run").pipe(
+  Flag.withDescription("Show what would be done, and change nothing"),
+  Flag.withDefault(false)
+)
+
+export const yes = Flag.Boolean("yes").pipe(
+  Flag.withAlias("y"),
+  Flag.withDescription("Skip the 3-second warning"),
+  Flag.withDefault(false)
+)
+
+export const schemas = Flag.String("schema").pipe(
+  Flag.withSchema(Schema.NonEmptyString),
+  Flag.withMetavar("SCHEMA"),
+  Flag.atLeast(0)
+)
+
+export const grantTo = Flag.String("grant-to").pipe(
+  Flag.withSchema(Schema.NonEmptyString),
+  Flag.withMetavar("ROLE"),
+  Flag.optional
+)
+
+export const file = Argument.String("file").pipe(
+  Argument.withDescription("The dump (default: the newest one in --dir)"),
+  Argument.optional
+)
+
+/** `Option` as the optional property that the verbs' options have. */
+export const given = <K extends string, A>(key: K, value: Option.Option<A>): { readonly [P in K]?: A } =>
+  Option.isSome(value) ? ({ [key]: value.value } as { readonly [P in K]: A }) : {}

@@ -1,0 +1,67 @@
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Flags from "./Flags.ts"
+import { handle, load } from "./Handler.ts"
+import * as RenderReport from "./RenderReport.ts"
+
+export const grant = Command.make(
+  "grant",
+  {
+    role: Argument.String("role").pipe(Argument.withDescription("The role that the app connects as")),
+    profile: Flag.Literals("profile", ["all", "readwrite", "readonly"]).pipe(
+      Flag.withDescription("Which rights: all, readwrite or readonly (default: all)"),
+      Flag.withDefault("all")
+    ),
+    schemas: Flags.schemas.pipe(
+      Flag.withDescription("Schema, repeatable (default: the URL's schema parameter, else public)")
+    ),
+    sqlFile: Flag.String("sql-file").pipe(
+      Flag.withMetavar("PATH"),
+      Flag.withDescription("Write the SQL to this file instead of running it, for phpPgAdmin or psql"),
+      Flag.optional
+    ),
+    dryRun: Flags.dryRun
+  },
+  ({ dryRun, profile, role, schemas, sqlFile }) =>
+    handle(
+      Effect.gen(function* () {
+        const Target = yield* load(() => import("./Target.ts"))
+        const Grant = yield* load(() => import("../verbs/Grant.ts"))
+        const Grants = yield* load(() => import("../postgres/Grants.ts"))
+        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
+        // A file of SQL needs no database: only the URL's schema parameter, where there is a URL at all.
+        const writing = Option.isSome(sqlFile)
+        const url = yield* writing ? Effect.option(Target.databaseUrl) : Effect.asSome(Target.databaseUrl)
+        const fallback = Option.match(url, { onNone: () => undefined, onSome: ({ schema }) => schema })
+        const options = { role, profile, schemas: schemas.length === 0 ? [fallback ?? "public"] : schemas }
+        if (writing) {
+          const fs = yield* FileSystem.FileSystem
+          const { unwritable } = yield* load(() => import("../dumps/DumpFile.ts"))
+          yield* Effect.mapError(fs.writeFileString(sqlFile.value, Grants.sqlFile(options)), unwritable(sqlFile.value))
+          return {
+            text: `Wrote ${sqlFile.value}: upload it in phpPgAdmin (SQL, Choose File), or run psql -f ${sqlFile.value}`,
+            document: { sqlFile: sqlFile.value, statements: Grants.statements(options).map(({ sql }) => sql) }
+          }
+        }
+        const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })
+        const layer = Target.session(target)
+        if (dryRun) return yield* Effect.provide(Target.dryRun(Grant.pipeline(options)), layer)
+        const report = yield* Effect.provide(Grant.grant(options), layer)
+        return {
+          text: [`Granted in ${describe(target)}`, ...RenderReport.grant(report)].join("\n"),
+          document: { grant: report }
+        }
+      })
+    )
+).pipe(
+  Command.withDescription("Give the app's role its rights on schemas, and prove that it has them"),
+  Command.withShortDescription("Give the app's role its rights"),
+  Command.withExamples([
+    { command: "pgark grant app", description: "All rights on schema public" },
+    { command: "pgark grant app --sql-file grants.sql", description: "For a web interface such as phpPgAdmin" }
+  ])
+)

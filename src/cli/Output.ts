@@ -1,0 +1,86 @@
+/** Where a command's words go: its payload to stdout, everything else to stderr. */
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import { RunEvent } from "../pipeline/RunEvent.ts"
+import * as Units from "./Units.ts"
+
+/** What happened in a run, for its report. */
+export interface RunRecord {
+  readonly notes: ReadonlyArray<{ readonly task: string; readonly note: string }>
+  readonly tasks: ReadonlyArray<{ readonly task: string; readonly milliseconds: number }>
+  /** What a COMMIT made true, where one was reached. */
+  readonly committed: string | undefined
+}
+
+const nothing: RunRecord = { notes: [], tasks: [], committed: undefined }
+
+/** Milliseconds between two lines about the same task. */
+const progressEvery = 3000
+
+export interface OutputService {
+  readonly json: boolean
+  /** The result: `text`, or with `--json` the document. Nothing else is written to stdout. */
+  readonly payload: (text: string, document: unknown) => Effect.Effect<void>
+  /** A line that `--quiet` leaves out. */
+  readonly info: (line: string) => Effect.Effect<void>
+  /** A line that always stands. */
+  readonly warn: (line: string) => Effect.Effect<void>
+  /** Listens to a run: draws it and records it. */
+  readonly listen: (event: RunEvent) => Effect.Effect<void>
+  readonly record: Effect.Effect<RunRecord>
+}
+
+export const make = Effect.fnUntraced(function* (options: { readonly json: boolean; readonly quiet: boolean }) {
+  const record = yield* Ref.make(nothing)
+  const shownAt = yield* Ref.make(new Map<string, number>())
+  const warn = (line: string) => Console.error(line)
+  const info = (line: string) => (options.quiet ? Effect.void : warn(line))
+
+  const progress = Effect.fnUntraced(function* (event: Extract<RunEvent, { _tag: "TaskProgress" }>) {
+    const now = yield* Clock.currentTimeMillis
+    const due = yield* Ref.modify(shownAt, (shown) => {
+      const last = shown.get(event.task)
+      return last === undefined
+        ? [false, new Map(shown).set(event.task, now)]
+        : now - last < progressEvery
+          ? [false, shown]
+          : [true, new Map(shown).set(event.task, now)]
+    })
+    if (!due) return
+    const show = event.unit === "bytes" ? Units.bytes : Units.count
+    const total = event.total === undefined ? "" : ` of ${show(event.total)}`
+    const unit = event.unit === "bytes" ? "" : ` ${event.unit}`
+    yield* info(`      ${event.what}: ${show(event.done)}${total}${unit}`)
+  })
+
+  return Output.of({
+    json: options.json,
+    payload: (text, document) => Console.log(options.json ? JSON.stringify(document, undefined, 2) : text),
+    info,
+    warn,
+    record: Ref.get(record),
+    listen: (event) =>
+      RunEvent.match(event, {
+        TaskStarted: () => Effect.void,
+        TaskProgress: progress,
+        TaskNote: ({ task, note }) =>
+          Effect.andThen(
+            Ref.update(record, (known) => ({ ...known, notes: [...known.notes, { task, note }] })),
+            info(`note  ${note}`)
+          ),
+        TaskFinished: ({ task, title, milliseconds }) =>
+          Effect.andThen(
+            Ref.update(record, (known) => ({ ...known, tasks: [...known.tasks, { task, milliseconds }] })),
+            info(`done  ${title} (${Units.duration(milliseconds)})`)
+          ),
+        TaskFailed: ({ title, message }) => info(`fail  ${title}: ${message}`),
+        Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what }))
+      })
+  })
+})
+
+/** The output of one command. */
+export class Output extends Context.Service<Output, OutputService>()("pgark/cli/Output") {}

@@ -1,0 +1,64 @@
+/** An error as the user meets it: on stderr in words, with `--json` as a document. */
+import * as Predicate from "effect/Predicate"
+import type { TargetState } from "../postgres/DatabaseError.ts"
+
+/** What every error of pgark can say about itself; see `problemFields` and `serverFields`. */
+export interface Problem {
+  readonly _tag: string
+  readonly message: string
+  readonly detail?: string
+  readonly suggestion?: string
+  readonly state?: TargetState
+  readonly sqlstate?: string
+  readonly statement?: string
+  readonly file?: string
+  readonly line?: number
+}
+
+export const isProblem = (error: unknown): error is Problem =>
+  Predicate.hasProperty(error, "_tag") && Predicate.hasProperty(error, "message")
+
+const states: Record<TargetState, string> = {
+  untouched: "nothing was changed",
+  "rolled-back": "the target is as it was; everything was rolled back",
+  changed: "the target is NOT as it was",
+  unknown: "it is not known whether the target is as it was"
+}
+
+const indent = (label: string, text: string): string => {
+  const [first, ...rest] = text.trimEnd().split("\n")
+  return [`  ${label.padEnd(8)}${first}`, ...rest.map((line) => `          ${line}`)].join("\n")
+}
+
+/** The error in words: what happened, where, how the target is now, what to do next. */
+export const render = (problem: Problem): string => {
+  const where = [
+    problem.file === undefined ? undefined : problem.file,
+    problem.line === undefined ? undefined : `line ${problem.line}`
+  ].filter((part) => part !== undefined)
+  return [
+    `pgark: ${problem.message}`,
+    ...(where.length === 0 ? [] : [indent("where", where.join(", "))]),
+    ...(problem.statement === undefined ? [] : [indent("SQL", problem.statement)]),
+    ...(problem.sqlstate === undefined ? [] : [indent("code", problem.sqlstate)]),
+    ...(problem.detail === undefined ? [] : [indent("detail", problem.detail)]),
+    ...(problem.state === undefined ? [] : [indent("state", states[problem.state])]),
+    ...(problem.suggestion === undefined ? [] : [indent("next", problem.suggestion)])
+  ].join("\n")
+}
+
+/** The error as data, for `--json`. */
+export const toDocument = (problem: Problem, exitCode: number) => ({
+  error: {
+    exitCode,
+    code: problem._tag,
+    message: problem.message,
+    ...(problem.detail === undefined ? {} : { detail: problem.detail }),
+    ...(problem.suggestion === undefined ? {} : { suggestion: problem.suggestion }),
+    ...(problem.state === undefined ? {} : { state: problem.state }),
+    ...(problem.sqlstate === undefined ? {} : { sqlstate: problem.sqlstate }),
+    ...(problem.statement === undefined ? {} : { statement: problem.statement }),
+    ...(problem.file === undefined ? {} : { file: problem.file }),
+    ...(problem.line === undefined ? {} : { line: problem.line })
+  }
+})

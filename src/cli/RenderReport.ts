@@ -1,0 +1,37 @@
+/** The parts that reports of several commands share. */
+import type { CleanReport } from "../verbs/Clean.ts"
+import type { GrantReport } from "../verbs/Grant.ts"
+import type { VerifyReport } from "../verbs/Verify.ts"
+import type { Finding } from "../verbs/VerbError.ts"
+import * as Units from "./Units.ts"
+
+const waysToEmpty = {
+  0: "nothing was there to drop",
+  1: "dropped the schema and put it back",
+  2: "kept the schema, dropped its content"
+}
+
+export const clean = (report: CleanReport): ReadonlyArray<string> => [
+  `  emptied    ${waysToEmpty[report.rung]}${report.rung === 0 ? "" : ` (${report.why})`}`,
+  ...report.dropped.map((what) => `             - ${what}`),
+  ...report.stays.map((what) => `  stays      ${what}`)
+]
+
+export const grant = (report: GrantReport): ReadonlyArray<string> => [
+  `  granted    ${report.role} has the rights "${report.profile}" on ${Units.plural(report.schemas, "schema")}, ` +
+    `${Units.plural(report.tables, "table")} and ${Units.plural(report.sequences, "sequence")}, proven one by one`,
+  ...report.refused.map((what) => `             not needed: ${what}`)
+]
+
+const finding = ({ check, object, expected, found }: Finding) =>
+  `${check}: ${object}: expected ${expected}, found ${found}`
+
+export const verify = (report: VerifyReport): ReadonlyArray<string> => {
+  const findings = report.findings.filter(({ severity }) => severity === "finding")
+  return [
+    `  verified   ${Units.plural(report.tables, "table")}, ${Units.plural(report.rows, "row")}, ` +
+      `${Units.plural(report.sequences, "sequence")}, ${Units.plural(report.migrations, "migration")}: ` +
+      (findings.length === 0 ? "no difference" : Units.plural(findings.length, "difference")),
+    ...report.findings.map((one) => `  ${one.severity === "warning" ? "warning  " : "finding  "}  ${finding(one)}`)
+  ]
+}

@@ -1,0 +1,83 @@
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { Confirmation } from "../pipeline/Confirmation.ts"
+import type { RestoreReport } from "../verbs/Restore.ts"
+import * as Flags from "./Flags.ts"
+import { handle, load } from "./Handler.ts"
+import { Output } from "./Output.ts"
+import * as RenderReport from "./RenderReport.ts"
+import * as Units from "./Units.ts"
+import * as Warning from "./Warning.ts"
+
+const render = (report: RestoreReport, database: string): string =>
+  [
+    `Restored ${report.file} into ${database}`,
+    `  proof      ${report.against === "manifest" ? "it is what its manifest says" : "its structure is complete (no manifest)"}`,
+    ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
+    `  restored   ${Units.plural(report.rows, "row")} in ${Units.plural(report.tables, "table")}, ` +
+      `${Units.plural(report.statements, "statement")}, ${Units.plural(report.largeObjects, "large object")}`,
+    ...report.skipped.map(({ reason, count }) => `  skipped    ${Units.plural(count, "statement")}: ${reason}`),
+    ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
+    ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
+  ].join("\n")
+
+export const restore = Command.make(
+  "restore",
+  {
+    file: Flags.file,
+    dir: Flags.dir,
+    clean: Flag.Boolean("clean").pipe(
+      Flag.withDescription("Empty the dump's schemas first: DESTROYS what is in them, after a 3-second warning"),
+      Flag.withDefault(false)
+    ),
+    yes: Flags.yes,
+    grantTo: Flags.grantTo.pipe(Flag.withDescription("Grant this role all rights on what is restored, and prove it")),
+    owner: Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
+      Flag.withDescription("Owners: the dump's where this role may (auto), always (keep), never (skip); default: auto"),
+      Flag.withDefault("auto")
+    ),
+    verify: Flag.Boolean("verify").pipe(
+      Flag.withDescription("Hold the result against the dump before the commit (default: yes)"),
+      Flag.withDefault(true)
+    ),
+    analyze: Flag.Boolean("analyze").pipe(
+      Flag.withDescription("Gather the planner's statistics after the commit (default: yes)"),
+      Flag.withDefault(true)
+    ),
+    acceptUnproven: Flag.Boolean("accept-unproven").pipe(
+      Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),
+      Flag.withDefault(false)
+    ),
+    dryRun: Flags.dryRun
+  },
+  ({ dir, dryRun, file, grantTo, yes, ...flags }) =>
+    handle(
+      Effect.gen(function* () {
+        const Target = yield* load(() => import("./Target.ts"))
+        const Restore = yield* load(() => import("../verbs/Restore.ts"))
+        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
+        const url = yield* Target.databaseUrl
+        const output = yield* Output
+        const options = { ...flags, ...Flags.given("file", file), ...Flags.given("grantTo", grantTo) }
+        const layer = Target.layer(url, dir)
+        if (dryRun) return yield* Effect.provide(Target.dryRun(Restore.pipeline(options)), layer)
+        const report = yield* Restore.restore(options).pipe(
+          Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
+          Effect.provide(layer)
+        )
+        return { text: render(report, describe(url)), document: { restore: report } }
+      })
+    )
+).pipe(
+  Command.withDescription(
+    "Restore a dump in one transaction: it happens, or the target is as it was. Without FILE the newest dump of the " +
+      "target's database in --dir is taken."
+  ),
+  Command.withShortDescription("Restore a dump in one transaction"),
+  Command.withExamples([
+    { command: "pgark restore --clean", description: "The newest dump, into emptied schemas" },
+    { command: "pgark restore dumps/old.sql --clean --dry-run", description: "What it would do" },
+    { command: "pgark restore --clean --grant-to app", description: "And give the app its rights" }
+  ])
+)

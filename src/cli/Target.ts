@@ -1,0 +1,33 @@
+/** What a command's flags say about database, folder and tools, as layers. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DumpStore } from "../dumps/DumpStore.ts"
+import type { Plan } from "../pipeline/Plan.ts"
+import * as Pipeline from "../pipeline/Pipeline.ts"
+import type * as Task from "../pipeline/Task.ts"
+import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
+import { PgDump } from "../postgres/PgDump.ts"
+import { Session } from "../postgres/Session.ts"
+import { DatabaseUrlFlag } from "./Flags.ts"
+import type { CommandResult } from "./Handler.ts"
+import { renderPlan } from "./RenderPlan.ts"
+
+/** The database that the flags and the environment name. */
+export const databaseUrl = Effect.flatMap(DatabaseUrlFlag, DatabaseUrl.fromConfig)
+
+/** A session on that database, for as long as the command runs. */
+export const session = (url: DatabaseUrl.DatabaseUrl) => Session.layer(url)
+
+/** The folder of dumps and the pg_dump on PATH. */
+export const store = (directory: string) => DumpStore.layer(directory)
+export const pgDump: typeof PgDump.layerNative = PgDump.layerNative
+
+/** Everything a verb may need. */
+export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
+  Layer.mergeAll(session(url), store(directory), pgDump)
+
+/** A dry run: the plan is the result. */
+export const dryRun = <T extends Task.Any>(pipeline: Pipeline.Pipeline<T>) =>
+  Effect.map(Pipeline.plan(pipeline), ({ plan }): CommandResult => planResult(plan))
+
+const planResult = (plan: Plan): CommandResult => ({ text: renderPlan(plan), document: { plan } })

@@ -1,0 +1,46 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { DumpStore } from "../dumps/DumpStore.ts"
+import * as Flags from "./Flags.ts"
+import { handle, load } from "./Handler.ts"
+import * as RenderReport from "./RenderReport.ts"
+
+export const verify = Command.make(
+  "verify",
+  {
+    file: Flags.file,
+    dir: Flags.dir,
+    grantTo: Flags.grantTo.pipe(Flag.withDescription("Check this role's rights too"))
+  },
+  ({ dir, file, grantTo }) =>
+    handle(
+      Effect.gen(function* () {
+        const Target = yield* load(() => import("./Target.ts"))
+        const Verify = yield* load(() => import("../verbs/Verify.ts"))
+        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
+        const url = yield* Target.databaseUrl
+        return yield* Effect.gen(function* () {
+          const store = yield* DumpStore
+          const dump = yield* Option.match(file, { onNone: () => store.newest(url.database), onSome: store.find })
+          const { contents } = yield* store.prove(dump)
+          const report = yield* Verify.verify({
+            manifest: contents,
+            ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile: "all" as const } } : {})
+          })
+          return {
+            text: [`Verified ${describe(url)} against ${dump.file}`, ...RenderReport.verify(report)].join("\n"),
+            document: { file: dump.file, verify: report }
+          }
+        }).pipe(Effect.provide(Target.layer(url, dir)))
+      })
+    )
+).pipe(
+  Command.withDescription("Hold the live database against a dump: rows, keys, indexes, sequences, migrations, rights"),
+  Command.withShortDescription("Hold the database against a dump"),
+  Command.withExamples([
+    { command: "pgark verify", description: "Against the newest dump in dumps/" },
+    { command: "pgark verify --grant-to app", description: "And whether the app has its rights" }
+  ])
+)

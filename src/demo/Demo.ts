@@ -1,0 +1,166 @@
+/** The whole round trip on a throw-away server: what the README's first command shows. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { DumpStore } from "../dumps/DumpStore.ts"
+import type * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
+import { StatementFailed } from "../postgres/DatabaseError.ts"
+import { literal } from "../postgres/Identifier.ts"
+import { PgDump } from "../postgres/PgDump.ts"
+import { Session } from "../postgres/Session.ts"
+import { fromSqlError } from "../postgres/Sqlstate.ts"
+import * as Dump from "../verbs/Dump.ts"
+import * as Restore from "../verbs/Restore.ts"
+import * as Verify from "../verbs/Verify.ts"
+import { VersionMismatch } from "../verbs/VerbError.ts"
+import * as EmbeddedServer from "./EmbeddedServer.ts"
+import * as JournalDatabase from "./JournalDatabase.ts"
+
+/** Migrations and restores run as this role. It owns the tables; the schema they stand in belongs to another. */
+const owner = "journal_owner"
+/** The app connects as this role. */
+const app = "journal_app"
+const database = "journal"
+
+/** How a step is told. */
+export type Say = (line: string) => Effect.Effect<void>
+
+/** What the demo showed. */
+export interface DemoReport {
+  readonly server: string
+  readonly file: string
+  readonly damage: number
+  readonly restore: Restore.RestoreReport
+  readonly appRead: number
+  readonly verify: Verify.VerifyReport
+  readonly milliseconds: number
+}
+
+const damage = `
+  DELETE FROM public."JournalEntry" WHERE id IN (SELECT id FROM public."JournalEntry" ORDER BY id LIMIT 100);
+  UPDATE public."JournalEntry" SET body = 'overwritten by mistake';
+  DROP TABLE public."TrelloSettings" CASCADE;
+  ALTER TYPE public."GoalState" ADD VALUE 'FORGOTTEN';
+  CREATE TABLE public.leftover (id integer);`
+
+/** The newest embedded server that the pg_dump at hand can read. */
+const chooseMajor = Effect.gen(function* () {
+  const tool = yield* Effect.flatMap(PgDump, (pgDump) => pgDump.tool)
+  const available = yield* EmbeddedServer.available
+  const major = available.toSorted((a, b) => b - a).find((candidate) => candidate <= tool.major)
+  if (major !== undefined || available.length === 0) return major ?? 18
+  return yield* new VersionMismatch({
+    message: `pg_dump on PATH is ${tool.version}; the embedded servers are of version ${available.join(" and ")}.`,
+    suggestion: `Install the client programs of PostgreSQL ${Math.min(...available)} or later.`,
+    state: "untouched"
+  })
+})
+
+const as = (url: DatabaseUrl.DatabaseUrl, role: string, password: string): DatabaseUrl.DatabaseUrl => ({
+  ...url,
+  user: role,
+  password: Redacted.make(password),
+  database
+})
+
+/** Rows of the tables that the app reads, over a connection of the app's own; then it writes one and takes it back. */
+const useAsApp = Effect.gen(function* () {
+  const session = yield* Session
+  const [counted] = yield* session.sql<{ readonly rows: number }>`
+    select (select count(*) from public."User") + (select count(*) from public."JournalEntry") as rows`.pipe(
+    Effect.map((rows) => rows.map((row) => ({ rows: Number(row.rows) }))),
+    Effect.mapError(fromSqlError)
+  )
+  yield* session.execute(`BEGIN; UPDATE public."JournalEntry" SET body = body; ROLLBACK`)
+  if (counted === undefined || counted.rows === 0) {
+    return yield* new StatementFailed({ message: `The role ${app} sees no rows.` })
+  }
+  return counted.rows
+})
+
+/** Runs the demo, telling each step. */
+export const run = Effect.fn("Demo.run")(function* (say: Say, pgark: string) {
+  const begun = yield* Clock.currentTimeMillis
+  const fs = yield* FileSystem.FileSystem
+  const major = yield* chooseMajor
+  const server = yield* EmbeddedServer.start({ major })
+  yield* say(`1. PostgreSQL ${server.version} runs on port ${server.port}, in a temporary folder.`)
+
+  const passwords = { [owner]: "owner-of-the-demo", [app]: "app-of-the-demo" }
+  yield* Effect.provide(
+    Effect.flatMap(Session, (session) =>
+      Effect.forEach(
+        [
+          ...Object.entries(passwords).map(([role, word]) => `CREATE ROLE ${role} LOGIN PASSWORD ${literal(word)}`),
+          `CREATE DATABASE ${database}`
+        ],
+        (sql) => session.execute(sql)
+      )
+    ),
+    Session.layer(server.superuser)
+  )
+  yield* Effect.provide(
+    Effect.flatMap(Session, (session) => session.execute(`GRANT USAGE, CREATE ON SCHEMA public TO ${owner}`)),
+    Session.layer({ ...server.superuser, database })
+  )
+  const ownerUrl = as(server.superuser, owner, passwords[owner]!)
+  const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "pgark-demo-" }))
+
+  return yield* Effect.gen(function* () {
+    yield* JournalDatabase.create()
+    yield* say(`2. Database "${database}" holds the journal app. ${owner} owns its tables, but not schema public.`)
+
+    const { file, manifest } = yield* Dump.dump({ pgark, schemas: [], excludeTables: [], excludeTableData: [] })
+    const tables = manifest?.tables ?? []
+    const rows = tables.reduce((sum, table) => sum + table.rows, 0)
+    yield* say(`3. Dumped and proven: ${tables.length} tables, ${rows} rows.`)
+
+    const session = yield* Session
+    yield* session.execute(damage)
+    const seen = yield* Effect.result(Verify.verify({ manifest }))
+    const differences =
+      Result.isFailure(seen) && seen.failure._tag === "VerificationFailed" ? seen.failure.findings : []
+    yield* say(
+      `4. Damaged: entries deleted and overwritten, a table dropped. verify finds ${differences.length} differences.`
+    )
+
+    const restore = yield* Restore.restore({
+      file,
+      clean: true,
+      owner: "auto",
+      grantTo: app,
+      verify: true,
+      analyze: true,
+      acceptUnproven: false
+    })
+    yield* say(`5. restore --clean as ${owner}, in one transaction.`)
+    if (restore.clean !== undefined) {
+      yield* say(`   Fallback: ${restore.clean.why}.`)
+      for (const what of restore.clean.dropped) yield* say(`   - ${what}`)
+    }
+    yield* say(`   Restored ${restore.rows} rows in ${restore.tables} tables, ${restore.largeObjects} large objects.`)
+    if (restore.grant !== undefined) {
+      const { tables: granted, sequences } = restore.grant
+      yield* say(`6. ${app} was granted its rights on ${granted} tables and ${sequences} sequences, proven one by one.`)
+    }
+    const appRead = yield* Effect.provide(useAsApp, Session.layer(as(server.superuser, app, passwords[app]!)))
+    yield* say(`   Connected as ${app}: it read ${appRead} rows and wrote.`)
+
+    const verify = yield* Verify.verify({ manifest, grantTo: { role: app, profile: "all" } })
+    yield* say(`7. Verified against the dump: ${verify.tables} tables, ${verify.rows} rows, no difference.`)
+    const milliseconds = (yield* Clock.currentTimeMillis) - begun
+    const report: DemoReport = {
+      server: server.version,
+      file,
+      damage: differences.length,
+      restore,
+      appRead,
+      verify,
+      milliseconds
+    }
+    return report
+  }).pipe(Effect.provide(Layer.mergeAll(Session.layer(ownerUrl), DumpStore.layer(folder))))
+}, Effect.scoped)

@@ -1,0 +1,35 @@
+/** What can be wrong with a dump, or with the folder it lives in. */
+import * as Schema from "effect/Schema"
+import { problemFields } from "../postgres/DatabaseError.ts"
+
+const fileFields = {
+  ...problemFields,
+  /** The dump, its manifest or the folder. */
+  file: Schema.String
+}
+
+/** There is no such dump, or none at all. */
+export class DumpMissing extends Schema.TaggedError<DumpMissing>()("DumpMissing", fileFields) {}
+
+/** The dump is incomplete or not what its manifest says. */
+export class DumpDamaged extends Schema.TaggedError<DumpDamaged>()("DumpDamaged", {
+  ...fileFields,
+  /** Where in the dump, counted from 1. */
+  line: Schema.optionalKey(Schema.Int)
+}) {}
+
+/** The dump does something that no restore may do. */
+export class DumpUnsafe extends Schema.TaggedError<DumpUnsafe>()("DumpUnsafe", {
+  ...fileFields,
+  /** Where in the dump, counted from 1. */
+  line: Schema.optionalKey(Schema.Int)
+}) {}
+
+/** The folder or a file in it cannot be read or written. */
+export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("FolderUnusable", fileFields) {}
+
+/** No space is left to write the dump. */
+export class DiskFull extends Schema.TaggedError<DiskFull>()("DiskFull", fileFields) {}
+
+/** What can go wrong with a dump or its folder. */
+export type DumpError = DumpMissing | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull

@@ -1,0 +1,106 @@
+/** Reading dump files, fast: the next piece is on its way while the one before is worked on. */
+import * as fs from "node:fs/promises"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import { DiskFull, DumpMissing, FolderUnusable } from "./DumpError.ts"
+
+/** Gives the next piece of a file, none at its end. The piece is the caller's to keep. */
+export type Pull = Effect.Effect<Option.Option<Uint8Array>, FolderUnusable>
+
+/** Size of a piece, in bytes. */
+const pieceSize = 1024 * 1024
+
+/** Node's code of an error (`ENOENT`), also inside the error of a `FileSystem` of effect. */
+export const codeOf = (error: unknown): string => {
+  if (Predicate.hasProperty(error, "code") && typeof error.code === "string") return error.code
+  if (Predicate.hasProperty(error, "reason")) return codeOf(error.reason)
+  return Predicate.hasProperty(error, "cause") ? codeOf(error.cause) : ""
+}
+
+const reasons: Record<string, string> = {
+  EACCES: "this user may not do that",
+  EPERM: "this user may not do that",
+  EROFS: "the file system is read-only",
+  ENOTDIR: "a part of the path is no folder",
+  EISDIR: "it is a folder",
+  EEXIST: "something of that name is there already",
+  ENOENT: "it does not exist"
+}
+
+const folderUnusable = (action: "read" | "write", file: string, error: unknown): FolderUnusable => {
+  const code = codeOf(error)
+  return new FolderUnusable({
+    message: `Cannot ${action} ${file}: ${reasons[code] ?? (code === "" ? "it failed" : code)}.`,
+    detail: describe(error),
+    suggestion: "Check the path and who may use it, or choose another folder with --dir.",
+    state: "untouched",
+    file
+  })
+}
+
+const describe = (error: unknown): string =>
+  Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
+
+/** The error of a file or folder that cannot be read, from what the system said. */
+export const unreadable =
+  (file: string) =>
+  (error: unknown): FolderUnusable =>
+    folderUnusable("read", file, error)
+
+/** The error of a file or folder that cannot be written, from what the system said. */
+export const unwritable =
+  (file: string) =>
+  (error: unknown): FolderUnusable | DiskFull => {
+    const code = codeOf(error)
+    if (code !== "ENOSPC" && code !== "EDQUOT") return folderUnusable("write", file, error)
+    return new DiskFull({
+      message: `No space is left to write ${file}.`,
+      detail: describe(error),
+      suggestion: "Free some space, or choose another folder with --dir.",
+      state: "untouched",
+      file
+    })
+  }
+
+/** Opens a file to be pulled from start to end, by one reader; closing the scope closes it. */
+export const open = Effect.fn("DumpFile.open")(function* (
+  file: string
+): Effect.fn.Return<{ readonly pull: Pull }, DumpMissing | FolderUnusable, Scope.Scope> {
+  let ahead: Promise<unknown> | undefined
+  const handle = yield* Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => fs.open(file, "r"),
+      catch: (error) =>
+        codeOf(error) === "ENOENT"
+          ? new DumpMissing({
+              message: `There is no file ${file}.`,
+              suggestion: "`pgark list` shows the dumps in the folder.",
+              state: "untouched",
+              file
+            })
+          : unreadable(file)(error)
+    }),
+    // A read under way must end before its file is closed; how it ends no longer matters.
+    (handle) => Effect.promise(() => Promise.allSettled([ahead]).then(() => handle.close()))
+  )
+  const read = () => {
+    const piece = handle.read(Buffer.allocUnsafeSlow(pieceSize), 0, pieceSize)
+    // Its failure is reported when it is pulled; until then it must not count as unhandled.
+    piece.catch(() => {})
+    ahead = piece
+    return piece
+  }
+  let next = read()
+  const pull: Pull = Effect.tryPromise({
+    try: async () => {
+      const { buffer, bytesRead } = await next
+      if (bytesRead === 0) return Option.none()
+      next = read()
+      return Option.some(buffer.subarray(0, bytesRead))
+    },
+    catch: unreadable(file)
+  })
+  return { pull }
+})

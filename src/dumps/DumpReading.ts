@@ -1,0 +1,246 @@
+/** What one reading of a dump finds in it: the fold behind {@link file://./Proof.ts}. */
+import { createHash } from "node:crypto"
+import type * as Schema from "effect/Schema"
+import { DumpGuard } from "../postgres/DumpGuard.ts"
+import { decoderFor, utf8 } from "../postgres/Encoding.ts"
+import type { CopyStart, Entry, Meta, ScriptEvent, Statement } from "../postgres/ScriptEvent.ts"
+import { SqlScanner } from "../postgres/SqlScript.ts"
+import { classify, type StatementKind } from "../postgres/Statement.ts"
+import type { QualifiedName } from "../postgres/StatementTokens.ts"
+import type { contentFields } from "./Manifest.ts"
+import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
+
+/** Something wrong in a dump, as the end of a sentence, and where. */
+export interface Finding {
+  readonly message: string
+  readonly line?: number
+}
+
+/** What is in a dump. */
+export interface Contents extends Schema.Struct.Type<typeof contentFields> {
+  /** Statements, COPY among them. */
+  readonly statements: number
+  /** pg_dump's closing lines are the last thing in the file. */
+  readonly trailer: boolean
+  /** Signs that the file is cut or overwritten; of each kind the first few. */
+  readonly flaws: ReadonlyArray<Finding>
+  /** What no restore may do; the first few. */
+  readonly unsafe: ReadonlyArray<Finding>
+  /** Names that its CREATE statements give. */
+  readonly creates: ReadonlyArray<QualifiedName>
+  /** Extensions that it creates. */
+  readonly extensions: ReadonlyArray<string>
+}
+
+const unfinished = {
+  statement: "it ends inside a statement",
+  copy: "it ends inside the data of a table",
+  string: "it ends inside a string",
+  comment: "it ends inside a comment"
+}
+
+/** How many findings are kept. */
+const enough = 100
+/** How much of Prisma's table is kept to be read, in bytes. */
+const prismaLimit = 16 * 1024 * 1024
+const foreignSchemas = new Set(["pg_catalog", "information_schema"])
+
+/**
+ * Reads a dump in one pass and constant memory. Push every byte of the file, in order; chunks must not be changed
+ * afterwards.
+ */
+export class DumpReading {
+  private readonly scanner = new SqlScanner()
+  private readonly guard = new DumpGuard()
+  private readonly hash = createHash("sha256")
+  private decode = utf8
+  private encoding = ""
+  private length = 0
+  private statements = 0
+  private trailer = false
+  /** Key of the `\restrict` that waits for its `\unrestrict`. */
+  private restricted: string | undefined
+  private zeroSeen = false
+  private entry: Entry | undefined
+  private table: { readonly schema: string; readonly name: string } = { schema: "", name: "" }
+  private prismaColumns: ReadonlyArray<string> | undefined
+  private prismaData: Array<Uint8Array> = []
+  private prisma: Contents["prismaMigrations"]
+  private largeObjects = 0
+  private readonly tables: Array<Contents["tables"][number]> = []
+  private readonly sequences: Array<Contents["sequences"][number]> = []
+  private readonly schemas = new Set<string>()
+  private readonly roles = new Set<string>()
+  private readonly objects = new Map<string, number>()
+  private readonly checks = { foreignKeys: 0, indexes: 0, uniqueConstraints: 0, primaryKeys: 0 }
+  private readonly flaws: Array<Finding> = []
+  private readonly unsafe: Array<Finding> = []
+  private readonly creates: Array<QualifiedName> = []
+  private readonly extensions: Array<string> = []
+
+  /** Takes the next bytes of the file. Returns the events in them, for a caller that also applies the dump. */
+  push(chunk: Uint8Array): ReadonlyArray<ScriptEvent> {
+    this.hash.update(chunk)
+    // Text never holds a zero byte; a file system that lost a block, or UTF-16, does.
+    const zero = this.zeroSeen ? -1 : chunk.indexOf(0)
+    if (zero !== -1) {
+      this.zeroSeen = true
+      this.flaws.push({ message: `it holds a zero byte at offset ${this.length + zero}, so it is no text` })
+    }
+    this.length += chunk.length
+    const events = this.scanner.push(chunk)
+    for (const event of events) this.take(event)
+    return events
+  }
+
+  /** Ends the reading. Call it once. */
+  finish(): Contents {
+    for (const event of this.scanner.end()) this.take(event)
+    const open = this.guard.end()
+    if (open !== undefined) this.unsafe.push({ message: open })
+    return {
+      encoding: this.encoding,
+      tables: this.tables,
+      sequences: this.sequences,
+      schemas: [...this.schemas],
+      roles: [...this.roles],
+      objects: Object.fromEntries(this.objects),
+      largeObjects: this.largeObjects,
+      checks: this.checks,
+      ...(this.prisma === undefined ? {} : { prismaMigrations: this.prisma }),
+      length: this.length,
+      sha256: this.hash.digest("hex"),
+      statements: this.statements,
+      trailer: this.trailer && this.restricted === undefined,
+      flaws: this.flaws,
+      unsafe: this.unsafe,
+      creates: this.creates,
+      extensions: this.extensions
+    }
+  }
+
+  private take(event: ScriptEvent): void {
+    switch (event._tag) {
+      case "Statement":
+      case "CopyStart":
+        return this.takeStatement(event)
+      case "CopyData":
+        if (this.prismaColumns !== undefined) this.keepPrisma(event.bytes, this.prismaColumns)
+        return
+      case "CopyEnd":
+        this.tables.push({ ...this.table, rows: event.rows, bytes: event.bytes })
+        if (this.prismaColumns !== undefined) {
+          this.prisma = readMigrations(this.prismaColumns, Buffer.concat(this.prismaData), this.decode)
+        }
+        this.prismaColumns = undefined
+        this.prismaData = []
+        return
+      case "Meta":
+        return this.takeMeta(event)
+      case "Trailer":
+        this.trailer = true
+        return
+      case "Malformed":
+        this.find(this.flaws, `line ${event.line} cannot be read (${event.reason.replace(/\.$/, "")})`, event.line)
+        return
+      case "Unfinished":
+        this.find(this.flaws, unfinished[event.what], event.line)
+        return
+    }
+  }
+
+  private find(findings: Array<Finding>, message: string, line: number): void {
+    if (findings.length < enough) findings.push({ message, line })
+  }
+
+  private judge(event: Statement | CopyStart | Meta, kind?: StatementKind): void {
+    const verdict = this.guard.judge(event, kind)
+    if (verdict._tag === "Refuse") this.find(this.unsafe, verdict.reason, event.line)
+  }
+
+  private takeMeta(event: Meta): void {
+    this.judge(event)
+    const [, command, key] = /^\\(restrict|unrestrict) (\S+)$/.exec(event.text) ?? []
+    if (command === "unrestrict" && key === this.restricted) this.restricted = undefined
+    else {
+      this.trailer = false
+      if (command === "restrict") this.restricted = key
+    }
+  }
+
+  private takeStatement(event: Statement | CopyStart): void {
+    this.statements++
+    this.trailer = false
+    if (event.entry !== undefined && event.entry !== this.entry) {
+      this.entry = event.entry
+      this.objects.set(event.entry.type, (this.objects.get(event.entry.type) ?? 0) + 1)
+      this.nameSchema(event.entry.schema)
+    }
+    const kind = classify(event.bytes, this.decode)
+    this.judge(event, kind)
+    this.takeKind(kind)
+  }
+
+  private nameSchema(schema: string | undefined): void {
+    if (schema !== undefined && !foreignSchemas.has(schema)) this.schemas.add(schema)
+  }
+
+  private nameRoles(...roles: ReadonlyArray<string | undefined>): void {
+    for (const role of roles) if (role !== undefined) this.roles.add(role)
+  }
+
+  private takeKind(kind: StatementKind): void {
+    switch (kind._tag) {
+      case "SetSetting":
+        if (kind.name === "client_encoding") {
+          this.encoding = kind.value
+          this.decode = decoderFor(kind.value)
+        }
+        return
+      case "Schema":
+        this.nameSchema(kind.schema)
+        return this.nameRoles(...kind.roles)
+      case "Create":
+        if (kind.kind === "INDEX") this.checks.indexes++
+        if (kind.name !== undefined) this.creates.push({ ...kind, name: kind.name })
+        return this.nameSchema(kind.schema)
+      case "Extension":
+        if (kind.action === "create") this.extensions.push(kind.name)
+        return
+      case "AddConstraint":
+        if (kind.constraint === "foreign key") this.checks.foreignKeys++
+        if (kind.constraint === "primary key") this.checks.primaryKeys++
+        if (kind.constraint === "unique") this.checks.uniqueConstraints++
+        return
+      case "CopyFrom":
+        this.nameSchema(kind.table?.schema)
+        this.table = { schema: kind.table?.schema ?? "", name: kind.table?.name ?? "" }
+        this.prismaColumns = this.table.name === prismaTable ? kind.columns : undefined
+        return
+      case "SequenceValue": {
+        const { name, value, called } = kind
+        this.sequences.push({ schema: kind.schema ?? "", name, value, called })
+        return
+      }
+      case "LargeObjectCall":
+        if (kind.call === "lo_create") this.largeObjects++
+        return
+      case "OwnerTo":
+        return this.nameRoles(kind.owner)
+      case "SessionAuthorization":
+        return this.nameRoles(kind.role)
+      case "Grant":
+        return this.nameRoles(...kind.roles)
+      case "DefaultPrivileges":
+        return this.nameRoles(kind.forRole, ...kind.roles)
+      default:
+        return
+    }
+  }
+
+  private keepPrisma(bytes: Uint8Array, columns: ReadonlyArray<string>): void {
+    const kept = this.prismaData.reduce((sum, data) => sum + data.length, bytes.length)
+    if (kept <= prismaLimit && columns.length > 0) this.prismaData.push(bytes)
+    else this.prismaColumns = undefined
+  }
+}

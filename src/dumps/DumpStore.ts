@@ -1,0 +1,297 @@
+/** The folder of dumps: what is in it, how a dump gets into it, and how one is proven and read. */
+import { dirname, isAbsolute, join } from "node:path"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { type DiskFull, type DumpDamaged, DumpMissing, type DumpUnsafe, FolderUnusable } from "./DumpError.ts"
+import * as DumpFile from "./DumpFile.ts"
+import * as DumpName from "./DumpName.ts"
+import { DumpReading } from "./DumpReading.ts"
+import { type DumpSource, type DumpTool, Manifest, manifestVersion, decode, encode } from "./Manifest.ts"
+import { manifestContents, type Proof, prove } from "./Proof.ts"
+
+/** A dump on disk. */
+export interface StoredDump {
+  /** Path of the file. */
+  readonly file: string
+  /** When it was made: by its name, else by its manifest, else by the file system. */
+  readonly at: DateTime.Utc
+  /** Bytes. */
+  readonly size: number
+  /** Absent for dumps of other tools. */
+  readonly manifest?: Manifest
+  /** Why there is no manifest although its file is there. */
+  readonly problem?: DumpDamaged | FolderUnusable
+}
+
+/** What a manifest says beside what the dump itself holds. */
+export interface Provenance {
+  /** Version of pgark. */
+  readonly pgark: string
+  readonly source: DumpSource
+  readonly tool: DumpTool
+}
+
+/** Takes the next bytes of a dump. The chunk must not be changed afterwards. */
+export type Append = (chunk: Uint8Array) => Effect.Effect<void, DiskFull | FolderUnusable>
+
+export interface ProveFileOptions {
+  /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
+  readonly acceptUnproven?: boolean
+  /** Told the bytes read so far, about once a megabyte. */
+  readonly onProgress?: (bytes: number) => Effect.Effect<void>
+}
+
+export interface DumpStoreService {
+  readonly directory: string
+  /** The dumps in the folder, newest first by name. No folder is no dumps. */
+  readonly list: Effect.Effect<ReadonlyArray<StoredDump>, FolderUnusable>
+  /**
+   * The newest dump, of this database if one is named. Never passes over a dump silently: where the newest has a
+   * manifest that cannot be read, that is the failure.
+   */
+  readonly newest: (database?: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | FolderUnusable>
+  /** A dump by its path, or by its name in the folder. */
+  readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | FolderUnusable>
+  /**
+   * Writes a dump: `fill` appends its bytes. It appears under its name only when it is complete and proven, its
+   * manifest last; a failure or interruption leaves nothing behind.
+   */
+  readonly write: <E, R>(
+    provenance: Provenance,
+    fill: (append: Append) => Effect.Effect<unknown, E, R>
+  ) => Effect.Effect<StoredDump, E | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull, R>
+  /** Opens a dump to be pulled piece by piece. */
+  readonly read: (
+    file: string
+  ) => Effect.Effect<{ readonly pull: DumpFile.Pull }, DumpMissing | FolderUnusable, Scope.Scope>
+  /** Reads a dump to its end and judges it, against its manifest where it has one. */
+  readonly prove: (
+    dump: StoredDump,
+    options?: ProveFileOptions
+  ) => Effect.Effect<Proof, DumpMissing | DumpDamaged | DumpUnsafe | FolderUnusable>
+}
+
+/** The service; one folder each. */
+export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("pgark/dumps/DumpStore") {
+  /** A store over this folder, which is created when the first dump is written. */
+  static readonly layer = (directory: string): Layer.Layer<DumpStore, never, FileSystem.FileSystem> =>
+    Layer.effect(DumpStore, make(directory))
+}
+
+const privately = 0o600
+
+const make = Effect.fnUntraced(function* (directory: string) {
+  const fs = yield* FileSystem.FileSystem
+
+  const manifestBeside = Effect.fnUntraced(function* (file: string) {
+    const path = DumpName.manifestOf(file)
+    const text = yield* fs.readFileString(path).pipe(
+      Effect.asSome,
+      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
+      Effect.mapError(DumpFile.unreadable(path))
+    )
+    return Option.isNone(text) ? undefined : yield* decode(text.value, path)
+  })
+
+  const stored = Effect.fnUntraced(function* (file: string, named: Option.Option<DateTime.Utc>) {
+    const info = yield* fs.stat(file)
+    const found = yield* Effect.result(manifestBeside(file))
+    const manifest = found._tag === "Success" ? found.success : undefined
+    const touched = Option.getOrElse(info.mtime, () => new Date(0))
+    const at = Option.getOrElse(named, () => manifest?.createdAt ?? DateTime.fromDateUnsafe(touched))
+    const dump: StoredDump = {
+      file,
+      at,
+      size: Number(info.size),
+      ...(manifest === undefined ? {} : { manifest }),
+      ...(found._tag === "Failure" ? { problem: found.failure } : {})
+    }
+    return dump
+  })
+
+  const list = Effect.gen(function* () {
+    const names = yield* fs.readDirectory(directory).pipe(
+      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
+      Effect.mapError(DumpFile.unreadable(directory))
+    )
+    const dumps = names
+      .filter((name) => Option.isSome(DumpName.parse(name)))
+      .sort()
+      .reverse()
+    return yield* Effect.forEach(dumps, (name) => {
+      const file = join(directory, name)
+      return Effect.mapError(stored(file, DumpName.parse(name)), DumpFile.unreadable(file))
+    })
+  }).pipe(Effect.withSpan("DumpStore.list"))
+
+  const newest = Effect.fn("DumpStore.newest")(function* (
+    database?: string
+  ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | FolderUnusable> {
+    const dumps = yield* list
+    const other = (dump: StoredDump) =>
+      database !== undefined && (dump.manifest?.source.database ?? database) !== database
+    const dump = dumps.find((dump) => !other(dump))
+    if (dump?.problem !== undefined) return yield* dump.problem
+    if (dump !== undefined) return dump
+    const wanted = database === undefined ? "a dump" : `a dump of database "${database}"`
+    return yield* new DumpMissing({
+      message: `There is not ${wanted} in ${directory}.`,
+      suggestion:
+        dumps.length === 0
+          ? "Make one with `pgark dump`, or name a file or another folder (--dir)."
+          : "Dumps of other databases are there (`pgark list`): name the file to use one of them.",
+      state: "untouched",
+      file: directory
+    })
+  })
+
+  const find = Effect.fn("DumpStore.find")(function* (
+    file: string
+  ): Effect.fn.Return<StoredDump, DumpMissing | FolderUnusable> {
+    const paths = isAbsolute(file) || dirname(file) !== "." ? [file] : [file, join(directory, file)]
+    for (const path of paths) {
+      const info = yield* fs.stat(path).pipe(
+        Effect.asSome,
+        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
+        Effect.mapError(DumpFile.unreadable(path))
+      )
+      if (Option.isNone(info)) continue
+      if (info.value.type === "Directory") {
+        return yield* new FolderUnusable({
+          message: `${path} is a folder, not a dump.`,
+          suggestion: "Name the .sql file, or give the folder with --dir.",
+          state: "untouched",
+          file: path
+        })
+      }
+      const name = DumpName.parse(path.slice(path.lastIndexOf("/") + 1))
+      return yield* Effect.mapError(stored(path, name), DumpFile.unreadable(path))
+    }
+    return yield* new DumpMissing({
+      message: `There is no dump ${file}, neither here nor in ${directory}.`,
+      suggestion: "`pgark list` shows the dumps in the folder.",
+      state: "untouched",
+      file
+    })
+  })
+
+  const proveFile = Effect.fn("DumpStore.prove")(function* (
+    dump: StoredDump,
+    options: ProveFileOptions = {}
+  ): Effect.fn.Return<Proof, DumpMissing | DumpDamaged | DumpUnsafe | FolderUnusable> {
+    if (dump.problem !== undefined) return yield* dump.problem
+    const reading = new DumpReading()
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const { pull } = yield* DumpFile.open(dump.file)
+        let bytes = 0
+        for (let piece = yield* pull; Option.isSome(piece); piece = yield* pull) {
+          reading.push(piece.value)
+          bytes += piece.value.length
+          if (options.onProgress !== undefined) yield* options.onProgress(bytes)
+        }
+      })
+    )
+    const { acceptUnproven } = options
+    return yield* prove(reading.finish(), dump.manifest, {
+      file: dump.file,
+      ...(acceptUnproven === undefined ? {} : { acceptUnproven })
+    })
+  })
+
+  /** Makes names in the folder last through a crash of the machine. Windows cannot open a folder, nor needs it. */
+  const syncFolder = Effect.scoped(Effect.flatMap(fs.open(directory), (folder) => folder.sync)).pipe(
+    Effect.when(Effect.sync(() => process.platform !== "win32"))
+  )
+
+  /** Creates `<name>.partial` under a name that is still free; where two dumps meet, the later moves on. */
+  const reserve = Effect.fnUntraced(function* (from: DateTime.Utc) {
+    for (let at = from; ; at = DateTime.add(at, { milliseconds: 1 })) {
+      const file = join(directory, DumpName.format(at))
+      const partial = `${file}.partial`
+      const taken = yield* fs.writeFile(partial, new Uint8Array(0), { flag: "wx", mode: privately }).pipe(
+        Effect.as(false),
+        Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(true)),
+        Effect.mapError(DumpFile.unwritable(partial))
+      )
+      if (taken) continue
+      if (!(yield* Effect.mapError(fs.exists(file), DumpFile.unreadable(file)))) return { at, file, partial }
+      yield* Effect.mapError(fs.remove(partial), DumpFile.unwritable(partial))
+    }
+  })
+
+  const writeManifest = Effect.fnUntraced(function* (manifest: Manifest, file: string) {
+    const path = DumpName.manifestOf(file)
+    const text = yield* encode(manifest)
+    const partial = `${path}.partial`
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const handle = yield* fs.open(partial, { flag: "wx", mode: privately })
+        yield* handle.writeAll(Buffer.from(text))
+        yield* handle.sync
+      })
+    )
+    yield* fs.rename(partial, path)
+  })
+
+  const write: DumpStoreService["write"] = Effect.fn("DumpStore.write")(function* (provenance, fill) {
+    yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), DumpFile.unwritable(directory))
+    const { at, file, partial } = yield* Effect.acquireRelease(
+      Effect.flatMap(DateTime.now, reserve),
+      ({ file, partial }, exit) => {
+        const manifest = DumpName.manifestOf(file)
+        const left = Exit.isSuccess(exit) ? [] : [partial, `${manifest}.partial`, manifest, file]
+        return Effect.forEach(left, (path) =>
+          fs
+            .remove(path, { force: true })
+            .pipe(
+              Effect.catch((error) =>
+                Effect.logWarning(`Cannot remove ${path} of the dump that failed: ${error.message}`)
+              )
+            )
+        )
+      }
+    )
+    const reading = new DumpReading()
+    const unwritable = DumpFile.unwritable(partial)
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const handle = yield* Effect.mapError(fs.open(partial, { flag: "r+" }), unwritable)
+        yield* fill((chunk) =>
+          // The chunk is read while the system writes it.
+          Effect.all([Effect.mapError(handle.writeAll(chunk), unwritable), Effect.sync(() => reading.push(chunk))], {
+            concurrency: 2,
+            discard: true
+          })
+        )
+        yield* Effect.mapError(handle.sync, unwritable)
+      })
+    )
+    const { contents } = yield* prove(reading.finish(), undefined, { file: partial })
+    const manifest = new Manifest({
+      version: manifestVersion,
+      ...provenance,
+      createdAt: at,
+      format: "plain",
+      compression: "none",
+      ...manifestContents(contents)
+    })
+    yield* fs
+      .rename(partial, file)
+      .pipe(
+        Effect.andThen(writeManifest(manifest, file)),
+        Effect.andThen(syncFolder),
+        Effect.mapError(DumpFile.unwritable(file))
+      )
+    const dump: StoredDump = { file, at, size: contents.length, manifest }
+    return dump
+  }, Effect.scoped)
+
+  return DumpStore.of({ directory, list, newest, find, write, read: DumpFile.open, prove: proveFile })
+})

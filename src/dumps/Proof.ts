@@ -1,0 +1,110 @@
+/**
+ * The proof of a dump: one reading of its bytes, the same while it is written and when it is read again.
+ *
+ * psql restores half a dump without a word when the file was cut inside COPY data. Here a dump counts as whole only
+ * when every statement and COPY block is closed, pg_dump's closing lines stand at the end, and, with a manifest,
+ * length, digest and the rows of each table are what they were.
+ */
+import * as Effect from "effect/Effect"
+import { type Contents, DumpReading } from "./DumpReading.ts"
+import { DumpDamaged, DumpUnsafe } from "./DumpError.ts"
+import type { Manifest } from "./Manifest.ts"
+
+/** A dump that was found whole. */
+export interface Proof {
+  /** What it was held against: its manifest, or only its own structure. */
+  readonly against: "manifest" | "structure"
+  readonly contents: Contents
+}
+
+export interface ProveOptions {
+  /** The dump's file, for the errors. */
+  readonly file: string
+  /** Lets a dump pass that lacks pg_dump's closing lines (`--accept-unproven`); never one that is cut or unsafe. */
+  readonly acceptUnproven?: boolean
+}
+
+const damaged = (options: ProveOptions, message: string, detail?: string, line?: number) =>
+  new DumpDamaged({
+    message: `The dump ${options.file} is damaged: ${message}.`,
+    ...(detail === undefined ? {} : { detail }),
+    suggestion: "Use another dump, or make a new one. Nothing was touched.",
+    state: "untouched",
+    file: options.file,
+    ...(line === undefined ? {} : { line })
+  })
+
+const tableName = (table: { readonly schema: string; readonly name: string }): string =>
+  table.schema === "" ? table.name : `${table.schema}.${table.name}`
+
+/** The first way in which what was read differs from the manifest. */
+const difference = (contents: Contents, manifest: Manifest): readonly [string, string?] | undefined => {
+  if (contents.length !== manifest.length) {
+    return [`it has ${contents.length} bytes and its manifest says ${manifest.length}`]
+  }
+  const found = new Map(contents.tables.map((table) => [tableName(table), table.rows]))
+  const wrong = manifest.tables
+    .filter((table) => found.get(tableName(table)) !== table.rows)
+    .map((table) => `${tableName(table)}: ${found.get(tableName(table)) ?? "no"} rows of ${table.rows}`)
+  if (wrong.length > 0) return ["its tables do not hold the rows that its manifest says", wrong.slice(0, 20).join("\n")]
+  if (contents.tables.length !== manifest.tables.length) return ["it holds tables that its manifest does not name"]
+  if (contents.sha256 !== manifest.sha256) return ["its content was changed: the SHA-256 differs from its manifest's"]
+  return undefined
+}
+
+/**
+ * Judges what was read of a dump. Without a manifest only the structure can be judged.
+ *
+ * Fails with `DumpDamaged` where something is missing or changed, and with `DumpUnsafe` where the dump would do what
+ * no restore may do.
+ */
+export const prove = Effect.fn("Proof.prove")(function* (
+  contents: Contents,
+  manifest: Manifest | undefined,
+  options: ProveOptions
+): Effect.fn.Return<Proof, DumpDamaged | DumpUnsafe> {
+  const flaw = contents.flaws[0]
+  if (flaw !== undefined) return yield* damaged(options, flaw.message, undefined, flaw.line)
+  if (!contents.trailer && (options.acceptUnproven !== true || manifest !== undefined)) {
+    return yield* damaged(
+      options,
+      "it does not end with pg_dump's closing lines",
+      "The file was cut, or another tool wrote it."
+    )
+  }
+  const changed = manifest === undefined ? undefined : difference(contents, manifest)
+  if (changed !== undefined) return yield* damaged(options, ...changed)
+  const unsafe = contents.unsafe[0]
+  if (unsafe !== undefined) {
+    return yield* new DumpUnsafe({
+      message: `The dump ${options.file} is unsafe: ${unsafe.message}.`,
+      ...(contents.unsafe.length > 1 ? { detail: `${contents.unsafe.length} such places.` } : {}),
+      suggestion: "Find out who made this dump before you restore it by hand. Nothing was touched.",
+      state: "untouched",
+      file: options.file,
+      ...(unsafe.line === undefined ? {} : { line: unsafe.line })
+    })
+  }
+  return { against: manifest === undefined ? "structure" : "manifest", contents }
+})
+
+/** The part of a manifest that is read from the dump itself. */
+export const manifestContents = (contents: Contents) => {
+  const {
+    trailer: _trailer,
+    statements: _statements,
+    flaws: _flaws,
+    unsafe: _unsafe,
+    creates: _creates,
+    extensions: _extensions,
+    ...fields
+  } = contents
+  return fields
+}
+
+/** Reads a whole dump that is at hand as chunks. */
+export const read = (chunks: Iterable<Uint8Array>): Contents => {
+  const reading = new DumpReading()
+  for (const chunk of chunks) reading.push(chunk)
+  return reading.finish()
+}

@@ -1,0 +1,80 @@
+/**
+ * What a dump may not do to the session that restores it.
+ *
+ * A dump is somebody else's program. It may say anything about the database's content, but it may neither end the
+ * transaction that makes a restore happen or not, nor reach out of the database: to files, programs, other databases,
+ * the server's configuration.
+ */
+import type { ScriptEvent } from "./ScriptEvent.ts"
+import type { StatementKind } from "./Statement.ts"
+
+/** What to do with an event: send it (or use it), pass over it, or refuse the whole dump. */
+export type Verdict =
+  | { readonly _tag: "Run" }
+  | { readonly _tag: "Skip" }
+  | { readonly _tag: "Refuse"; readonly reason: string }
+
+const run: Verdict = { _tag: "Run" }
+const skip: Verdict = { _tag: "Skip" }
+const refuse = (reason: string): Verdict => ({ _tag: "Refuse", reason })
+
+/** psql commands that pg_dump itself writes. Whole lines: psql would run a second command behind the first. */
+const harmless = [/^\\(?:un)?restrict [A-Za-z0-9]+$/, /^\\encoding [A-Za-z0-9_]+$/]
+const connect = /^\\connect (?:-reuse-previous=on )?(?:[A-Za-z0-9_.]+|"(?:[^"]|"")*")$/
+
+/** Judges the events of one dump, in their order. One guard for one reading. */
+export class DumpGuard {
+  private largeObjects = false
+  private connected = false
+
+  /**
+   * @param kind what `classify` says of a statement; undefined for all other events
+   */
+  judge(event: ScriptEvent, kind?: StatementKind): Verdict {
+    if (event._tag === "Meta") return this.judgeMeta(event.text)
+    if (kind === undefined || (event._tag !== "Statement" && event._tag !== "CopyStart")) return run
+    if (this.largeObjects) return this.judgeLargeObject(kind)
+    switch (kind._tag) {
+      case "TransactionControl":
+        // pg_dump brackets the content of large objects; what follows decides whether this is such a bracket.
+        if (kind.word !== "BEGIN") return refuse(`it ends or changes the transaction by itself (${kind.word})`)
+        this.largeObjects = true
+        return skip
+      case "CopyFrom":
+        if (event._tag === "CopyStart" && kind.source === "stdin") return run
+        if (kind.source === "program") return refuse("it runs a program on the server (COPY FROM PROGRAM)")
+        if (kind.source === "file") return refuse("it reads a file of the server (COPY FROM)")
+        return refuse("it has a COPY statement that pgark cannot read")
+      case "CopyTo":
+        return refuse("it writes data out of the database (COPY TO)")
+      case "AlterSystem":
+        return refuse("it changes the server's configuration (ALTER SYSTEM)")
+      default:
+        return event._tag === "CopyStart" ? refuse("it has a COPY statement that pgark cannot read") : run
+    }
+  }
+
+  /** What is still open after the last event: a reason to refuse, or undefined. */
+  end(): string | undefined {
+    return this.largeObjects ? "it begins a transaction and does not end it (BEGIN)" : undefined
+  }
+
+  private judgeLargeObject(kind: StatementKind): Verdict {
+    if (kind._tag === "LargeObjectCall") return run
+    if (kind._tag === "TransactionControl" && kind.word === "COMMIT") {
+      this.largeObjects = false
+      return skip
+    }
+    return refuse("it has a transaction of its own (BEGIN) around more than large objects")
+  }
+
+  private judgeMeta(text: string): Verdict {
+    if (harmless.some((pattern) => pattern.test(text))) return skip
+    if (connect.test(text)) {
+      if (this.connected) return refuse("it connects to a second database (\\connect): a dump of several databases")
+      this.connected = true
+      return skip
+    }
+    return refuse(`it has a psql command (${text.split(/\s/, 1)[0]?.slice(0, 40)})`)
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * What a statement of a dump is, told from its first words: enough to decide what a restore does with it.
+ *
+ * Cheap for what is frequent: an INSERT of many megabytes is known by its first word.
+ */
+import { utf8 } from "./Encoding.ts"
+import { type Decode, type QualifiedName, StatementTokens } from "./StatementTokens.ts"
+
+/** Kinds of objects are upper-case SQL words, as in `CREATE <kind>`: `TABLE`, `MATERIALIZED VIEW`, `FOREIGN TABLE` … */
+export type StatementKind =
+  | { readonly _tag: "SetSetting"; readonly name: string; readonly value: string }
+  | { readonly _tag: "SessionAuthorization"; readonly role?: string }
+  | { readonly _tag: "TransactionControl"; readonly word: string }
+  | { readonly _tag: "Schema"; readonly action: ObjectAction; readonly schema: string; readonly roles: Roles }
+  | { readonly _tag: "Extension"; readonly action: ObjectAction; readonly name: string }
+  | { readonly _tag: "Database"; readonly action: ObjectAction }
+  | { readonly _tag: "Role"; readonly action: ObjectAction; readonly role: string }
+  | ({ readonly _tag: "OwnerTo"; readonly kind: string; readonly owner: string } & Partial<QualifiedName>)
+  | ({ readonly _tag: "Drop"; readonly kind: string } & Partial<QualifiedName>)
+  | ({ readonly _tag: "Create"; readonly kind: string } & Partial<QualifiedName>)
+  | { readonly _tag: "AddConstraint"; readonly table: QualifiedName; readonly constraint: ConstraintKind }
+  | { readonly _tag: "Grant"; readonly action: "grant" | "revoke"; readonly roles: Roles }
+  | { readonly _tag: "DefaultPrivileges"; readonly forRole?: string; readonly roles: Roles }
+  | {
+      readonly _tag: "CopyFrom"
+      readonly source: "stdin" | "file" | "program"
+      /** Absent where it cannot be read. */
+      readonly table?: QualifiedName
+      readonly columns: ReadonlyArray<string>
+      /** What follows the source: `WITH ( … )`, or empty. */
+      readonly options: string
+    }
+  | { readonly _tag: "CopyTo" }
+  | ({ readonly _tag: "SequenceValue"; readonly value: string; readonly called: boolean } & QualifiedName)
+  | { readonly _tag: "LargeObjectUnlink" }
+  | { readonly _tag: "LargeObjectCall"; readonly call: "lo_create" | "lo_open" | "lowrite" | "lo_close" }
+  | { readonly _tag: "AlterSystem" }
+  | { readonly _tag: "Other"; readonly word: string }
+
+export type ObjectAction = "create" | "drop" | "alter" | "owner" | "comment" | "grant" | "revoke"
+export type ConstraintKind = "primary key" | "unique" | "foreign key" | "check" | "exclude" | "not null"
+/** Roles a statement names, without `PUBLIC` and the pseudo-roles. */
+export type Roles = ReadonlyArray<string>
+
+const pseudoRoles = new Set(["public", "current_user", "current_role", "session_user"])
+
+/**
+ * Reads the kind of one statement.
+ *
+ * @param decode turns names into text; UTF-8 unless the dump has another encoding
+ */
+export const classify = (bytes: Uint8Array, decode: Decode = utf8): StatementKind => {
+  const tokens = new StatementTokens(bytes, decode)
+  const word = tokens.next()?.text ?? ""
+  return Object.hasOwn(readers, word) ? readers[word as keyof typeof readers](tokens, word) : { _tag: "Other", word }
+}
+
+const control = (word: string): StatementKind => ({ _tag: "TransactionControl", word })
+
+const transaction = (tokens: StatementTokens, word: string): StatementKind =>
+  control(tokens.take("prepared") ? `${word} prepared`.toUpperCase() : word.toUpperCase())
+
+const set = (tokens: StatementTokens): StatementKind => {
+  const alone = tokens.peek(1)?.text
+  if (!tokens.take("local") && alone !== "characteristics" && alone !== "authorization") tokens.take("session")
+  if (tokens.take("session", "characteristics") || tokens.take("transaction")) return control("SET TRANSACTION")
+  if (tokens.take("session", "authorization")) return authorization(tokens)
+  if (tokens.take("constraints")) return { _tag: "Other", word: "set constraints" }
+  if (tokens.take("time", "zone")) return { _tag: "SetSetting", name: "timezone", value: value(tokens) }
+  if (tokens.take("xml", "option")) return { _tag: "SetSetting", name: "xmloption", value: value(tokens) }
+  if (tokens.take("names")) return { _tag: "SetSetting", name: "client_encoding", value: value(tokens) }
+  if (tokens.take("schema")) return { _tag: "SetSetting", name: "search_path", value: value(tokens) }
+  const name = tokens.qualified()
+  if (name === undefined) return { _tag: "Other", word: "set" }
+  if (!tokens.take("=")) tokens.take("to")
+  const full = name.schema === undefined ? name.name : `${name.schema}.${name.name}`
+  return { _tag: "SetSetting", name: full.toLowerCase(), value: value(tokens) }
+}
+
+/** One value is given without its quotes, several as they are written. */
+const value = (tokens: StatementTokens): string =>
+  tokens.peek(1) === undefined ? (tokens.next()?.text ?? "") : tokens.rest()
+
+const authorization = (tokens: StatementTokens): StatementKind => {
+  const role = tokens.take("default") ? undefined : tokens.next()?.text
+  return role === undefined ? { _tag: "SessionAuthorization" } : { _tag: "SessionAuthorization", role }
+}
+
+const select = (tokens: StatementTokens): StatementKind => {
+  tokens.take("pg_catalog", ".")
+  const call = tokens.identifier() ?? ""
+  const argument = tokens.take("(") ? tokens.next() : undefined
+  switch (call) {
+    case "set_config":
+      if (argument?.type !== "text" || !tokens.take(",")) break
+      return { _tag: "SetSetting", name: argument.text.toLowerCase(), value: tokens.next()?.text ?? "" }
+    case "setval": {
+      if (argument?.type !== "text" || !tokens.take(",")) break
+      const sequence = new StatementTokens(Buffer.from(argument.text), utf8).qualified()
+      if (sequence === undefined) break
+      const sign = tokens.take("-") ? "-" : ""
+      const value = sign + (tokens.next()?.text ?? "")
+      return { _tag: "SequenceValue", ...sequence, value, called: !tokens.take(",", "false") }
+    }
+    case "lo_unlink":
+      return { _tag: "LargeObjectUnlink" }
+    case "lo_create":
+    case "lo_open":
+    case "lowrite":
+    case "lo_close":
+      return { _tag: "LargeObjectCall", call }
+  }
+  return { _tag: "Other", word: "select" }
+}
+
+/** Words that stand before the kind in CREATE. */
+const adjectives = [
+  "temporary",
+  "temp",
+  "local",
+  "global",
+  "unlogged",
+  "recursive",
+  "unique",
+  "trusted",
+  "procedural",
+  "constraint",
+  "default"
+]
+/** Kinds of two words or more; all others are one. */
+const kinds = [
+  ["access", "method"],
+  ["event", "trigger"],
+  ["foreign", "data", "wrapper"],
+  ["foreign", "table"],
+  ["large", "object"],
+  ["materialized", "view"],
+  ["operator", "class"],
+  ["operator", "family"],
+  ["text", "search", "configuration"],
+  ["text", "search", "dictionary"],
+  ["text", "search", "parser"],
+  ["text", "search", "template"],
+  ["user", "mapping"]
+]
+
+const kindOf = (tokens: StatementTokens): string => {
+  const words = kinds.find((kind) => tokens.take(...kind)) ?? [tokens.next()?.text ?? ""]
+  return words.join(" ").toUpperCase()
+}
+
+const nothing = (tokens: StatementTokens): void => {
+  if (!tokens.take("if", "not", "exists")) tokens.take("if", "exists")
+  tokens.take("only")
+}
+
+const isRole = (kind: string): boolean => kind === "ROLE" || kind === "USER" || kind === "GROUP"
+
+/** The kinds that a restore treats by name, whatever is done to them. */
+const special = (
+  tokens: StatementTokens,
+  action: ObjectAction,
+  kind: string,
+  roles: Roles = []
+): StatementKind | undefined => {
+  if (kind === "SCHEMA") return { _tag: "Schema", action, schema: tokens.identifier() ?? "", roles }
+  if (kind === "EXTENSION") return { _tag: "Extension", action, name: tokens.identifier() ?? "" }
+  if (kind === "DATABASE") return { _tag: "Database", action }
+  if (isRole(kind)) return { _tag: "Role", action, role: tokens.identifier() ?? "" }
+  return undefined
+}
+
+/** What stands on a table and is named without a schema of its own. */
+const onTable = new Set(["TRIGGER", "RULE", "POLICY"])
+
+const create = (tokens: StatementTokens): StatementKind => {
+  tokens.take("or", "replace")
+  while (adjectives.some((adjective) => tokens.take(adjective))) {}
+  const kind = kindOf(tokens)
+  if (kind === "INDEX") tokens.take("concurrently")
+  nothing(tokens)
+  if (kind === "SCHEMA") {
+    const schema = tokens.peek()?.text === "authorization" ? undefined : tokens.identifier()
+    const roles = tokens.take("authorization") ? tokens.names() : []
+    return { _tag: "Schema", action: "create", schema: schema ?? roles[0] ?? "", roles: named(roles) }
+  }
+  const found = special(tokens, "create", kind)
+  if (found !== undefined) return found
+  const on = tokens.peek()?.text === "on" && tokens.peek()?.type === "word"
+  const name = on ? undefined : tokens.qualified()
+  if ((kind === "INDEX" || onTable.has(kind)) && tokens.skipTo("on")) {
+    // The table names the schema; a rule names its event first.
+    if (kind === "RULE") tokens.skipTo("to")
+    tokens.take("only")
+    const schema = tokens.qualified()?.schema
+    return { _tag: "Create", kind, ...name, ...(schema === undefined ? {} : { schema }) }
+  }
+  return { _tag: "Create", kind, ...name }
+}
+
+const drop = (tokens: StatementTokens): StatementKind => {
+  if (tokens.take("owned")) return { _tag: "Other", word: "drop owned" }
+  tokens.take("procedural")
+  const kind = kindOf(tokens)
+  if (kind === "INDEX") tokens.take("concurrently")
+  nothing(tokens)
+  return special(tokens, "drop", kind) ?? { _tag: "Drop", kind, ...tokens.qualified() }
+}
+
+const alter = (tokens: StatementTokens): StatementKind => {
+  if (tokens.take("system")) return { _tag: "AlterSystem" }
+  if (tokens.take("default", "privileges")) return defaultPrivileges(tokens)
+  tokens.take("procedural")
+  const kind = kindOf(tokens)
+  nothing(tokens)
+  if (kind === "SCHEMA") {
+    const schema = tokens.identifier() ?? ""
+    if (!tokens.take("owner", "to")) return { _tag: "Schema", action: "alter", schema, roles: [] }
+    return { _tag: "Schema", action: "owner", schema, roles: named(tokens.names()) }
+  }
+  const found = special(tokens, "alter", kind)
+  if (found !== undefined) return found
+  const name = kind === "LARGE OBJECT" ? { name: tokens.next()?.text ?? "" } : tokens.qualified()
+  if (kind === "TABLE" && name !== undefined) {
+    if (tokens.take("add", "constraint")) return addConstraint(tokens, name)
+    if (tokens.take("drop", "constraint")) {
+      nothing(tokens)
+      return { _tag: "Drop", kind: "CONSTRAINT", ...name, name: tokens.identifier() ?? "" }
+    }
+    if (tokens.take("alter")) {
+      tokens.take("column")
+      const column = tokens.identifier() ?? ""
+      if (tokens.take("drop", "default")) return { _tag: "Drop", kind: "DEFAULT", ...name, name: column }
+      return { _tag: "Other", word: "alter table" }
+    }
+  }
+  if (!tokens.skipTo("owner", "to")) return { _tag: "Other", word: `alter ${kind.toLowerCase()}` }
+  return { _tag: "OwnerTo", kind, ...name, owner: tokens.identifier() ?? "" }
+}
+
+const constraints: ReadonlyArray<ConstraintKind> = [
+  "primary key",
+  "unique",
+  "foreign key",
+  "check",
+  "exclude",
+  "not null"
+]
+
+const addConstraint = (tokens: StatementTokens, table: QualifiedName): StatementKind => {
+  tokens.identifier()
+  const constraint = constraints.find((words) => tokens.take(...words.split(" ")))
+  return constraint === undefined
+    ? { _tag: "Other", word: "alter table" }
+    : { _tag: "AddConstraint", table, constraint }
+}
+
+const named = (roles: Roles): Roles => roles.filter((role) => !pseudoRoles.has(role))
+
+const grantees = (tokens: StatementTokens, action: "grant" | "revoke"): Roles => {
+  if (!tokens.skipTo(action === "grant" ? "to" : "from")) return []
+  tokens.take("group")
+  return named(tokens.names())
+}
+
+const defaultPrivileges = (tokens: StatementTokens): StatementKind => {
+  const forRole = tokens.take("for", "role") || tokens.take("for", "user") ? tokens.identifier() : undefined
+  let word = tokens.next()?.text
+  while (word !== undefined && word !== "grant" && word !== "revoke") word = tokens.next()?.text
+  const roles = grantees(tokens, word === "revoke" ? "revoke" : "grant")
+  return { _tag: "DefaultPrivileges", ...(forRole === undefined ? {} : { forRole }), roles }
+}
+
+const grant = (tokens: StatementTokens, word: string): StatementKind => {
+  const action = word === "grant" ? "grant" : "revoke"
+  const to = action === "grant" ? "to" : "from"
+  // `GRANT role TO role` has no ON.
+  const before: Array<string> = []
+  for (let token = tokens.peek(); token !== undefined && token.text !== "on" && token.text !== to;) {
+    if (token.type === "word" || token.type === "name") before.push(token.text)
+    tokens.next()
+    token = tokens.peek()
+  }
+  if (!tokens.take("on")) return { _tag: "Grant", action, roles: [...named(before), ...grantees(tokens, action)] }
+  if (tokens.take("database")) return { _tag: "Database", action }
+  if (!tokens.take("schema")) return { _tag: "Grant", action, roles: grantees(tokens, action) }
+  const schemas = tokens.names()
+  const roles = grantees(tokens, action)
+  const schema = schemas[0]
+  if (schema === undefined || schemas.length > 1) return { _tag: "Grant", action, roles }
+  return { _tag: "Schema", action, schema, roles }
+}
+
+const comment = (tokens: StatementTokens): StatementKind => {
+  const kind = tokens.take("on") ? kindOf(tokens) : ""
+  return special(tokens, "comment", kind) ?? { _tag: "Other", word: "comment" }
+}
+
+const copy = (tokens: StatementTokens): StatementKind => {
+  if (tokens.take("(")) return { _tag: "CopyTo" }
+  tokens.take("binary")
+  const table = tokens.qualified()
+  const columns = tokens.take("(") ? tokens.names() : []
+  tokens.take(")")
+  if (tokens.take("to")) return { _tag: "CopyTo" }
+  tokens.skipTo("from")
+  const source = tokens.take("stdin") || tokens.take("stdout") ? "stdin" : tokens.take("program") ? "program" : "file"
+  if (source !== "stdin") tokens.next()
+  return { _tag: "CopyFrom", source, ...(table === undefined ? {} : { table }), columns, options: tokens.rest() }
+}
+
+const readers = {
+  set,
+  select,
+  create,
+  drop,
+  alter,
+  grant,
+  revoke: grant,
+  comment,
+  copy,
+  reset: (tokens: StatementTokens): StatementKind => {
+    if (tokens.take("session", "authorization")) return { _tag: "SessionAuthorization" }
+    return { _tag: "Other", word: "reset" }
+  },
+  begin: transaction,
+  start: () => control("START"),
+  commit: transaction,
+  end: transaction,
+  rollback: transaction,
+  abort: transaction,
+  savepoint: transaction,
+  release: transaction,
+  prepare: (tokens: StatementTokens): StatementKind =>
+    tokens.take("transaction") ? control("PREPARE TRANSACTION") : { _tag: "Other", word: "prepare" }
+}

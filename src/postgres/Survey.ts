@@ -1,0 +1,75 @@
+/**
+ * The survey of a target: who we are there, what stands in the schemas in scope, what of it this role may drop, and
+ * whether it could put a schema back. Reads the catalogue only, in ten queries however many objects there are.
+ */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { DatabaseError } from "./DatabaseError.ts"
+import type { Dependency } from "./DropOrder.ts"
+import { type CatalogObject, type OutsideDependent, readDependencies, readObjects } from "./SurveyObjects.ts"
+import { type PublishedTable, readPublished } from "./SurveyPublications.ts"
+import { readSchemas, type SchemaFacts } from "./SurveySchemas.ts"
+import {
+  type AvailableExtension,
+  type InstalledExtension,
+  readAvailableExtensions,
+  readInstalledExtensions,
+  readRoles,
+  readServer,
+  type RoleFacts,
+  type RoleMembership,
+  type ServerFacts
+} from "./SurveyServer.ts"
+
+export interface Survey {
+  readonly server: ServerFacts
+  /** The role that the session acts as. */
+  readonly role: RoleFacts
+  /** Every role of the server, and how this role stands to it. */
+  readonly roles: ReadonlyArray<RoleMembership>
+  readonly extensions: ReadonlyArray<InstalledExtension>
+  readonly availableExtensions: ReadonlyArray<AvailableExtension>
+  /** The schemas asked for, in that order. */
+  readonly schemas: ReadonlyArray<SchemaFacts>
+  /** What stands in them, extension members included and marked. */
+  readonly objects: ReadonlyArray<CatalogObject>
+  /** Which of the objects (extension members left out) need which. */
+  readonly dependencies: ReadonlyArray<Dependency>
+  /** What is not among the objects and depends on them. */
+  readonly outside: ReadonlyArray<OutsideDependent>
+  /** Tables among the objects that publications name. */
+  readonly published: ReadonlyArray<PublishedTable>
+}
+
+/**
+ * Surveys the database of this connection for the given schemas (names as in the catalogue, unquoted; missing ones are
+ * reported as such).
+ *
+ * The queries are separate statements: run them in one transaction, or under a lock, where nothing may change between
+ * them.
+ */
+export const survey = Effect.fn("Survey.survey")(function* (
+  schemas: ReadonlyArray<string>
+): Effect.fn.Return<Survey, DatabaseError, SqlClient.SqlClient> {
+  const { server, role } = yield* readServer()
+  const roles = yield* readRoles(server.versionNumber)
+  const extensions = yield* readInstalledExtensions()
+  const availableExtensions = yield* readAvailableExtensions()
+  const objects = yield* readObjects(schemas)
+  const { dependencies, outside } = yield* readDependencies(schemas)
+  const published = yield* readPublished(schemas, server.versionNumber)
+  const { versionNumber, canCreateInDatabase } = server
+  const known = { versionNumber, canCreateInDatabase, role, outside, published }
+  return {
+    server,
+    role,
+    roles,
+    extensions,
+    availableExtensions,
+    schemas: yield* readSchemas(schemas, known),
+    objects,
+    dependencies,
+    outside,
+    published
+  }
+})

@@ -1,0 +1,205 @@
+/**
+ * Applies a dump's SQL over one session: statements as the bytes they are, COPY data streamed, in constant memory.
+ *
+ * It runs inside a transaction that the caller has opened, and leaves the session with pgark's own settings.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { DumpDamaged } from "../dumps/DumpError.ts"
+import { progress } from "../pipeline/RunEvent.ts"
+import {
+  type DatabaseError,
+  fieldsOf,
+  isDatabaseError,
+  StatementFailed,
+  withFields
+} from "../postgres/DatabaseError.ts"
+import { DumpGuard } from "../postgres/DumpGuard.ts"
+import { decoderFor } from "../postgres/Encoding.ts"
+import { qualified, quote } from "../postgres/Identifier.ts"
+import type { CopyStart, ScriptEvent, Statement } from "../postgres/ScriptEvent.ts"
+import { ownSettings, type SessionService } from "../postgres/Session.ts"
+import { SqlScanner } from "../postgres/SqlScript.ts"
+import { classify, type StatementKind } from "../postgres/Statement.ts"
+import type { QualifiedName } from "../postgres/StatementTokens.ts"
+import type { Place } from "../postgres/Sqlstate.ts"
+import type { Decision } from "./StatementPolicy.ts"
+import { RestoreFailed } from "./VerbError.ts"
+
+export interface ApplyOptions<E> {
+  readonly session: SessionService
+  /** The next piece of the dump, none behind the last. */
+  readonly chunk: Effect.Effect<Option.Option<Uint8Array>, E>
+  /** The dump's name, for errors. */
+  readonly file: string
+  /** Its `client_encoding`. */
+  readonly encoding: string
+  /** Its length in bytes, for progress. */
+  readonly length: number
+  readonly decide: (kind: StatementKind) => Decision
+}
+
+/** What was applied. */
+export interface Applied {
+  /** Statements that the server executed, COPY included. */
+  readonly statements: number
+  /** Rows by table ({@link tableKey}), as the server counted them. */
+  readonly rows: ReadonlyMap<string, number>
+  /** Statements that were skipped, by reason. */
+  readonly skipped: ReadonlyMap<string, number>
+}
+
+/** The key of a table in {@link Applied.rows}. */
+export const tableKey = ({ schema, name }: QualifiedName): string =>
+  schema === undefined || schema === "" ? quote(name) : qualified(schema, name)
+
+/** What to do about a refusal in the middle of a dump; it was rolled back in any case. */
+const suggestions: Partial<Record<DatabaseError["_tag"], string>> = {
+  ObjectConflict:
+    "Something in the target collides with the dump or depends on what it replaces: " +
+    "`pgark restore --clean` empties the dump's schemas first (`--dry-run` shows what would go).",
+  PermissionDenied: "Restore as a role that owns these objects, or have the right that is named above granted to it."
+}
+
+const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
+  const suggestion = error.suggestion ?? suggestions[error._tag]
+  const fields = { state: "rolled-back" as const, ...(suggestion === undefined ? {} : { suggestion }) }
+  return error._tag === "StatementFailed"
+    ? new RestoreFailed({ ...fieldsOf(error), ...fields })
+    : withFields(error, fields)
+}
+
+/** Applies the whole script. Fails with what the server refused, with file, line and statement. */
+export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _tag: string }>(
+  options: ApplyOptions<E>
+): Effect.fn.Return<Applied, E | DumpDamaged | RestoreFailed | Exclude<DatabaseError, StatementFailed>> {
+  const { session, file } = options
+  const decode = decoderFor(options.encoding)
+  const rows = new Map<string, number>()
+  const skipped = new Map<string, number>()
+  const later: Array<{ readonly bytes: Uint8Array; readonly place: Place; readonly decision: Decision }> = []
+  let [statements, position, complete] = [0, 0, false]
+
+  const guard = new DumpGuard()
+  const next = eventSource(
+    Effect.tap(options.chunk, (chunk) => {
+      position += Option.isSome(chunk) ? chunk.value.length : 0
+      return progress("applied", position, "bytes", options.length)
+    })
+  )
+
+  const damaged = (what: string, line: number) =>
+    new DumpDamaged({
+      message: `The dump ${what}. It has changed since it was proven.`,
+      suggestion: "Restore another copy of the dump.",
+      state: "rolled-back",
+      file,
+      line
+    })
+
+  const skip = (reason: string) => {
+    skipped.set(reason, (skipped.get(reason) ?? 0) + 1)
+  }
+
+  const execute = Effect.fnUntraced(function* (bytes: Uint8Array, place: Place, decision: Decision) {
+    if (decision._tag === "Skip") return skip(decision.reason)
+    const reason = decision.unlessDenied
+    const done =
+      reason === undefined
+        ? Effect.as(session.execute(bytes, place), true)
+        : session.savepoint("pgark attempt", session.execute(bytes, place)).pipe(
+            Effect.as(true),
+            Effect.catchTag("PermissionDenied", () => Effect.succeed(false))
+          )
+    if (yield* done) statements++
+    else skip(reason ?? "")
+    if (session.status() !== "T") {
+      return yield* new StatementFailed({
+        message: "A statement of the dump ended pgark's transaction.",
+        state: "unknown",
+        ...place
+      })
+    }
+  })
+
+  /** The dump was found safe when it was proven; a file that has changed since is not trusted for that. */
+  const judge = (event: ScriptEvent, kind?: StatementKind): Decision | DumpDamaged => {
+    const verdict = guard.judge(event, kind)
+    if (verdict._tag === "Refuse") return damaged("does what no restore may do", "line" in event ? event.line : 1)
+    if (verdict._tag === "Skip") return { _tag: "Skip", reason: "psql's commands and brackets are not SQL of the dump" }
+    return kind === undefined ? { _tag: "Run" } : options.decide(kind)
+  }
+
+  const statement = (event: Statement) => {
+    const decision = judge(event, classify(event.bytes, decode))
+    if (decision instanceof DumpDamaged) return Effect.fail(decision)
+    const place = { file, line: event.line }
+    if (decision._tag === "Skip" || decision.later !== true) return execute(event.bytes, place, decision)
+    // The event's bytes are a view of a chunk that would otherwise be kept whole.
+    later.push({ bytes: Uint8Array.from(event.bytes), place, decision })
+    return Effect.void
+  }
+
+  const copy = Effect.fnUntraced(function* (event: CopyStart) {
+    const kind = classify(event.bytes, decode)
+    const decision = judge(event, kind)
+    if (decision instanceof DumpDamaged) return yield* decision
+    const table = kind._tag === "CopyFrom" ? kind.table : undefined
+    const count = yield* session.copyIn(event.bytes, { file, line: event.line }, (write) =>
+      Effect.gen(function* () {
+        for (;;) {
+          const data = yield* next
+          if (data?._tag === "CopyData") yield* write(data.bytes)
+          else if (data?._tag === "CopyEnd") return
+          else return yield* damaged("ends in the middle of a table's data", event.line)
+        }
+      })
+    )
+    statements++
+    if (table !== undefined) rows.set(tableKey(table), (rows.get(tableKey(table)) ?? 0) + count)
+  })
+
+  const all = Effect.gen(function* () {
+    for (;;) {
+      const event = yield* next
+      if (event === undefined) break
+      if (event._tag === "Statement") yield* statement(event)
+      else if (event._tag === "CopyStart") yield* copy(event)
+      else if (event._tag === "Trailer") complete = true
+      else if (event._tag === "Meta") {
+        const decision = judge(event)
+        if (decision instanceof DumpDamaged) return yield* decision
+      } else if (event._tag === "Unfinished" || event._tag === "Malformed") {
+        return yield* damaged("ends in the middle of a statement", event.line)
+      }
+    }
+    if (!complete) return yield* damaged("has no end mark", 1)
+    for (const { bytes, place, decision } of later) yield* execute(bytes, place, decision)
+    yield* session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    yield* session.execute("RESET SESSION AUTHORIZATION")
+    yield* session.execute("RESET ALL")
+    yield* session.execute(ownSettings)
+    return { statements, rows, skipped }
+  })
+  return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(error) : error))
+})
+
+/** The script's events one by one, read only as fast as they are taken; `undefined` behind the last. */
+const eventSource = <E>(
+  chunk: Effect.Effect<Option.Option<Uint8Array>, E>
+): Effect.Effect<ScriptEvent | undefined, E> => {
+  const scanner = new SqlScanner()
+  let queue: ReadonlyArray<ScriptEvent> = []
+  let [at, ended] = [0, false]
+  const refill: Effect.Effect<ScriptEvent | undefined, E> = Effect.flatMap(chunk, (bytes) => {
+    ended = Option.isNone(bytes)
+    queue = Option.isNone(bytes) ? scanner.end() : scanner.push(bytes.value)
+    at = 0
+    return next
+  })
+  const next: Effect.Effect<ScriptEvent | undefined, E> = Effect.suspend(() => {
+    if (at < queue.length) return Effect.succeed(queue[at++])
+    return ended ? Effect.undefined : refill
+  })
+  return next
+}

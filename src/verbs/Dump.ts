@@ -1,0 +1,196 @@
+/** The verb dump: a database into a file, proven while it is written. */
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
+import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
+import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
+import * as Pipeline from "../pipeline/Pipeline.ts"
+import * as Plan from "../pipeline/Plan.ts"
+import { progress } from "../pipeline/RunEvent.ts"
+import * as Task from "../pipeline/Task.ts"
+import { ConnectionFailed, type DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
+import { PgDump, type PgDumpFailed, type PgDumpOptions } from "../postgres/PgDump.ts"
+import { Session } from "../postgres/Session.ts"
+import { fromSqlError } from "../postgres/Sqlstate.ts"
+import { readServer } from "../postgres/SurveyServer.ts"
+import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import { SchemaMissing, VersionMismatch } from "./VerbError.ts"
+
+export interface DumpOptions extends PgDumpOptions {
+  /** Version of pgark, for the manifest. */
+  readonly pgark: string
+}
+
+export type DumpError =
+  | DatabaseError
+  | DiskFull
+  | DumpDamaged
+  | DumpUnsafe
+  | FolderUnusable
+  | PgDumpFailed
+  | SchemaMissing
+  | ToolMissing
+  | VersionMismatch
+
+/** What an error lists at most. */
+const listed = 20
+
+/**
+ * Tables whose rows this role may not read, as people write them. pg_dump stops at the first one, after minutes
+ * perhaps; here all are known before it starts.
+ */
+const unreadableTables = Effect.fnUntraced(function* (options: PgDumpOptions) {
+  const sql = yield* SqlClient.SqlClient
+  const scope = options.schemas.length === 0 ? sql`true` : sql.in("n.nspname", options.schemas)
+  const rows = yield* sql<{ readonly table: string }>`
+    select format('%I.%I', n.nspname, c.relname) as "table"
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't'
+      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and ${scope}
+      and not (has_schema_privilege(n.oid, 'USAGE') and has_table_privilege(c.oid, 'SELECT'))
+      and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+        and d.deptype = 'e')
+    order by 1`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(({ table }) => table)
+})
+
+const sourceTask = (options: DumpOptions) =>
+  Task.read("source", {
+    title: "Look at the source",
+    session: "source",
+    plan: Effect.fnUntraced(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { server, role } = yield* readServer()
+      const names = yield* sql<{ readonly name: string }>`select nspname::text as "name" from pg_namespace`.pipe(
+        Effect.mapError(fromSqlError)
+      )
+      const missing = options.schemas.find((schema) => names.every(({ name }) => name !== schema))
+      if (missing !== undefined) {
+        return yield* new SchemaMissing({
+          message: `There is no schema "${missing}" in ${server.database}.`,
+          suggestion: "Check the spelling; schema names are case-sensitive here.",
+          state: "untouched",
+          schema: missing
+        })
+      }
+      const unreadable = yield* unreadableTables(options)
+      // A table that is left out by a pattern may be unreadable; which patterns match is pg_dump's to say.
+      if (unreadable.length > 0 && options.excludeTables.length + options.excludeTableData.length === 0) {
+        const more = unreadable.length > listed ? [`… and ${unreadable.length - listed} more`] : []
+        return yield* new PermissionDenied({
+          message: `The role "${role.name}" may not read everything: ${unreadable.length} tables or sequences are closed to it.`,
+          detail: [...unreadable.slice(0, listed), ...more].join("\n"),
+          suggestion:
+            `Have their owners run GRANT SELECT ON … TO "${role.name}", dump as their owner, ` +
+            "or leave tables out with --exclude-table.",
+          state: "untouched"
+        })
+      }
+      return server
+    })
+  })
+
+const toolTask = (source: ReturnType<typeof sourceTask>) =>
+  Task.read("tool", {
+    title: "Choose pg_dump",
+    needs: { source },
+    plan: Effect.fnUntraced(function* ({ source }) {
+      const pgDump = yield* PgDump
+      const tool = yield* pgDump.tool
+      const major = Math.floor(source.versionNumber / 10000)
+      if (tool.major < major) {
+        return yield* new VersionMismatch({
+          message: `The server is PostgreSQL ${major}, but pg_dump on PATH is ${tool.version}: it refuses newer servers.`,
+          suggestion: `Install the client programs of PostgreSQL ${major} or later, and put them first on PATH.`,
+          state: "untouched"
+        })
+      }
+      return tool
+    })
+  })
+
+/** A pg_dump that failed because the server went away failed for a reason that passes. */
+const explain = (failure: PgDumpFailed) =>
+  Effect.gen(function* () {
+    const session = yield* Session
+    return yield* session.execute("SELECT 1").pipe(
+      Effect.matchEffect({
+        onSuccess: () => Effect.fail(failure),
+        onFailure: () =>
+          Effect.fail(
+            new ConnectionFailed({
+              message: "The server went away while it was being dumped.",
+              ...(failure.detail === undefined ? {} : { detail: failure.detail }),
+              suggestion: "Dump again when the server is back. No file was left.",
+              state: "untouched"
+            })
+          )
+      })
+    )
+  })
+
+const writeTask = (
+  needs: { readonly source: ReturnType<typeof sourceTask>; readonly tool: ReturnType<typeof toolTask> },
+  options: DumpOptions
+) =>
+  Task.make("write", {
+    title: "Write the dump",
+    session: "source",
+    needs,
+    plan: Effect.fnUntraced(function* ({ source, tool }) {
+      const pgDump = yield* PgDump
+      const store = yield* DumpStore
+      const { url } = yield* Session
+      return {
+        value: undefined,
+        rows: [
+          Plan.row(`dump ${url.database} into ${store.directory}/`, {
+            argv: pgDump.argv(options),
+            why: `${tool.name} ${tool.version} can read a server of version ${source.version}`
+          }),
+          Plan.row("prove what was written and put a manifest beside it")
+        ],
+        run: () => {
+          const { host, port, user } = url
+          let bytes = 0
+          return store
+            .write(
+              {
+                pgark: options.pgark,
+                source: { host, port, user, database: source.database, serverVersion: source.version },
+                tool: { name: tool.name, version: tool.version }
+              },
+              (append) =>
+                Stream.runForEach(pgDump.dump(url, options), (chunk) =>
+                  Effect.andThen(
+                    append(chunk),
+                    Effect.suspend(() => progress("written", (bytes += chunk.length), "bytes"))
+                  )
+                )
+            )
+            .pipe(Effect.catchTag("PgDumpFailed", explain))
+        }
+      }
+    })
+  })
+
+/** Everything that a dump does, as a graph of tasks. */
+export const pipeline = (options: DumpOptions) => {
+  const source = sourceTask(options)
+  const tool = toolTask(source)
+  return Pipeline.make("dump", [source, tool, writeTask({ source, tool }, options)])
+}
+
+/**
+ * Dumps the database of the session into the store.
+ *
+ * Fails with PermissionDenied, naming them all, where tables cannot be read; nothing is left in the store after any
+ * failure.
+ */
+export const dump = Effect.fn("Dump.dump")(function* (
+  options: DumpOptions
+): Effect.fn.Return<StoredDump, DumpError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
+  const { results } = yield* Pipeline.run(pipeline(options))
+  return results.write
+})

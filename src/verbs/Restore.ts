@@ -1,0 +1,302 @@
+/** The verb restore: a proven dump into a target, in one transaction. */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { DumpDamaged, DumpMissing, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
+import type { Contents } from "../dumps/DumpReading.ts"
+import { DumpStore } from "../dumps/DumpStore.ts"
+import * as Pipeline from "../pipeline/Pipeline.ts"
+import * as Plan from "../pipeline/Plan.ts"
+import { committed, note } from "../pipeline/RunEvent.ts"
+import * as Task from "../pipeline/Task.ts"
+import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import { qualified } from "../postgres/Identifier.ts"
+import { Session } from "../postgres/Session.ts"
+import { type Survey, survey } from "../postgres/Survey.ts"
+import { type Applied, apply, tableKey } from "./Apply.ts"
+import * as Clean from "./Clean.ts"
+import { unfit } from "./Fitness.ts"
+import * as Grant from "./Grant.ts"
+import * as StatementPolicy from "./StatementPolicy.ts"
+import type {
+  CleanRefused,
+  RestoreFailed,
+  RoleMissing,
+  SchemaMissing,
+  TargetUnfit,
+  VerificationFailed
+} from "./VerbError.ts"
+import * as Verify from "./Verify.ts"
+
+export interface RestoreOptions {
+  /** The dump's file; the newest dump of the target's database in the store where it is missing. */
+  readonly file?: string
+  /** Empty the dump's schemas first. */
+  readonly clean: boolean
+  readonly owner: StatementPolicy.OwnerMode
+  /** The app role to grant all rights to. */
+  readonly grantTo?: string
+  /** Hold the restored database against the manifest before the commit. */
+  readonly verify: boolean
+  readonly analyze: boolean
+  /** Let a dump pass that lacks pg_dump's closing lines. */
+  readonly acceptUnproven: boolean
+}
+
+/** What a restore did. */
+export interface RestoreReport {
+  readonly file: string
+  readonly against: "manifest" | "structure"
+  readonly clean: Clean.CleanReport | undefined
+  readonly statements: number
+  readonly tables: number
+  readonly rows: number
+  readonly largeObjects: number
+  readonly skipped: ReadonlyArray<{ readonly reason: string; readonly count: number }>
+  readonly grant: Grant.GrantReport | undefined
+  readonly verify: Verify.VerifyReport | undefined
+}
+
+/** How long a table that is to be replaced may be held by others before the restore gives up. */
+const lockTimeout = "30s"
+
+const inScope = (contents: Contents, found: Survey) => {
+  const wanted = new Set(contents.tables.map(tableKey))
+  return found.objects.filter(
+    ({ kind, schema, name, droppable, extension }) =>
+      kind === "TABLE" && droppable && extension === null && wanted.has(qualified(schema, name))
+  )
+}
+
+/** Writers wait from here on; what they have committed until now is what is replaced. */
+const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, clean: boolean) =>
+  Task.make("lock", {
+    title: "Lock what is replaced",
+    session: "target",
+    needs,
+    plan: ({ proof, surveyed }) => {
+      const tables = clean
+        ? surveyed.objects.filter(
+            ({ kind, droppable, extension }) => kind === "TABLE" && droppable && extension === null
+          )
+        : inScope(proof.contents, surveyed)
+      const sql = `LOCK TABLE ${tables.map(({ identity }) => identity).join(", ")} IN EXCLUSIVE MODE`
+      return Effect.succeed({
+        value: tables,
+        idle: tables.length === 0,
+        rows:
+          tables.length === 0 ? [] : [Plan.row(`lock ${tables.length} tables: writers wait, readers go on`, { sql })],
+        run: () =>
+          Effect.gen(function* () {
+            const session = yield* Session
+            yield* session.execute(`SET LOCAL lock_timeout = '${lockTimeout}'`)
+            if (tables.length === 0) return
+            // An owner of the schema may drop a table that it may not lock; DROP takes the lock then.
+            yield* session
+              .savepoint("pgark lock", session.execute(sql))
+              .pipe(
+                Effect.catchTag("PermissionDenied", ({ message }) => note(`Tables are locked as they go: ${message}`))
+              )
+          })
+      })
+    }
+  })
+
+const proofTask = (options: RestoreOptions) =>
+  Task.read("prove", {
+    title: "Prove the dump",
+    plan: () =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const session = yield* Session
+        const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
+        const proof = yield* store.prove(dump, { acceptUnproven: options.acceptUnproven })
+        return { ...proof, file: dump.file }
+      }),
+    rows: ({ file, contents, against }) => [
+      Plan.row(`read ${file}: ${contents.tables.length} tables, ${totalRows(contents.tables)} rows`, {
+        why: against === "manifest" ? "it is what its manifest says" : "it has no manifest; its structure is complete"
+      })
+    ]
+  })
+type ProofTask = ReturnType<typeof proofTask>
+
+const totalRows = (tables: ReadonlyArray<{ readonly rows: number }>) => tables.reduce((sum, { rows }) => sum + rows, 0)
+
+const surveyTask = (proof: ProofTask) =>
+  Task.read("survey", {
+    title: "Survey the target",
+    session: "target",
+    needs: { proof },
+    plan: Effect.fnUntraced(function* ({ proof }) {
+      const found = yield* survey(proof.contents.schemas)
+      const reason = unfit(found, proof.contents)
+      return reason === undefined ? found : yield* reason
+    })
+  })
+type SurveyTask = ReturnType<typeof surveyTask>
+
+const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: RestoreOptions) =>
+  Task.make("apply", {
+    title: "Apply the dump",
+    session: "target",
+    needs,
+    plan: ({ proof, surveyed }) => {
+      const { contents, file } = proof
+      const replaced = options.clean ? [] : inScope(proof.contents, surveyed)
+      const names = replaced.map(({ identity }) => identity).join(", ")
+      return Effect.succeed({
+        value: contents,
+        rows: [
+          ...(replaced.length === 0
+            ? []
+            : [
+                Plan.row(`replace ${replaced.length} tables: ${names}`, {
+                  destroys: true,
+                  why: "the dump's own DROP statements"
+                })
+              ]),
+          Plan.row(
+            `execute ${contents.statements} statements and copy ${totalRows(contents.tables)} rows ` +
+              `into ${contents.tables.length} tables`
+          )
+        ],
+        run: () =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const session = yield* Session
+              const store = yield* DumpStore
+              return yield* apply({
+                session,
+                chunk: (yield* store.read(file)).pull,
+                file,
+                encoding: contents.encoding,
+                length: contents.length,
+                decide: StatementPolicy.make({ survey: surveyed, cleaned: options.clean, owner: options.owner })
+              })
+            })
+          )
+      })
+    }
+  })
+
+const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnType<typeof applyTask> }) =>
+  Task.make("verify", {
+    title: "Verify what was restored",
+    session: "target",
+    needs,
+    plan: ({ proof }) =>
+      Effect.succeed({
+        value: undefined,
+        rows: [Plan.row("hold rows, keys, indexes, sequences and migrations against the manifest")],
+        run: ({ apply }: { readonly apply: Applied }) =>
+          Effect.flatMap(
+            Verify.check({ manifest: proof.contents, restoredRows: apply.rows, schemas: proof.contents.schemas }),
+            Verify.failOnFindings
+          )
+      })
+  })
+
+/** After the commit, so that a failure here takes nothing back. */
+const analyzeTask = (proof: ProofTask) =>
+  Task.make("analyze", {
+    title: "Analyze the restored tables",
+    session: "target",
+    needs: { proof },
+    after: ["transaction"],
+    plan: ({ proof }) => {
+      const sql = `ANALYZE ${proof.contents.tables.map(tableKey).join(", ")}`
+      return Effect.succeed({
+        value: undefined,
+        idle: proof.contents.tables.length === 0,
+        rows: [Plan.row("gather statistics for the planner", { sql })],
+        run: () =>
+          Effect.flatMap(Session, (session) =>
+            Effect.catch(session.execute(sql), ({ message }) =>
+              note(`Statistics were not gathered (${message}); run ANALYZE when it suits.`)
+            )
+          )
+      })
+    }
+  })
+
+/** Everything that a restore does, as a graph of tasks. */
+export const pipeline = (options: RestoreOptions) => {
+  const proof = proofTask(options)
+  const surveyed = surveyTask(proof)
+  const needs = { proof, surveyed }
+  const cleaned = Clean.task({
+    needs,
+    survey: ({ proof, surveyed }) => ({ survey: surveyed, wanted: new Set(proof.contents.creates.map(tableKey)) })
+  })
+  const applied = applyTask(needs, options)
+  const granted = Grant.task({
+    role: options.grantTo ?? "",
+    profile: "all",
+    needs,
+    schemas: ({ proof }) => proof.contents.schemas
+  })
+  const inner = Pipeline.make(
+    "transaction",
+    [
+      lockTask(needs, options.clean),
+      Task.when(options.clean, cleaned),
+      applied,
+      Task.when(options.grantTo !== undefined, granted),
+      Task.when(options.verify, verifyTask({ proof, apply: applied }))
+    ],
+    [proof.name, surveyed.name]
+  )
+  const transaction = Pipeline.asTask("transaction", {
+    title: "Restore in one transaction",
+    session: "target",
+    needs: [proof, surveyed],
+    pipeline: inner,
+    around: (run) =>
+      Effect.gen(function* () {
+        const session = yield* Session
+        return yield* Effect.uninterruptibleMask((restore) =>
+          Effect.tap(restore(session.transaction(run)), () => committed("the restore was committed"))
+        )
+      })
+  })
+  return Pipeline.make("restore", [proof, surveyed, transaction, Task.when(options.analyze, analyzeTask(proof))])
+}
+
+export type RestoreError =
+  | CleanRefused
+  | DatabaseError
+  | DumpDamaged
+  | DumpMissing
+  | DumpUnsafe
+  | FolderUnusable
+  | RestoreFailed
+  | RoleMissing
+  | SchemaMissing
+  | TargetUnfit
+  | VerificationFailed
+
+/**
+ * Restores a dump: it happened, or the target is as it was.
+ *
+ * Fails before anything is touched where the dump is missing, damaged or unsafe, or the role lacks rights; with
+ * RestoreFailed and the statement where the dump cannot be applied; with VerificationFailed where the result is not
+ * what the manifest says. All of these leave the target as it was.
+ */
+export const restore = Effect.fn("Restore.restore")(function* (
+  options: RestoreOptions
+): Effect.fn.Return<RestoreReport, RestoreError, DumpStore | Session | SqlClient.SqlClient> {
+  const { results } = yield* Pipeline.run(pipeline(options))
+  const { prove, transaction } = results
+  return {
+    file: prove.file,
+    against: prove.against,
+    clean: transaction.clean,
+    statements: transaction.apply.statements,
+    tables: prove.contents.tables.length,
+    rows: [...transaction.apply.rows.values()].reduce((sum, rows) => sum + rows, 0),
+    largeObjects: prove.contents.largeObjects,
+    skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
+    grant: transaction.grant,
+    verify: transaction.verify
+  }
+})

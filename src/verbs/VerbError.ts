@@ -1,0 +1,71 @@
+/** What a verb can refuse or fail with by itself, besides what the server refuses. */
+import * as Schema from "effect/Schema"
+import { problemFields, serverFields } from "../postgres/DatabaseError.ts"
+
+/** The server has no role of the name that something should be granted to (exit code 2). */
+export class RoleMissing extends Schema.TaggedError<RoleMissing>()("RoleMissing", {
+  ...problemFields,
+  role: Schema.String
+}) {}
+
+/** The database has no schema of the name that was given (exit code 2). */
+export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMissing", {
+  ...problemFields,
+  schema: Schema.String
+}) {}
+
+/** A difference between what should be and what is, or something that could not be checked. */
+export const Finding = Schema.Struct({
+  check: Schema.Literals([
+    "tables",
+    "rows",
+    "foreign keys",
+    "primary keys",
+    "unique constraints",
+    "indexes",
+    "validity",
+    "sequences",
+    "migrations",
+    "rights"
+  ]),
+  /** What it is about, as people write it: qualified and quoted where it is one object. */
+  object: Schema.String,
+  /** What should be, in words. */
+  expected: Schema.String,
+  /** What is, in words. */
+  found: Schema.String,
+  /** A warning does not fail the verification. */
+  severity: Schema.Literals(["finding", "warning"])
+})
+export type Finding = typeof Finding.Type
+
+/** The live database is not what it should be, or that could not be found out (exit code 3). */
+export class VerificationFailed extends Schema.TaggedError<VerificationFailed>()("VerificationFailed", {
+  ...problemFields,
+  findings: Schema.Array(Finding)
+}) {}
+
+/** Something stands in the way of emptying the target that this role may not remove (exit code 5). */
+export class CleanRefused extends Schema.TaggedError<CleanRefused>()("CleanRefused", {
+  ...problemFields,
+  blockers: Schema.Array(Schema.Struct({ what: Schema.String, owner: Schema.String, why: Schema.String }))
+}) {}
+
+/** The target cannot take this dump: an extension is missing, a right to create, an encoding (exit code 5 or 2). */
+export class TargetUnfit extends Schema.TaggedError<TargetUnfit>()("TargetUnfit", problemFields) {}
+
+/** A statement of the dump failed; the transaction around the restore was rolled back (exit code 7). */
+export class RestoreFailed extends Schema.TaggedError<RestoreFailed>()("RestoreFailed", serverFields) {}
+
+/** pg_dump is older than the server, which it then refuses to dump (exit code 2). */
+export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("VersionMismatch", problemFields) {}
+
+/** Every error of this file. */
+export type VerbError =
+  | CleanRefused
+  | RestoreFailed
+  | RoleMissing
+  | SchemaMissing
+  | TargetUnfit
+  | VerificationFailed
+  | VersionMismatch

@@ -1,0 +1,278 @@
+/**
+ * The verb verify: holds the live database against the manifest of a dump.
+ *
+ * The measure is equality: what was true of the source is true of a faithful restore. So a sequence behind its column
+ * is a finding only where the dump does not set it to that very value. What could not be checked is a finding too.
+ */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { Manifest } from "../dumps/Manifest.ts"
+import * as Pipeline from "../pipeline/Pipeline.ts"
+import * as Plan from "../pipeline/Plan.ts"
+import * as Task from "../pipeline/Task.ts"
+import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import * as Grants from "../postgres/Grants.ts"
+import * as Health from "../postgres/Health.ts"
+import { qualified } from "../postgres/Identifier.ts"
+import { type Finding, VerificationFailed } from "./VerbError.ts"
+
+/** The part of a manifest that verification looks at; a dump without manifest says the same of itself. */
+export type Expectation = Pick<Manifest, "checks" | "prismaMigrations" | "schemas" | "sequences" | "tables">
+
+export interface VerifyOptions {
+  /** What must be there. Without it only the database's own health is looked at. */
+  readonly manifest: Expectation | undefined
+  /** Rows by qualified and quoted table, where a restore knows them from the server already: nothing is counted then. */
+  readonly restoredRows?: ReadonlyMap<string, number>
+  /** Whose rights must be there too. */
+  readonly grantTo?: Pick<Grants.Options, "role" | "profile">
+  /** The schemas looked at: those of the manifest unless told, all without a manifest. */
+  readonly schemas?: ReadonlyArray<string>
+}
+
+/** What was looked at, in numbers, and what was found. */
+export interface VerifyReport {
+  readonly tables: number
+  /** Rows in these tables; tables that could not be counted are not among them. */
+  readonly rows: number
+  readonly sequences: number
+  /** Migrations of Prisma that are applied. */
+  readonly migrations: number
+  readonly findings: ReadonlyArray<Finding>
+}
+
+const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+const finding = (check: Finding["check"], object: string, expected: string, found: string): Finding => ({
+  check,
+  object,
+  expected,
+  found,
+  severity: "finding"
+})
+
+const warning = (...parts: Parameters<typeof finding>): Finding => ({ ...finding(...parts), severity: "warning" })
+
+/** `certain`: whether the manifest rules it out; without that it is a warning. */
+const judged = (certain: boolean, ...parts: Parameters<typeof finding>): Finding =>
+  (certain ? finding : warning)(...parts)
+
+const checkTables = Effect.fnUntraced(function* (
+  { manifest, restoredRows }: VerifyOptions,
+  live: ReadonlyArray<Health.LiveTable>
+) {
+  const byKey = new Map(live.map((table) => [qualified(table.schema, table.name), table]))
+  if (manifest === undefined) return { findings: [], tables: live.length, rows: 0 }
+  const findings: Array<Finding> = []
+  const known = new Map(manifest.tables.map((table) => [qualified(table.schema, table.name), table]))
+  const counted: Array<readonly [key: string, table: Health.LiveTable]> = []
+  for (const [key, { rows }] of known) {
+    const table = byKey.get(key)
+    if (table === undefined) findings.push(finding("tables", key, `a table with ${plural(rows, "row")}`, "no table"))
+    else if (!table.extension) counted.push([key, table])
+    else findings.push(warning("rows", key, "rows of its own", "it belongs to an extension: its rows are not compared"))
+  }
+  const unknown = [...byKey].filter(
+    ([key, { partitioned, extension }]) => !known.has(key) && !partitioned && !extension
+  )
+  for (const [key] of unknown) findings.push(warning("tables", key, "no data of it in the dump", "a table"))
+  const answers: ReadonlyArray<Health.Answer<number>> =
+    restoredRows === undefined
+      ? yield* Health.rowCounts(counted.map(([, table]) => table))
+      : counted.map(([key]) => {
+          const value = restoredRows.get(key)
+          return value === undefined ? { unknown: "the restore loaded no rows into it" } : { value }
+        })
+  let rows = 0
+  for (const [index, [key]] of counted.entries()) {
+    const [answer, expected] = [answers[index]!, known.get(key)!.rows]
+    if ("unknown" in answer) findings.push(finding("rows", key, plural(expected, "row"), answer.unknown))
+    else {
+      rows += answer.value
+      if (answer.value !== expected) {
+        findings.push(finding("rows", key, plural(expected, "row"), plural(answer.value, "row")))
+      }
+    }
+  }
+  return { findings, tables: counted.length, rows, unknown: unknown.length }
+})
+
+const structureChecks: ReadonlyArray<readonly [keyof Health.Structure, Finding["check"]]> = [
+  ["foreignKeys", "foreign keys"],
+  ["primaryKeys", "primary keys"],
+  ["uniqueConstraints", "unique constraints"],
+  ["indexes", "indexes"]
+]
+
+/** `others`: whether there are tables that the dump does not know, whose constraints and indexes count here too. */
+const checkStructure = Effect.fnUntraced(function* (
+  manifest: Expectation | undefined,
+  schemas: ReadonlyArray<string> | undefined,
+  others: boolean
+) {
+  const invalid = yield* Health.invalid(schemas)
+  const findings = invalid.map(({ kind, object }) =>
+    warning("validity", object, `a valid ${kind}`, kind === "index" ? "not valid: never used" : "not validated")
+  )
+  if (manifest === undefined) return findings
+  const live = yield* Health.structure(schemas)
+  const scope = schemas === undefined ? "all schemas" : schemas.join(", ")
+  for (const [key, check] of structureChecks) {
+    const [expected, found] = [manifest.checks[key], live[key]]
+    if (found === expected) continue
+    findings.push(judged(found < expected || !others, check, scope, String(expected), String(found)))
+  }
+  return findings
+})
+
+const describeSequence = (value: bigint | string, called: boolean) =>
+  called ? `at ${value}` : `about to begin at ${value}`
+
+const checkSequences = Effect.fnUntraced(function* (
+  manifest: Expectation | undefined,
+  schemas: ReadonlyArray<string> | undefined
+) {
+  const live = yield* Health.sequences(schemas)
+  const findings: Array<Finding> = []
+  const expected = new Map((manifest?.sequences ?? []).map((one) => [qualified(one.schema, one.name), one]))
+  const present = new Set<string>()
+  for (const { schema, name, column, state } of live) {
+    const key = qualified(schema, name)
+    present.add(key)
+    const wanted = expected.get(key)
+    const should = wanted === undefined ? "ahead of its column" : describeSequence(wanted.value, wanted.called)
+    if ("unknown" in state) {
+      findings.push(judged(wanted !== undefined || manifest === undefined, "sequences", key, should, state.unknown))
+      continue
+    }
+    const { value, called, increment, furthest } = state.value
+    const same = wanted !== undefined && BigInt(wanted.value) === value && wanted.called === called
+    const behind = Health.isBehind(state.value)
+    // One further than the dump says is what an app at work does, or an insert that was rolled back.
+    const ahead =
+      wanted !== undefined &&
+      ((value - BigInt(wanted.value)) * increment > 0n || (value === BigInt(wanted.value) && called))
+    if (behind || (wanted !== undefined && !same)) {
+      const certain = manifest !== undefined && !same && (behind || !ahead)
+      const collides = behind ? `, and ${column ?? "its column"} has ${furthest} already: inserts will collide` : ""
+      findings.push(judged(certain, "sequences", key, should, describeSequence(value, called) + collides))
+    }
+  }
+  for (const [key, { value, called }] of expected) {
+    if (!present.has(key)) findings.push(finding("sequences", key, describeSequence(value, called), "no sequence"))
+  }
+  return { findings, sequences: live.length }
+})
+
+const checkMigrations = Effect.fnUntraced(function* (
+  manifest: Expectation | undefined,
+  live: ReadonlyArray<Health.LiveTable>
+) {
+  const expected = manifest?.prismaMigrations
+  const findings: Array<Finding> = []
+  let applied = 0
+  let checked = false
+  for (const { table, migrations } of yield* Health.migrations(live)) {
+    if ("unknown" in migrations) {
+      findings.push(finding("migrations", table, "readable migrations", migrations.unknown))
+      continue
+    }
+    checked = true
+    for (const { name, state } of migrations.value) {
+      if (state === "applied") applied++
+      if (state !== "failed" && state !== "unfinished") continue
+      const inSource = expected?.[state].includes(name) ?? false
+      findings.push(judged(manifest !== undefined && !inSource, "migrations", `${table}: ${name}`, "applied", state))
+    }
+  }
+  if (expected !== undefined && checked && applied !== expected.applied) {
+    const words = (count: number) => `${plural(count, "migration")} applied`
+    findings.push(finding("migrations", "_prisma_migrations", words(expected.applied), words(applied)))
+  }
+  return { findings, migrations: applied }
+})
+
+const checkRights = Effect.fnUntraced(function* (grantTo: VerifyOptions["grantTo"], schemas: ReadonlyArray<string>) {
+  if (grantTo === undefined) return []
+  const { role } = grantTo
+  if (!(yield* Grants.roleExists(role))) return [finding("rights", role, "a role of the server", "no such role")]
+  const { missing } = yield* Grants.rights({ ...grantTo, schemas })
+  return missing.map(({ kind, object, privileges }) =>
+    finding("rights", `${kind} ${object}`, `${role} has ${privileges.join(", ")}`, "it has not")
+  )
+})
+
+/**
+ * Compares, and tells every difference as data: nothing that is found makes it fail.
+ *
+ * Fails where the server cannot be asked at all.
+ */
+export const check = Effect.fn("Verify.check")(function* (
+  options: VerifyOptions
+): Effect.fn.Return<VerifyReport, DatabaseError, SqlClient.SqlClient> {
+  const { manifest } = options
+  const schemas = options.schemas ?? manifest?.schemas
+  const live = yield* Health.tables(schemas)
+  const { findings, unknown = 0, ...tables } = yield* checkTables(options, live)
+  const structure = yield* checkStructure(manifest, schemas, unknown > 0)
+  const sequences = yield* checkSequences(manifest, schemas)
+  const migrations = yield* checkMigrations(manifest, live)
+  const rights = yield* checkRights(options.grantTo, schemas ?? [...new Set(live.map(({ schema }) => schema))])
+  return {
+    ...tables,
+    sequences: sequences.sequences,
+    migrations: migrations.migrations,
+    findings: [...findings, ...structure, ...sequences.findings, ...migrations.findings, ...rights]
+  }
+})
+
+/** How many findings an error's detail lists. */
+const listed = 20
+
+/** The report where nothing was found (warnings are no failure), else VerificationFailed with all that was found. */
+export const failOnFindings = Effect.fn("Verify.failOnFindings")(function* (
+  report: VerifyReport
+): Effect.fn.Return<VerifyReport, VerificationFailed> {
+  const serious = report.findings.filter(({ severity }) => severity === "finding")
+  if (serious.length === 0) return report
+  const lines = serious.map(
+    ({ check, object, expected, found }) => `${check}: ${object}: expected ${expected}, found ${found}`
+  )
+  const more = lines.length > listed ? [`… and ${lines.length - listed} more`] : []
+  return yield* new VerificationFailed({
+    message: `The verification found ${plural(serious.length, "difference")}.`,
+    detail: [...lines.slice(0, listed), ...more].join("\n"),
+    suggestion: "Rows that an app at work has written since the dump are differences too; the others want a restore.",
+    findings: report.findings
+  })
+})
+
+/** The verification as a task on the session "target": nothing is read until it runs. */
+export const task = (options: VerifyOptions) =>
+  Task.make("verify", {
+    title: "Verify the database",
+    session: "target",
+    plan: () =>
+      Effect.succeed({
+        value: undefined,
+        rows: [
+          Plan.row(
+            options.manifest === undefined
+              ? "look at constraints, indexes, sequences and migrations"
+              : `compare ${plural(options.manifest.tables.length, "table")}, keys, indexes, sequences and migrations with the manifest`
+          ),
+          ...(options.grantTo === undefined ? [] : [Plan.row(`check the rights of ${options.grantTo.role}`)])
+        ],
+        run: () => Effect.flatMap(check(options), failOnFindings)
+      })
+  })
+
+export const pipeline = (options: VerifyOptions) => Pipeline.make("verify", [task(options)])
+
+/** Holds the connected database against a manifest. Fails with VerificationFailed where it is not the same. */
+export const verify = Effect.fn("Verify.verify")(function* (
+  options: VerifyOptions
+): Effect.fn.Return<VerifyReport, DatabaseError | VerificationFailed, SqlClient.SqlClient> {
+  const { results } = yield* Pipeline.run(pipeline(options))
+  return results.verify
+})

@@ -1,0 +1,201 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
+import * as DumpName from "../../src/dumps/DumpName.ts"
+import { DumpStore, type Provenance } from "../../src/dumps/DumpStore.ts"
+
+const whole = readFileSync(new URL("fixtures/shop.sql", import.meta.url))
+
+const from = (database: string): Provenance => ({
+  pgark: "0.0.0",
+  source: { host: "localhost", port: 5432, user: "me", database, serverVersion: "15.18" },
+  tool: { name: "pg_dump", version: "15.18" }
+})
+
+/** Runs in a folder of its own that does not exist yet. */
+const inFolder = <A, E>(
+  body: (directory: string, fs: FileSystem.FileSystem) => Effect.Effect<A, E, DumpStore | FileSystem.FileSystem>
+) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const directory = `${yield* fs.makeTempDirectoryScoped()}/deep/dumps`
+    return yield* body(directory, fs).pipe(Effect.provide(DumpStore.layer(directory)))
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+
+const writeShop = (database = "shop") =>
+  Effect.flatMap(DumpStore, (store) => store.write(from(database), (append) => append(whole)))
+
+describe("names of dumps", () => {
+  it.effect.prop("come back as the moment they say", [Schema.DateTimeUtc], ([at]) =>
+    Effect.sync(() => {
+      const name = DumpName.format(at)
+      const parsed = DumpName.parse(name)
+      // Years of more than four digits do not sort as text, and are no names.
+      if (/^db_dump_\d{4}-/.test(name)) assert.deepStrictEqual(parsed, Option.some(at))
+      else assert.isTrue(Option.isNone(parsed))
+    })
+  )
+
+  it("are nothing else", () => {
+    assert.strictEqual(
+      DumpName.format(DateTime.makeUnsafe("2026-03-07T09:05:00.042Z")),
+      "db_dump_2026-03-07T09-05-00-042Z.sql"
+    )
+    for (const name of [
+      "db_dump_2026-03-07T09-05-00-042Z.sql.partial",
+      "db_dump_2026-03-07T09-05-00-042Z.sql.manifest.json",
+      "db_dump_2026-02-31T09-05-00-042Z.sql",
+      "db_dump_2026-03-07T25-05-00-042Z.sql",
+      "shop.sql"
+    ]) {
+      assert.isTrue(Option.isNone(DumpName.parse(name)), name)
+    }
+  })
+})
+
+describe("writing", () => {
+  it.effect("makes a private file and its manifest, and nothing else", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const dump = yield* writeShop()
+        assert.deepStrictEqual(new Uint8Array(yield* fs.readFile(dump.file)), new Uint8Array(whole))
+        assert.strictEqual((yield* fs.stat(dump.file)).mode & 0o777, 0o600)
+        assert.sameMembers(yield* fs.readDirectory(directory), [
+          "db_dump_1970-01-01T00-00-00-000Z.sql",
+          "db_dump_1970-01-01T00-00-00-000Z.sql.manifest.json"
+        ])
+        const [listed] = yield* store.list
+        assert.deepStrictEqual(listed, dump)
+        assert.strictEqual((yield* store.prove(dump)).against, "manifest")
+      })
+    )
+  )
+
+  it.effect("leaves nothing when it fails, is cut, unsafe or interrupted", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const failed = yield* Effect.flip(
+          store.write(from("shop"), (append) =>
+            Effect.andThen(append(whole), Effect.fail("pg_dump went away" as const))
+          )
+        )
+        assert.strictEqual(failed, "pg_dump went away")
+        const cut = yield* Effect.flip(store.write(from("shop"), (append) => append(whole.subarray(0, 2000))))
+        assert.strictEqual(cut._tag, "DumpDamaged")
+        const script = whole.toString().replace("SET row_security = off;", "ROLLBACK;")
+        const unsafe = yield* Effect.flip(store.write(from("shop"), (append) => append(Buffer.from(script))))
+        assert.strictEqual(unsafe._tag, "DumpUnsafe")
+        const started = yield* Deferred.make<void>()
+        const fiber = yield* store
+          .write(from("shop"), (append) =>
+            append(whole).pipe(Effect.andThen(Deferred.succeed(started, undefined)), Effect.andThen(Effect.never))
+          )
+          .pipe(Effect.forkChild)
+        yield* Deferred.await(started)
+        assert.strictEqual((yield* fs.readDirectory(directory)).length, 1)
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(yield* fs.readDirectory(directory), [])
+      })
+    )
+  )
+
+  it.effect("gives each of two dumps of one millisecond its own name", () =>
+    inFolder(() =>
+      Effect.gen(function* () {
+        const dumps = yield* Effect.all([writeShop(), writeShop(), writeShop()], { concurrency: 3 })
+        assert.sameMembers(
+          dumps.map((dump) => DateTime.toEpochMillis(dump.at)),
+          [0, 1, 2]
+        )
+        for (const dump of dumps) assert.deepStrictEqual(DumpName.parse(dump.file.slice(-36)), Option.some(dump.at))
+      })
+    )
+  )
+
+  it.effect("says why a folder cannot be used", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        yield* fs.makeDirectory(directory.replace(/\/dumps$/, ""), { recursive: true })
+        yield* fs.writeFileString(directory, "a file in the way")
+        const error = yield* Effect.flip(writeShop())
+        assert.strictEqual(error._tag, "FolderUnusable")
+        assert.include(error.message, directory)
+        assert.strictEqual(
+          (yield* Effect.flip(Effect.flatMap(DumpStore, (store) => store.list)))._tag,
+          "FolderUnusable"
+        )
+      })
+    )
+  )
+})
+
+describe("finding", () => {
+  it.effect("chooses the newest by its name, of the database asked for", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        assert.deepStrictEqual(yield* store.list, [])
+        assert.strictEqual((yield* Effect.flip(store.newest()))._tag, "DumpMissing")
+        const older = yield* writeShop()
+        yield* TestClock.adjust("1 hour")
+        const newer = yield* writeShop("other")
+        yield* fs.writeFileString(`${directory}/db_dump_2030-01-01T00-00-00-000Z.sql.partial`, "half")
+        yield* fs.utimes(older.file, new Date(), new Date())
+        assert.deepStrictEqual(yield* store.list, [newer, older])
+        assert.deepStrictEqual(yield* store.newest(), newer)
+        assert.deepStrictEqual(yield* store.newest("shop"), older)
+        assert.include((yield* Effect.flip(store.newest("third"))).message, "third")
+        assert.deepStrictEqual(yield* store.find(older.file), older)
+        assert.deepStrictEqual(yield* store.find(older.file.slice(directory.length + 1)), older)
+        assert.strictEqual((yield* Effect.flip(store.find("none.sql")))._tag, "DumpMissing")
+        assert.strictEqual((yield* Effect.flip(store.find(directory)))._tag, "FolderUnusable")
+      })
+    )
+  )
+
+  it.effect("never passes over a damaged dump silently", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        yield* writeShop()
+        yield* TestClock.adjust("1 hour")
+        const newest = yield* writeShop()
+        yield* fs.writeFile(newest.file, whole.subarray(0, 3000))
+        assert.strictEqual((yield* Effect.flip(store.prove(yield* store.newest("shop"))))._tag, "DumpDamaged")
+        yield* fs.writeFileString(DumpName.manifestOf(newest.file), "{")
+        assert.strictEqual((yield* Effect.flip(store.newest("shop")))._tag, "DumpDamaged")
+        assert.strictEqual((yield* store.list).length, 2)
+        yield* fs.remove(newest.file)
+        assert.strictEqual((yield* Effect.flip(store.prove(newest)))._tag, "DumpMissing")
+        assert.isTrue(yield* fs.exists(directory))
+      })
+    )
+  )
+
+  it.effect("pulls a dump piece by piece", () =>
+    inFolder(() =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const dump = yield* writeShop()
+        const pieces: Array<Uint8Array> = []
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { pull } = yield* store.read(dump.file)
+            for (let piece = yield* pull; Option.isSome(piece); piece = yield* pull) pieces.push(piece.value)
+          })
+        )
+        assert.isTrue(Buffer.concat(pieces).equals(whole))
+      })
+    )
+  )
+})

@@ -1,0 +1,146 @@
+import { readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import { Manifest, decode, encode } from "../../src/dumps/Manifest.ts"
+import { manifestContents, prove, read } from "../../src/dumps/Proof.ts"
+
+const file = "shop.sql"
+const whole = readFileSync(new URL("fixtures/shop.sql", import.meta.url))
+const text = whole.toString("utf8")
+
+const manifest = new Manifest({
+  version: 1,
+  pgark: "0.0.0",
+  createdAt: DateTime.makeUnsafe("2026-01-02T03:04:05.006Z"),
+  source: { host: "localhost", port: 5432, user: "me", database: "shop", serverVersion: "15.18" },
+  tool: { name: "pg_dump", version: "15.18" },
+  format: "plain",
+  compression: "none",
+  ...manifestContents(read([whole]))
+})
+
+const judge = (bytes: Uint8Array | string, against?: Manifest, acceptUnproven = false) =>
+  prove(read([typeof bytes === "string" ? Buffer.from(bytes) : bytes]), against, { file, acceptUnproven })
+
+const refused = (bytes: Uint8Array | string, against?: Manifest, acceptUnproven = false) =>
+  Effect.flip(judge(bytes, against, acceptUnproven))
+
+describe("the contents of a dump", () => {
+  it("are read from its own stream", () => {
+    const contents = read([whole])
+    assert.deepStrictEqual(
+      contents.tables.map(({ schema, name, rows }) => [schema, name, rows]),
+      [
+        ["Sales Dept", "Order; Items", 2],
+        ["public", "User", 7],
+        ["public", "_prisma_migrations", 4],
+        ["public", "empty_one", 0]
+      ]
+    )
+    assert.deepStrictEqual(contents.sequences, [{ schema: "public", name: "User_id_seq", value: "7", called: true }])
+    assert.sameMembers([...contents.schemas], ["public", "Sales Dept"])
+    assert.sameMembers([...contents.roles], ["postgres", "app", "grantor1", "Odd Role"])
+    assert.deepStrictEqual(contents.checks, { foreignKeys: 1, indexes: 1, uniqueConstraints: 1, primaryKeys: 3 })
+    assert.deepStrictEqual(contents.prismaMigrations, { applied: 1, failed: ["002_bad"], unfinished: ["003_running"] })
+    assert.strictEqual(contents.largeObjects, 1)
+    assert.strictEqual(contents.encoding, "UTF8")
+    assert.strictEqual(contents.objects["TABLE"], 4)
+    assert.strictEqual(contents.length, whole.length)
+  })
+
+  it("are the same in chunks of one byte", () =>
+    assert.deepStrictEqual(read(Array.from(whole, (byte) => Uint8Array.of(byte))), read([whole])))
+})
+
+describe("proof", () => {
+  it.effect("passes a whole dump, with and without its manifest", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* judge(whole)).against, "structure")
+      assert.strictEqual((yield* judge(whole, manifest)).against, "manifest")
+    })
+  )
+
+  it.effect("never passes a dump that was cut, wherever", () =>
+    Effect.gen(function* () {
+      const end = text.trimEnd().length
+      for (let cut = 0; cut < whole.length; cut++) {
+        const part = whole.subarray(0, cut)
+        assert.strictEqual((yield* refused(part, manifest))._tag, "DumpDamaged", `with manifest, at ${cut}`)
+        if (cut < end) assert.strictEqual((yield* refused(part))._tag, "DumpDamaged", `at ${cut}`)
+      }
+    })
+  )
+
+  it.effect("without the line that pg_dump 15.14 and later end with, too", () =>
+    Effect.gen(function* () {
+      const older = text.replace(/^\\(un)?restrict .*\n/gm, "")
+      yield* judge(older)
+      const end = older.trimEnd().length
+      for (let cut = end - 200; cut < end; cut++) {
+        assert.strictEqual((yield* refused(older.slice(0, cut)))._tag, "DumpDamaged", `at ${cut}`)
+      }
+    })
+  )
+
+  it.effect("finds a changed byte, a zero byte, a lost row", () =>
+    Effect.gen(function* () {
+      const changed = Buffer.from(text.replace("it''s", "it''S"))
+      assert.include((yield* refused(changed, manifest)).message, "SHA-256")
+      const zeroed = Buffer.from(whole)
+      zeroed.fill(0, text.indexOf("$$x"), text.indexOf("$$x") + 3)
+      assert.include((yield* refused(zeroed)).message, "zero byte")
+      const lost = text.replace("1\t1\t$$x\n", "") + " ".repeat("1\t1\t$$x\n".length)
+      const error = yield* refused(lost, manifest)
+      assert.strictEqual(error.detail, "Sales Dept.Order; Items: 1 rows of 2")
+    })
+  )
+
+  it.effect("accepts a missing trailer only when asked, and a cut never", () =>
+    Effect.gen(function* () {
+      const foreign = "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n"
+      assert.strictEqual((yield* refused(foreign))._tag, "DumpDamaged")
+      yield* judge(foreign, undefined, true)
+      assert.strictEqual((yield* refused(foreign.slice(0, -3), undefined, true))._tag, "DumpDamaged")
+      assert.strictEqual((yield* refused(foreign, manifest, true))._tag, "DumpDamaged")
+    })
+  )
+
+  it.effect("wants the trailer at the end: not of the first of two dumps", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* refused(text + text.slice(0, text.indexOf("COPY"))))._tag, "DumpDamaged")
+      assert.strictEqual((yield* refused(`${text}select 1;\n`))._tag, "DumpDamaged")
+    })
+  )
+
+  it.effect("names the place of what is unsafe", () =>
+    Effect.gen(function* () {
+      const error = yield* refused(text.replace("SET row_security = off;", "COMMIT;"))
+      assert.strictEqual(error._tag, "DumpUnsafe")
+      assert.strictEqual(
+        error._tag === "DumpUnsafe" ? error.line : 0,
+        text.slice(0, text.indexOf("SET row_sec")).split("\n").length
+      )
+    })
+  )
+})
+
+const message = (json: string) => Effect.map(Effect.flip(decode(json, file)), (error) => error.message)
+
+describe("manifest", () => {
+  it.effect("comes back as it was written", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* decode(yield* encode(manifest), file), manifest)
+    })
+  )
+
+  it.effect("says what is wrong with one that cannot be used", () =>
+    Effect.gen(function* () {
+      const json = yield* encode(manifest)
+      assert.include(yield* message(json.slice(0, -3)), "no JSON")
+      assert.include(yield* message(json.replace('"version": 1', '"version": 2')), "has version 2")
+      assert.include(yield* message(json.replace('"sha256": "', '"sha256": "x')), "not one that pgark wrote")
+      assert.include(yield* message("[]"), "not one that pgark wrote")
+    })
+  )
+})

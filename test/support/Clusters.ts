@@ -1,0 +1,176 @@
+/** Databases and roles for tests, on the servers that `globalSetup.ts` started. All of them go with their Scope. */
+import { randomBytes } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { Client, type QueryResultRow } from "pg"
+import { inject } from "vitest"
+import type { Major } from "../../src/demo/EmbeddedServer.ts"
+import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import { literal, quote } from "../../src/postgres/Identifier.ts"
+import { toDatabaseError } from "../../src/postgres/Sqlstate.ts"
+
+export { type Major, majors } from "../../src/demo/EmbeddedServer.ts"
+
+/** A login. */
+export interface Role {
+  readonly name: string
+  readonly password: Redacted.Redacted
+}
+
+const random = (kind: string) => `test_${kind}_${randomBytes(6).toString("hex")}`
+
+/** Superuser and maintenance database of a server. */
+export const superuser = Effect.fnUntraced(function* (major: Major) {
+  const uri = inject("clusters")[major]
+  if (uri === undefined) return yield* Effect.die(new Error(`No server of version ${major} was started`))
+  return yield* Effect.orDie(DatabaseUrl.parse(Redacted.make(uri), {}))
+})
+
+/** The same database, another role. */
+export const as = (url: DatabaseUrl.DatabaseUrl, role: Role): DatabaseUrl.DatabaseUrl => ({
+  ...url,
+  user: role.name,
+  password: role.password
+})
+
+/** Rows of the last statement in `sql`, over a connection of its own. Without `params` it may be several statements. */
+export const query = Effect.fn("Clusters.query")(
+  <Row extends QueryResultRow = Record<string, unknown>>(
+    url: DatabaseUrl.DatabaseUrl,
+    sql: string,
+    params?: ReadonlyArray<unknown>
+  ): Effect.Effect<ReadonlyArray<Row>, DatabaseError> =>
+    Effect.acquireUseRelease(
+      Effect.tryPromise({
+        try: async () => {
+          const client = new Client(DatabaseUrl.toPgConfig(url, false))
+          await client.connect()
+          return client
+        },
+        catch: (cause) => toDatabaseError(cause)
+      }),
+      (client) =>
+        Effect.tryPromise({
+          try: async () => {
+            const result = await client.query<Row>(sql, params === undefined ? undefined : [...params])
+            return [result].flat().at(-1)?.rows ?? []
+          },
+          catch: (cause) => toDatabaseError(cause, { statement: sql })
+        }),
+      (client) => Effect.promise(() => client.end())
+    )
+)
+
+const command = (url: DatabaseUrl.DatabaseUrl, sql: string) => Effect.orDie(query(url, sql))
+
+/** How {@link makeRole} may be varied. */
+export interface RoleOptions {
+  /** For example "SUPERUSER" or "NOINHERIT CREATEDB". */
+  readonly attributes?: string
+  /** Names of roles that it becomes a member of. */
+  readonly memberOf?: ReadonlyArray<string>
+}
+
+/** A role that may log in. When the scope closes, what it owns or was granted in any database goes first. */
+export const makeRole = Effect.fn("Clusters.makeRole")(function* (
+  major: Major,
+  options: RoleOptions = {}
+): Effect.fn.Return<Role, never, Scope.Scope> {
+  const admin = yield* superuser(major)
+  const role = { name: random("role"), password: Redacted.make(randomBytes(12).toString("hex")) }
+  const password = literal(Redacted.value(role.password))
+  yield* Effect.acquireRelease(
+    command(admin, `CREATE ROLE ${role.name} LOGIN PASSWORD ${password} ${options.attributes ?? ""}`),
+    () => Effect.andThen(disown(admin, role.name), command(admin, `DROP ROLE ${role.name}`))
+  )
+  for (const group of options.memberOf ?? []) yield* command(admin, `GRANT ${quote(group)} TO ${role.name}`)
+  return role
+})
+
+/** Takes away what keeps DROP ROLE from working, wherever it is. */
+const disown = Effect.fnUntraced(function* (admin: DatabaseUrl.DatabaseUrl, role: string) {
+  const databases = yield* Effect.orDie(
+    query<{ datname: string }>(
+      admin,
+      `SELECT DISTINCT coalesce(d.datname, current_database()) AS datname
+       FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
+       WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = $1::regrole`,
+      [role]
+    )
+  )
+  for (const { datname } of databases) {
+    yield* command(
+      DatabaseUrl.withDatabase(admin, datname),
+      `REASSIGN OWNED BY ${role} TO ${quote(admin.user)}; DROP OWNED BY ${role} CASCADE`
+    )
+  }
+})
+
+/** How {@link makeDatabase} may be varied. */
+export interface DatabaseOptions {
+  /** Owner of the database; the superuser unless told. */
+  readonly owner?: Role
+  /** For example "LATIN1"; UTF8 unless told. */
+  readonly encoding?: string
+}
+
+/** An empty database. Gives the superuser's URL of it; see {@link as}. Dropped with its connections at scope close. */
+export const makeDatabase = Effect.fn("Clusters.makeDatabase")(function* (
+  major: Major,
+  options: DatabaseOptions = {}
+): Effect.fn.Return<DatabaseUrl.DatabaseUrl, never, Scope.Scope> {
+  const admin = yield* superuser(major)
+  const name = random("database")
+  const owner = options.owner === undefined ? "" : `OWNER ${quote(options.owner.name)}`
+  const encoding = options.encoding === undefined ? "" : `TEMPLATE template0 ENCODING ${literal(options.encoding)}`
+  yield* Effect.acquireRelease(command(admin, `CREATE DATABASE ${name} ${owner} ${encoding}`), () =>
+    command(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+  )
+  return DatabaseUrl.withDatabase(admin, name)
+})
+
+/**
+ * What a role may do in its database:
+ *
+ * - superuser: everything.
+ * - databaseOwner: owns the database, and through `pg_database_owner` schema public.
+ * - schemaOwner: owns schema public, not the database, and has no CREATE on it.
+ * - tableOwner: has USAGE and CREATE on schema public; owns what it creates there.
+ * - someTablesOwner: the same, and a table of another role, `public."NotMine"` with three rows, lies there too.
+ */
+export const roleKinds = ["superuser", "databaseOwner", "schemaOwner", "tableOwner", "someTablesOwner"] as const
+export type RoleKind = (typeof roleKinds)[number]
+
+/** An empty database and the role under test. */
+export interface Target {
+  readonly kind: RoleKind
+  readonly role: Role
+  /** The database as the role under test. */
+  readonly url: DatabaseUrl.DatabaseUrl
+  /** The same database as superuser. */
+  readonly admin: DatabaseUrl.DatabaseUrl
+}
+
+/** A database with a role of the given kind. */
+export const makeTarget = Effect.fn("Clusters.makeTarget")(function* (
+  major: Major,
+  kind: RoleKind
+): Effect.fn.Return<Target, never, Scope.Scope> {
+  const role = yield* makeRole(major, kind === "superuser" ? { attributes: "SUPERUSER" } : {})
+  const admin = yield* makeDatabase(major, kind === "databaseOwner" ? { owner: role } : {})
+  if (kind === "schemaOwner") yield* command(admin, `ALTER SCHEMA public OWNER TO ${role.name}`)
+  if (kind === "tableOwner" || kind === "someTablesOwner") {
+    yield* command(admin, `GRANT USAGE, CREATE ON SCHEMA public TO ${role.name}`)
+  }
+  if (kind === "someTablesOwner") {
+    const other = yield* makeRole(major)
+    yield* command(
+      admin,
+      `CREATE TABLE public."NotMine" AS SELECT i AS id FROM generate_series(1, 3) i;
+       ALTER TABLE public."NotMine" OWNER TO ${other.name}`
+    )
+  }
+  return { kind, role, url: as(admin, role), admin }
+})

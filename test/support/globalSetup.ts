@@ -1,0 +1,33 @@
+/** One server of each major version for the whole test run. Workers find them through {@link Clusters}. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import type { TestProject } from "vitest/node"
+import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Superuser URLs by major version. */
+    readonly clusters: Readonly<Record<string, string>>
+  }
+}
+
+const startAll = Effect.fnUntraced(function* (scope: Scope.Closeable) {
+  const servers = yield* Effect.forEach(EmbeddedServer.majors, (major) => EmbeddedServer.start({ major }), {
+    concurrency: "unbounded"
+  }).pipe(
+    Scope.provide(scope),
+    Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+  )
+  return Object.fromEntries(
+    servers.map((server) => [server.major, Redacted.value(DatabaseUrl.toUri(server.superuser))])
+  )
+})
+
+export default async (project: TestProject): Promise<() => Promise<void>> => {
+  const scope = await Effect.runPromise(Scope.make())
+  project.provide("clusters", await Effect.runPromise(startAll(scope)))
+  return () => Effect.runPromise(Scope.close(scope, Exit.void))
+}
