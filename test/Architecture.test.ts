@@ -54,7 +54,9 @@ describe("imports", () => {
 
   it("are deep: no barrel of effect is loaded", () => {
     const barrels = files.filter((file) =>
-      /from "(effect|effect\/(cli|sql|process)|@effect\/(platform-node|sql-pg))"/.test(readFileSync(join(src, file), "utf8"))
+      /from "(effect|effect\/(cli|sql|process)|@effect\/(platform-node|sql-pg))"/.test(
+        readFileSync(join(src, file), "utf8")
+      )
     )
     assert.deepStrictEqual(barrels, [])
   })

@@ -33,10 +33,11 @@ export interface OutputService {
   readonly record: Effect.Effect<RunRecord>
 }
 
+const warn = (line: string) => Console.error(line)
+
 export const make = Effect.fnUntraced(function* (options: { readonly json: boolean; readonly quiet: boolean }) {
   const record = yield* Ref.make(nothing)
   const shownAt = yield* Ref.make(new Map<string, number>())
-  const warn = (line: string) => Console.error(line)
   const info = (line: string) => (options.quiet ? Effect.void : warn(line))
 
   const progress = Effect.fnUntraced(function* (event: Extract<RunEvent, { _tag: "TaskProgress" }>) {

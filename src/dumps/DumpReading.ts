@@ -1,12 +1,12 @@
 /** What one reading of a dump finds in it: the fold behind {@link file://./Proof.ts}. */
 import { createHash } from "node:crypto"
 import type * as Schema from "effect/Schema"
-import { DumpGuard } from "../postgres/DumpGuard.ts"
-import { decoderFor, utf8 } from "../postgres/Encoding.ts"
-import type { CopyStart, Entry, Meta, ScriptEvent, Statement } from "../postgres/ScriptEvent.ts"
-import { SqlScanner } from "../postgres/SqlScript.ts"
-import { classify, type StatementKind } from "../postgres/Statement.ts"
-import type { QualifiedName } from "../postgres/StatementTokens.ts"
+import { DumpGuard } from "../postgres/script/DumpGuard.ts"
+import { decoderFor, utf8 } from "../postgres/script/Encoding.ts"
+import type { CopyStart, Entry, Meta, ScriptEvent, Statement } from "../postgres/script/ScriptEvent.ts"
+import { SqlScanner } from "../postgres/script/SqlScript.ts"
+import { classify, type StatementKind } from "../postgres/script/Statement.ts"
+import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 import type { contentFields } from "./Manifest.ts"
 import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
 

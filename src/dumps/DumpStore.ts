@@ -1,5 +1,5 @@
 /** The folder of dumps: what is in it, how a dump gets into it, and how one is proven and read. */
-import { dirname, isAbsolute, join } from "node:path"
+import { basename, dirname, isAbsolute, join } from "node:path"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -170,7 +170,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
           file: path
         })
       }
-      const name = DumpName.parse(path.slice(path.lastIndexOf("/") + 1))
+      const name = DumpName.parse(basename(path))
       return yield* Effect.mapError(stored(path, name), DumpFile.unreadable(path))
     }
     return yield* new DumpMissing({

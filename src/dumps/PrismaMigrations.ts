@@ -1,5 +1,5 @@
 /** Reads the rows of Prisma's table `_prisma_migrations` out of a dump's COPY data. */
-import type { Decode } from "../postgres/StatementTokens.ts"
+import type { Decode } from "../postgres/script/StatementTokens.ts"
 import type { PrismaMigrations } from "./Manifest.ts"
 
 /** The name of the table, in whatever schema. */

@@ -57,8 +57,10 @@ export interface SequenceState {
   /** Whether `value` has been handed out already. */
   readonly called: boolean
   readonly increment: bigint
-  /** The column's value that is furthest in the sequence's direction; undefined without rows or column. */
+  /** The column's value that is furthest in the sequence's direction; undefined without rows or column, or if hidden. */
   readonly furthest: bigint | undefined
+  /** Why the column's values could not be looked at. */
+  readonly hidden: string | undefined
 }
 
 /** A row of Prisma's migration table. */
@@ -230,10 +232,13 @@ interface SequenceRow {
   readonly filtered: boolean
 }
 
-const parseState = (text: string): Omit<SequenceState, "increment"> => {
+const parseState = (text: string): Pick<SequenceState, "value" | "called" | "furthest"> => {
   const [value = "0", called, furthest = ""] = text.split(" ")
   return { value: BigInt(value), called: called === "t", furthest: furthest === "" ? undefined : BigInt(furthest) }
 }
+
+const hiddenColumn = (row: SequenceRow): string | undefined =>
+  row.column === null ? undefined : hindrance({ readable: row.columnReadable, filtered: row.filtered })
 
 /** Every sequence of the schemas, and for those that belong to an integer column how far the column has come. */
 export const sequences = Effect.fn("Health.sequences")(function* (
@@ -262,10 +267,10 @@ export const sequences = Effect.fn("Health.sequences")(function* (
       and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
     where c.relpersistence <> 't' and ${inScope(sql, schemas)} and ${sql.literal(notOfExtension("c.oid"))}
     order by 1, 2`.pipe(Effect.mapError(fromSqlError))
-  const open = rows.filter((row) => row.readable && row.columnReadable && !row.filtered)
+  const open = rows.filter(({ readable }) => readable)
   const answers = yield* askEach(open, (row) => {
     const furthest =
-      row.column === null
+      row.column === null || hiddenColumn(row) !== undefined
         ? "''"
         : `coalesce((select ${row.increment.startsWith("-") ? "min" : "max"}(${quote(row.column)}) ` +
           `from ${qualified(row.tableSchema!, row.table!)})::text, '')`
@@ -276,20 +281,15 @@ export const sequences = Effect.fn("Health.sequences")(function* (
   })
   const states = new Map(open.map((row, index) => [row, answers[index]!]))
   return rows.map((row): LiveSequence => {
-    const answer = states.get(row)
-    const reason = row.readable
-      ? `the connected role may not read ${row.filtered ? "all rows of its table" : "its column"}`
-      : unreadable
+    const answer = states.get(row) ?? { unknown: unreadable }
     return {
       schema: row.schema,
       name: row.name,
       column: row.column === null ? undefined : `${qualified(row.tableSchema!, row.table!)}.${quote(row.column)}`,
       state:
-        answer === undefined
-          ? { unknown: reason }
-          : "value" in answer
-            ? { value: { ...parseState(answer.value), increment: BigInt(row.increment) } }
-            : answer
+        "value" in answer
+          ? { value: { ...parseState(answer.value), increment: BigInt(row.increment), hidden: hiddenColumn(row) } }
+          : answer
     }
   })
 })

@@ -8,7 +8,7 @@ import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
-import { type Survey, survey } from "../postgres/Survey.ts"
+import { type Survey, survey } from "../postgres/survey/Survey.ts"
 import { type Blocker, choose, type Ladder, type Rung } from "./Ladder.ts"
 import { CleanRefused, SchemaMissing } from "./VerbError.ts"
 

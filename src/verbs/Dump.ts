@@ -12,7 +12,7 @@ import { ConnectionFailed, type DatabaseError, PermissionDenied } from "../postg
 import { PgDump, type PgDumpFailed, type PgDumpOptions } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
-import { readServer } from "../postgres/SurveyServer.ts"
+import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { SchemaMissing, VersionMismatch } from "./VerbError.ts"
 

@@ -2,7 +2,7 @@
 import type { Contents } from "../dumps/DumpReading.ts"
 import { PermissionDenied, ReadOnlyTarget } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
-import type { Survey } from "../postgres/Survey.ts"
+import type { Survey } from "../postgres/survey/Survey.ts"
 import { TargetUnfit } from "./VerbError.ts"
 
 /**

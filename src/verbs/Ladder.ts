@@ -7,9 +7,9 @@
  * 3. Stop, and say what is in the way, whose it is and what would help.
  */
 import { quote, qualified } from "../postgres/Identifier.ts"
-import { dropStatements } from "../postgres/DropOrder.ts"
-import type { Survey } from "../postgres/Survey.ts"
-import type { CatalogObject } from "../postgres/SurveyObjects.ts"
+import { dropStatements } from "../postgres/survey/DropOrder.ts"
+import type { Survey } from "../postgres/survey/Survey.ts"
+import type { CatalogObject } from "../postgres/survey/Objects.ts"
 
 /** A statement of a rung. */
 export interface RungStatement {

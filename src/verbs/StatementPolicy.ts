@@ -5,8 +5,8 @@
  * dump unsafe has been refused before, when the dump was proven. Nothing that would lose data or a constraint is ever
  * skipped.
  */
-import type { Survey } from "../postgres/Survey.ts"
-import type { StatementKind } from "../postgres/Statement.ts"
+import type { Survey } from "../postgres/survey/Survey.ts"
+import type { StatementKind } from "../postgres/script/Statement.ts"
 
 export type Decision =
   | {
@@ -41,6 +41,8 @@ const ownSettings = new Set([
   "client_min_messages"
 ])
 
+const always = () => run
+
 type Kinds = { readonly [K in StatementKind["_tag"]]: Extract<StatementKind, { readonly _tag: K }> }
 type Table = { readonly [K in keyof Kinds]: (kind: Kinds[K]) => Decision }
 
@@ -54,7 +56,6 @@ export const make = (options: PolicyOptions): ((kind: StatementKind) => Decision
   let skippingAs: string | undefined
 
   const missing = (names: ReadonlyArray<string>) => names.find((name) => !roles.has(name))
-  const always = () => run
 
   const ownerTo = (owner: string): Decision => {
     if (options.owner === "skip") return skip("owners are not restored (--owner skip)")

@@ -145,18 +145,19 @@ const checkSequences = Effect.fnUntraced(function* (
       findings.push(judged(wanted !== undefined || manifest === undefined, "sequences", key, should, state.unknown))
       continue
     }
-    const { value, called, increment, furthest } = state.value
+    const { value, called, increment, furthest, hidden } = state.value
     const same = wanted !== undefined && BigInt(wanted.value) === value && wanted.called === called
     const behind = Health.isBehind(state.value)
+    if (wanted === undefined ? !behind && hidden === undefined : same && !behind) continue
     // One further than the dump says is what an app at work does, or an insert that was rolled back.
     const ahead =
       wanted !== undefined &&
       ((value - BigInt(wanted.value)) * increment > 0n || (value === BigInt(wanted.value) && called))
-    if (behind || (wanted !== undefined && !same)) {
-      const certain = manifest !== undefined && !same && (behind || !ahead)
-      const collides = behind ? `, and ${column ?? "its column"} has ${furthest} already: inserts will collide` : ""
-      findings.push(judged(certain, "sequences", key, should, describeSequence(value, called) + collides))
-    }
+    const certain = manifest !== undefined && !same && (behind || hidden !== undefined || !ahead)
+    const its = column ?? "its column"
+    const collides = behind ? `, and ${its} has ${furthest} already: inserts will collide` : ""
+    const unseen = hidden === undefined ? "" : `, and ${its} is not seen: ${hidden}`
+    findings.push(judged(certain, "sequences", key, should, describeSequence(value, called) + collides + unseen))
   }
   for (const [key, { value, called }] of expected) {
     if (!present.has(key)) findings.push(finding("sequences", key, describeSequence(value, called), "no sequence"))

@@ -23,6 +23,8 @@ const rounds = 3
 const results = resolve(import.meta.dirname, "results")
 const main = resolve(import.meta.dirname, "../../dist/main.js")
 
+const uri = (url: DatabaseUrl.DatabaseUrl) => Redacted.value(DatabaseUrl.toUri(url))
+
 interface Measured {
   readonly seconds: number
   /** Peak resident set of the client process, in megabytes. */
@@ -30,12 +32,8 @@ interface Measured {
 }
 
 /** Runs a program to its end; fails unless it ends well. Linux only: the peak is the kernel's own VmHWM. */
-const measure = (
-  command: string,
-  args: ReadonlyArray<string>,
-  env: Record<string, string>
-): Effect.Effect<Measured, Error> =>
-  Effect.callback<Measured, Error>((resume) => {
+const measure = (command: string, args: ReadonlyArray<string>, env: Record<string, string>): Effect.Effect<Measured> =>
+  Effect.callback<Measured>((resume) => {
     const begun = performance.now()
     const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] })
     let [peak, stderr] = [0, ""]
@@ -48,10 +46,10 @@ const measure = (
         // The process has just ended.
       }
     }, 20)
-    child.on("error", (error) => resume(Effect.fail(error)))
+    child.on("error", (error) => resume(Effect.die(error)))
     child.on("close", (code) => {
       clearInterval(timer)
-      if (code !== 0) return resume(Effect.fail(new Error(`${command} ended with ${code}:\n${stderr}`)))
+      if (code !== 0) return resume(Effect.die(new Error(`${command} ended with ${code}:\n${stderr}`)))
       resume(Effect.succeed({ seconds: (performance.now() - begun) / 1000, peakMegabytes: peak }))
     })
     return Effect.sync(() => void child.kill())
@@ -86,12 +84,14 @@ const run = Effect.gen(function* () {
   const admin = yield* Session.open(server.superuser)
   const source = DatabaseUrl.withDatabase(server.superuser, "source")
   const target = DatabaseUrl.withDatabase(server.superuser, "target")
-  const uri = (url: DatabaseUrl.DatabaseUrl) => Redacted.value(DatabaseUrl.toUri(url))
   yield* admin.execute("CREATE DATABASE source")
   const rows = Math.round((gigabytes * 1e9) / 366)
   yield* Effect.scoped(Effect.flatMap(Session.open(source), (session) => session.execute(fill(rows))))
   const dumped = yield* measure(process.execPath, [main, "dump", "--dir", folder], { DATABASE_URL: uri(source) })
-  const file = join(folder, readdirSync(folder).find((name) => name.endsWith(".sql"))!)
+  const file = join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith(".sql"))!
+  )
   const fresh = Effect.andThen(
     admin.execute(`DROP DATABASE IF EXISTS ${quote(target.database)}`),
     admin.execute(`CREATE DATABASE ${quote(target.database)}`)

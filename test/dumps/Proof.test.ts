@@ -66,7 +66,8 @@ describe("proof", () => {
       const end = text.trimEnd().length
       for (let cut = 0; cut < whole.length; cut++) {
         const part = whole.subarray(0, cut)
-        assert.strictEqual((yield* refused(part, manifest))._tag, "DumpDamaged", `with manifest, at ${cut}`)
+        if (cut % 10 === 0 || cut >= end)
+          assert.strictEqual((yield* refused(part, manifest))._tag, "DumpDamaged", `with manifest, at ${cut}`)
         if (cut < end) assert.strictEqual((yield* refused(part))._tag, "DumpDamaged", `at ${cut}`)
       }
     })

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { Manifest } from "../../src/dumps/Manifest.ts"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
+import * as DatabaseUrlModule from "../../src/postgres/DatabaseUrl.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
 import { Session } from "../../src/postgres/Session.ts"
 import * as Grant from "../../src/verbs/Grant.ts"
@@ -285,16 +287,34 @@ for (const major of [15, 18] as const) {
           `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role.name};
            GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${role.name};
            REVOKE SELECT ON public."Post", public."_prisma_migrations", public."User_id_seq" FROM ${role.name};
-           ALTER TABLE public.dog ENABLE ROW LEVEL SECURITY`
+           ALTER TABLE public.dog ENABLE ROW LEVEL SECURITY;
+           SELECT setval('public."Post_id_seq"', 6)`
         )
         const { findings } = yield* check(Clusters.as(admin, role))
         assert.deepStrictEqual(findings.map(line), [
           `finding: rows: "public"."Post": 5 rows / the connected role may not read it`,
           `finding: rows: "public"."dog": 2 rows / row-level security hides rows from the connected role`,
           `finding: rows: "public"."_prisma_migrations": 3 rows / the connected role may not read it`,
-          `finding: sequences: "public"."Post_id_seq": at 5 / the connected role may not read its column`,
+          `finding: sequences: "public"."Post_id_seq": at 5 / at 6, and "public"."Post"."id" is not seen: ` +
+            "the connected role may not read it",
           `finding: sequences: "public"."User_id_seq": at 10 / the connected role may not read it`,
           `finding: migrations: "public"."_prisma_migrations": readable migrations / the connected role may not read it`
+        ])
+      })
+    )
+
+    it.live("nothing in a faithful restore by an owner from whom FORCE ROW LEVEL SECURITY hides rows", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Clusters.makeTarget(major, "databaseOwner")
+        yield* Clusters.query(url, app)
+        yield* Clusters.query(
+          url,
+          `ALTER TABLE public."User" ENABLE ROW LEVEL SECURITY; ALTER TABLE public."User" FORCE ROW LEVEL SECURITY`
+        )
+        const restoredRows = new Map(contents.tables.map(({ name, rows }) => [`"public".${quote(name)}`, rows]))
+        assert.deepStrictEqual((yield* check(url, { restoredRows })).findings, [])
+        assert.deepStrictEqual((yield* check(url)).findings.map(line), [
+          `finding: rows: "public"."User": 10 rows / row-level security hides rows from the connected role`
         ])
       })
     )
@@ -331,6 +351,20 @@ for (const major of [15, 18] as const) {
         assert.strictEqual(error.message, "The verification found 1 difference.")
         assert.strictEqual(error.detail, `rows: "public"."dog": expected 2 rows, found 0 rows`)
         assert.strictEqual(error.findings.length, 2)
+      })
+    )
+
+    it.live("asks the same over @effect/sql-pg", () =>
+      Effect.gen(function* () {
+        const admin = yield* Clusters.makeDatabase(major)
+        yield* Clusters.query(admin, app)
+        const { name: role } = yield* Clusters.makeRole(major)
+        yield* Clusters.query(admin, `DELETE FROM public.dog; SELECT setval('public."User_id_seq"', 3)`)
+        const options = { manifest, grantTo: { role, profile: "all" } } as const
+        const pool = PgClient.layer({ url: DatabaseUrlModule.toUri(admin), maxConnections: 1 })
+        const report = yield* Verify.check(options).pipe(Effect.provide(pool))
+        assert.deepStrictEqual(report, yield* check(admin, options))
+        assert.isAbove(report.findings.length, 10)
       })
     )
 

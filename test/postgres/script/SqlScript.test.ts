@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { parseEntry, type ScriptEvent } from "../../src/postgres/ScriptEvent.ts"
-import { SqlScanner } from "../../src/postgres/SqlScript.ts"
+import { parseEntry, type ScriptEvent } from "../../../src/postgres/script/ScriptEvent.ts"
+import { SqlScanner } from "../../../src/postgres/script/SqlScript.ts"
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8")
 

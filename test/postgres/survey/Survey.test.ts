@@ -1,12 +1,12 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type DatabaseUrl, toUri } from "../../src/postgres/DatabaseUrl.ts"
-import { quote } from "../../src/postgres/Identifier.ts"
-import { type Survey, survey } from "../../src/postgres/Survey.ts"
-import type { Obstacle, SchemaFacts } from "../../src/postgres/SurveySchemas.ts"
-import type { RoleMembership } from "../../src/postgres/SurveyServer.ts"
-import { as, makeDatabase, makeRole, makeTarget, query, type Role, type RoleKind } from "../support/Clusters.ts"
+import { type DatabaseUrl, toUri } from "../../../src/postgres/DatabaseUrl.ts"
+import { quote } from "../../../src/postgres/Identifier.ts"
+import { type Survey, survey } from "../../../src/postgres/survey/Survey.ts"
+import type { Obstacle, SchemaFacts } from "../../../src/postgres/survey/Schemas.ts"
+import type { RoleMembership } from "../../../src/postgres/survey/Server.ts"
+import { as, makeDatabase, makeRole, makeTarget, query, type Role, type RoleKind } from "../../support/Clusters.ts"
 
 const surveyOf = (url: DatabaseUrl, schemas: ReadonlyArray<string>) =>
   survey(schemas).pipe(Effect.provide(PgClient.layer({ url: toUri(url) })))

@@ -1,8 +1,8 @@
 /** What the survey says of the server, the database, the connecting role and the extensions. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { DatabaseError } from "./DatabaseError.ts"
-import { fromSqlError } from "./Sqlstate.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
+import { fromSqlError } from "../Sqlstate.ts"
 
 export interface ServerFacts {
   /** `server_version_num`: 150018 is 15.18. */

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DumpGuard } from "../../src/postgres/DumpGuard.ts"
-import { decoderFor } from "../../src/postgres/Encoding.ts"
-import { SqlScanner } from "../../src/postgres/SqlScript.ts"
-import { classify, type StatementKind } from "../../src/postgres/Statement.ts"
+import { DumpGuard } from "../../../src/postgres/script/DumpGuard.ts"
+import { decoderFor } from "../../../src/postgres/script/Encoding.ts"
+import { SqlScanner } from "../../../src/postgres/script/SqlScript.ts"
+import { classify, type StatementKind } from "../../../src/postgres/script/Statement.ts"
 
 const kindOf = (sql: string) => classify(Buffer.from(sql))
 

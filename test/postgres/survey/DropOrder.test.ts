@@ -2,12 +2,12 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
-import { toUri } from "../../src/postgres/DatabaseUrl.ts"
-import { type Dependency, type Droppable, dropStatements } from "../../src/postgres/DropOrder.ts"
-import { literal } from "../../src/postgres/Identifier.ts"
-import { survey } from "../../src/postgres/Survey.ts"
-import { makeDatabase, makeRole, as, query } from "../support/Clusters.ts"
+import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
+import { toUri } from "../../../src/postgres/DatabaseUrl.ts"
+import { type Dependency, type Droppable, dropStatements } from "../../../src/postgres/survey/DropOrder.ts"
+import { literal } from "../../../src/postgres/Identifier.ts"
+import { survey } from "../../../src/postgres/survey/Survey.ts"
+import { makeDatabase, makeRole, as, query } from "../../support/Clusters.ts"
 
 const object = (key: string, kind = "TABLE"): Droppable => ({ key, kind, identity: key })
 const sqlOf = (objects: ReadonlyArray<Droppable>, pairs: ReadonlyArray<readonly [string, string]>, limit?: number) =>

@@ -1,9 +1,9 @@
 /** Tables that publications name: a DROP TABLE takes them out without a notice, and the subscriber stops silently. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { DatabaseError } from "./DatabaseError.ts"
-import { qualified, quote } from "./Identifier.ts"
-import { fromSqlError } from "./Sqlstate.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
+import { qualified, quote } from "../Identifier.ts"
+import { fromSqlError } from "../Sqlstate.ts"
 
 export interface PublishedTable {
   readonly schema: string

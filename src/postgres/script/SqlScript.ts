@@ -14,23 +14,7 @@
 import { ByteWindow } from "./ByteWindow.ts"
 import { CopyText } from "./CopyText.ts"
 import { type Entry, parseEntry, type ScriptEvent } from "./ScriptEvent.ts"
-import {
-  asterisk,
-  backslash,
-  blank,
-  carriageReturn,
-  classOf,
-  dash,
-  dollar,
-  doubleQuote,
-  letter,
-  newline,
-  ordinary,
-  quoteMark,
-  semicolon,
-  slash,
-  wordBytes
-} from "./SqlBytes.ts"
+import * as Byte from "./SqlBytes.ts"
 import { StatementShape } from "./StatementShape.ts"
 
 // What the scanner is inside of.
@@ -129,9 +113,9 @@ export class SqlScanner extends ByteWindow {
       case inWord:
         return this.readWord(this.position)
       case inText:
-        return this.leaveAt(quoteMark, inSql)
+        return this.leaveAt(Byte.quoteMark, inSql)
       case inName:
-        return this.leaveAt(doubleQuote, inSql)
+        return this.leaveAt(Byte.doubleQuote, inSql)
       case inEscaped:
         return this.readEscaped()
       case inGap:
@@ -178,13 +162,13 @@ export class SqlScanner extends ByteWindow {
     let at = this.position
     for (; at < end; at++) {
       const byte = bytes[at]!
-      const kind = classOf[byte]
-      if (kind === blank) continue
-      if (kind === ordinary) {
+      const kind = Byte.classOf[byte]
+      if (kind === Byte.blank) continue
+      if (kind === Byte.ordinary) {
         if (this.start < 0) this.begin(at)
         continue
       }
-      if (kind === letter) {
+      if (kind === Byte.letter) {
         if (this.start < 0) {
           if (this.base + at < 3 && byte === byteOrderMark[this.base + at]) continue
           this.begin(at)
@@ -192,33 +176,33 @@ export class SqlScanner extends ByteWindow {
         this.token = at
         return this.readWord(at + 1)
       }
-      if (byte === dash || byte === slash) {
+      if (byte === Byte.dash || byte === Byte.slash) {
         if (at + 1 >= end) return this.wait(at)
-        if (byte === dash && bytes[at + 1] === dash) {
+        if (byte === Byte.dash && bytes[at + 1] === Byte.dash) {
           this.token = at
           return this.enter(inLine, at + 2)
         }
-        if (byte === slash && bytes[at + 1] === asterisk) {
+        if (byte === Byte.slash && bytes[at + 1] === Byte.asterisk) {
           this.comments = 1
           this.token = at
           return this.enter(inBlock, at + 2)
         }
       }
-      if (byte === backslash && this.start < 0) {
+      if (byte === Byte.backslash && this.start < 0) {
         this.token = at
         return this.enter(inMeta, at + 1)
       }
-      if (byte === semicolon) {
+      if (byte === Byte.semicolon) {
         if (this.start >= 0 && this.shape.endsHere()) return this.finish(at)
         continue
       }
       if (this.start < 0) this.begin(at)
-      if (byte === quoteMark) {
+      if (byte === Byte.quoteMark) {
         const escaped = this.backslashes || (this.token === at - 1 && (bytes[at - 1]! | 0x20) === 0x65)
         return this.enter(escaped ? inEscaped : inText, at + 1)
       }
-      if (byte === doubleQuote) return this.enter(inName, at + 1)
-      if (byte === dollar) {
+      if (byte === Byte.doubleQuote) return this.enter(inName, at + 1)
+      if (byte === Byte.dollar) {
         this.token = at
         return this.enter(inTag, at + 1)
       }
@@ -231,7 +215,7 @@ export class SqlScanner extends ByteWindow {
     const bytes = this.window
     const end = bytes.length
     let at = from
-    while (at < end && wordBytes[bytes[at]!] === 1) at++
+    while (at < end && Byte.wordBytes[bytes[at]!] === 1) at++
     if (at === end) return this.enter(inWord, at)
     if (this.shape.wantsWords) this.shape.word(bytes, this.token, at)
     return this.enter(inSql, at)
@@ -266,10 +250,10 @@ export class SqlScanner extends ByteWindow {
     let at = this.position
     for (; at < end; at++) {
       const byte = bytes[at]
-      if (byte === backslash) {
+      if (byte === Byte.backslash) {
         if (at + 1 === end) return this.wait(at)
         at++
-      } else if (byte === quoteMark) {
+      } else if (byte === Byte.quoteMark) {
         this.gap = "none"
         return this.enter(inGap, at + 1)
       }
@@ -281,13 +265,13 @@ export class SqlScanner extends ByteWindow {
     const bytes = this.window
     for (let at = this.position; at < bytes.length; at++) {
       const byte = bytes[at]!
-      if (byte === newline || byte === carriageReturn) this.gap = "line break"
-      else if (classOf[byte] === blank) {
+      if (byte === Byte.newline || byte === Byte.carriageReturn) this.gap = "line break"
+      else if (Byte.classOf[byte] === Byte.blank) {
         if (this.gap === "none") this.gap = "blank"
-      } else if (byte === quoteMark && this.gap !== "blank") return this.enter(inEscaped, at + 1)
-      else if (byte === dash) {
+      } else if (byte === Byte.quoteMark && this.gap !== "blank") return this.enter(inEscaped, at + 1)
+      else if (byte === Byte.dash) {
         if (at + 1 >= bytes.length) return this.wait(at)
-        if (bytes[at + 1] !== dash) return this.enter(inSql, at)
+        if (bytes[at + 1] !== Byte.dash) return this.enter(inSql, at)
         this.gap = this.gap === "none" ? "blank" : this.gap
         return this.enter(inGapLine, at + 2)
       } else return this.enter(inSql, at)
@@ -299,7 +283,7 @@ export class SqlScanner extends ByteWindow {
     const bytes = this.window
     const end = bytes.length
     let at = this.position
-    while (at < end && bytes[at] !== newline && bytes[at] !== carriageReturn) at++
+    while (at < end && bytes[at] !== Byte.newline && bytes[at] !== Byte.carriageReturn) at++
     if (at === end) return this.wait(at)
     if (this.mode === inGapLine) return this.enter(inGap, at)
     this.finishLine(at)
@@ -325,13 +309,13 @@ export class SqlScanner extends ByteWindow {
     let at = this.position
     for (; at < end; at++) {
       const byte = bytes[at]
-      if (byte !== asterisk && byte !== slash) continue
+      if (byte !== Byte.asterisk && byte !== Byte.slash) continue
       if (at + 1 === end) return this.wait(at)
       const next = bytes[at + 1]
-      if (byte === slash && next === asterisk) {
+      if (byte === Byte.slash && next === Byte.asterisk) {
         this.comments++
         at++
-      } else if (byte === asterisk && next === slash) {
+      } else if (byte === Byte.asterisk && next === Byte.slash) {
         this.comments--
         at++
         if (this.comments === 0) return this.enter(inSql, at + 1)
@@ -345,9 +329,15 @@ export class SqlScanner extends ByteWindow {
     const end = bytes.length
     let at = this.position
     const first = this.token + 1
-    while (at < end && bytes[at] !== dollar && wordBytes[bytes[at]!] === 1 && classOf[bytes[first]!] !== ordinary) at++
+    while (
+      at < end &&
+      bytes[at] !== Byte.dollar &&
+      Byte.wordBytes[bytes[at]!] === 1 &&
+      Byte.classOf[bytes[first]!] !== Byte.ordinary
+    )
+      at++
     if (at === end) return this.wait(at)
-    if (bytes[at] !== dollar) return this.enter(inSql, first)
+    if (bytes[at] !== Byte.dollar) return this.enter(inSql, first)
     this.tag = Buffer.from(bytes.subarray(this.token, at + 1))
     return this.enter(inDollar, at + 1)
   }
@@ -359,7 +349,7 @@ export class SqlScanner extends ByteWindow {
   }
 
   private readMeta(): boolean {
-    const at = this.window.indexOf(newline, this.position)
+    const at = this.window.indexOf(Byte.newline, this.position)
     if (at === -1) return this.wait(this.window.length)
     this.finishMeta(at)
     return this.enter(inSql, at + 1)
@@ -374,12 +364,12 @@ export class SqlScanner extends ByteWindow {
     const bytes = this.window
     for (let at = this.position; at < bytes.length; at++) {
       const byte = bytes[at]!
-      if (byte === newline) {
+      if (byte === Byte.newline) {
         this.lineAt(at + 1)
         this.copy.reset()
         return this.enter(inCopy, at + 1)
       }
-      if (classOf[byte] !== blank) {
+      if (Byte.classOf[byte] !== Byte.blank) {
         const reason = "More text follows on the line of a COPY … FROM stdin."
         this.events.push({ _tag: "Malformed", reason, line: this.lineAt(at) })
         return this.enter(inSql, at)

@@ -1,12 +1,12 @@
 /** What the survey says of each schema: its rights, and whether this role could drop it and put everything back. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { DatabaseError } from "./DatabaseError.ts"
-import { literal, quote } from "./Identifier.ts"
-import { fromSqlError } from "./Sqlstate.ts"
-import type { OutsideDependent } from "./SurveyObjects.ts"
-import type { PublishedTable } from "./SurveyPublications.ts"
-import { type RoleFacts, setRolePrivilege } from "./SurveyServer.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
+import { literal, quote } from "../Identifier.ts"
+import { fromSqlError } from "../Sqlstate.ts"
+import type { OutsideDependent } from "./Objects.ts"
+import type { PublishedTable } from "./Publications.ts"
+import { type RoleFacts, setRolePrivilege } from "./Server.ts"
 
 /** Why `DROP SCHEMA … CASCADE` and CREATE would not leave the schema as it was. */
 export interface Obstacle {

@@ -1,10 +1,10 @@
 /** The objects that stand in some schemas, and which of them need which. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { DatabaseError } from "./DatabaseError.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
 import type { Dependency, Droppable } from "./DropOrder.ts"
-import { fromSqlError } from "./Sqlstate.ts"
-import { catalog, membersSql, partsSql } from "./SurveyCatalog.ts"
+import { fromSqlError } from "../Sqlstate.ts"
+import { catalog, membersSql, partsSql } from "./Catalog.ts"
 
 /** An object with a DROP statement of its own that goes with no other object of the scope. */
 export interface CatalogObject extends Droppable {

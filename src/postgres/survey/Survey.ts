@@ -1,14 +1,14 @@
 /**
  * The survey of a target: who we are there, what stands in the schemas in scope, what of it this role may drop, and
- * whether it could put a schema back. Reads the catalogue only, in ten queries however many objects there are.
+ * whether it could put a schema back. Reads the catalogue only, in eight queries however many objects there are.
  */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import type { DatabaseError } from "./DatabaseError.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
 import type { Dependency } from "./DropOrder.ts"
-import { type CatalogObject, type OutsideDependent, readDependencies, readObjects } from "./SurveyObjects.ts"
-import { type PublishedTable, readPublished } from "./SurveyPublications.ts"
-import { readSchemas, type SchemaFacts } from "./SurveySchemas.ts"
+import { type CatalogObject, type OutsideDependent, readDependencies, readObjects } from "./Objects.ts"
+import { type PublishedTable, readPublished } from "./Publications.ts"
+import { readSchemas, type SchemaFacts } from "./Schemas.ts"
 import {
   type AvailableExtension,
   type InstalledExtension,
@@ -19,7 +19,7 @@ import {
   type RoleFacts,
   type RoleMembership,
   type ServerFacts
-} from "./SurveyServer.ts"
+} from "./Server.ts"
 
 export interface Survey {
   readonly server: ServerFacts
