@@ -5,7 +5,7 @@
  * with the warning that nothing was granted, is no failure where the role has these rights anyway.
  */
 import * as Effect from "effect/Effect"
-import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { committed, note } from "../pipeline/RunEvent.ts"

@@ -7,10 +7,9 @@ import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { SqlError } from "effect/sql/SqlError"
-import pg from "pg"
+import { Client, Connection } from "pg"
 import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
-import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
-import * as DatabaseUrlModule from "../../src/postgres/DatabaseUrl.ts"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import { fromSqlError } from "../../src/postgres/Sqlstate.ts"
 import * as Clusters from "../support/Clusters.ts"
@@ -23,7 +22,7 @@ const backendOf = Effect.fnUntraced(function* ({ sql }: Session.SessionService) 
 })
 
 /** Backends of the database besides the one that asks, with the number of locks that each holds on tables. */
-const backends = (admin: DatabaseUrl) =>
+const backends = (admin: DatabaseUrl.DatabaseUrl) =>
   Clusters.query<{ pid: number; query: string }>(
     admin,
     `SELECT pid, query FROM pg_stat_activity
@@ -46,7 +45,7 @@ for (const major of [15, 18] as const) {
     const session = yield* Session.open(admin)
     return { admin, session }
   })
-  const rowsOf = (admin: DatabaseUrl) => Clusters.query(admin, "SELECT * FROM t ORDER BY id")
+  const rowsOf = (admin: DatabaseUrl.DatabaseUrl) => Clusters.query(admin, "SELECT * FROM t ORDER BY id")
 
   describe(`a session on PostgreSQL ${major}`, () => {
     it.live("states its own settings, whatever the role's are", () =>
@@ -421,7 +420,7 @@ for (const major of [15, 18] as const) {
   })
 
   describe(`connecting to PostgreSQL ${major}`, () => {
-    const refusal = (url: DatabaseUrl) => Effect.flip(Effect.scoped(Session.open(url)))
+    const refusal = (url: DatabaseUrl.DatabaseUrl) => Effect.flip(Effect.scoped(Session.open(url)))
 
     it.live("names what stands in the way, without the password", () =>
       Effect.gen(function* () {
@@ -429,7 +428,7 @@ for (const major of [15, 18] as const) {
         const password = yield* refusal({ ...url, password: Redacted.make("s3cret") })
         assert.deepInclude({ ...password }, { _tag: "AuthenticationFailed", sqlstate: "28P01", state: "untouched" })
         assert.notInclude(JSON.stringify(password), "s3cret")
-        const database = yield* refusal(DatabaseUrlModule.withDatabase(url, "nowhere"))
+        const database = yield* refusal(DatabaseUrl.withDatabase(url, "nowhere"))
         assert.deepInclude({ ...database }, { _tag: "DatabaseMissing", sqlstate: "3D000", state: "untouched" })
         assert.include(database.message, `"nowhere"`)
         const tls = yield* refusal({ ...url, sslMode: "require" })
@@ -506,7 +505,7 @@ describe("what pgark relies on in pg without its types", () => {
       const url = yield* Clusters.superuser(18)
       const client = yield* Effect.acquireRelease(
         Effect.promise(async () => {
-          const opened = new pg.Client(DatabaseUrlModule.toPgConfig(url, false))
+          const opened = new Client(DatabaseUrl.toPgConfig(url, false))
           await opened.connect()
           return opened
         }),
@@ -522,7 +521,7 @@ describe("what pgark relies on in pg without its types", () => {
       assert.strictEqual(client.getTransactionStatus(), "I")
       assert.isFunction(client.connection.stream.destroy)
       for (const method of ["cancel", "connect", "requestSsl", "on"]) {
-        assert.isFunction(pg.Connection.prototype[method as keyof pg.Connection], method)
+        assert.isFunction(Connection.prototype[method as keyof Connection], method)
       }
     })
   )

@@ -3,8 +3,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { Manifest } from "../../src/dumps/Manifest.ts"
-import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
-import * as DatabaseUrlModule from "../../src/postgres/DatabaseUrl.ts"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
 import { Session } from "../../src/postgres/Session.ts"
 import * as Grant from "../../src/verbs/Grant.ts"
@@ -78,7 +77,7 @@ const manifestOf = (more: Partial<Pick<Manifest, keyof typeof contents>> = {}) =
 
 const manifest = manifestOf()
 
-const check = (url: DatabaseUrl, options: Partial<Verify.VerifyOptions> = {}) =>
+const check = (url: DatabaseUrl.DatabaseUrl, options: Partial<Verify.VerifyOptions> = {}) =>
   Verify.check({ manifest, ...options }).pipe(Effect.provide(Session.layer(url)))
 
 /** A finding in one line. */
@@ -361,7 +360,7 @@ for (const major of [15, 18] as const) {
         const { name: role } = yield* Clusters.makeRole(major)
         yield* Clusters.query(admin, `DELETE FROM public.dog; SELECT setval('public."User_id_seq"', 3)`)
         const options = { manifest, grantTo: { role, profile: "all" } } as const
-        const pool = PgClient.layer({ url: DatabaseUrlModule.toUri(admin), maxConnections: 1 })
+        const pool = PgClient.layer({ url: DatabaseUrl.toUri(admin), maxConnections: 1 })
         const report = yield* Verify.check(options).pipe(Effect.provide(pool))
         assert.deepStrictEqual(report, yield* check(admin, options))
         assert.isAbove(report.findings.length, 10)

@@ -34,6 +34,15 @@ interface Grant {
   readonly settable: boolean
 }
 
+/** One right that ALTER DEFAULT PRIVILEGES … IN SCHEMA gives; `objects` as `pg_default_acl.defaclobjtype` has it. */
+interface DefaultGrant {
+  readonly role: string
+  readonly objects: string
+  readonly grantee: string | null
+  readonly privilege: string
+  readonly grantable: boolean
+}
+
 interface ExistingSchema {
   readonly name: string
   readonly exists: true
@@ -48,7 +57,7 @@ interface ExistingSchema {
   /** True, or what DROP SCHEMA … CASCADE and CREATE could not bring back with this role's rights. */
   readonly recreatable: true | ReadonlyArray<Obstacle>
   /**
-   * Statements that create the schema again with owner, ACL and comment, for one transaction. They carry SET LOCAL ROLE
+   * Statements that create the schema again with owner, ACL, comment and default privileges, for one transaction. They carry SET LOCAL ROLE
    * where another role has to be the grantor, and end as the role they began with.
    */
   readonly recreate: ReadonlyArray<string>
@@ -71,7 +80,10 @@ interface SchemaRow {
   readonly grants: string
   readonly extensions: ReadonlyArray<string>
   readonly publications: ReadonlyArray<string>
+  /** Roles that this role cannot act as and that have default privileges in the schema. */
   readonly defaultPrivileges: ReadonlyArray<string>
+  /** Default privileges in the schema of this role and of those it can act as. */
+  readonly defaultGrants: string
   readonly securityLabels: boolean
   readonly naming: ReadonlyArray<string>
 }
@@ -79,7 +91,12 @@ interface SchemaRow {
 const grantee = (role: string | null) => (role === null ? "PUBLIC" : quote(role))
 
 /** Statements that bring a schema back; see {@link ExistingSchema.recreate}. */
-const recreateStatements = (row: SchemaRow, grants: ReadonlyArray<Grant>, role: string): ReadonlyArray<string> => {
+const recreateStatements = (
+  row: SchemaRow,
+  grants: ReadonlyArray<Grant>,
+  defaults: ReadonlyArray<DefaultGrant>,
+  role: string
+): ReadonlyArray<string> => {
   const name = quote(row.name)
   const statements = [`CREATE SCHEMA ${name} AUTHORIZATION ${quote(row.owner)}`]
   let acting = role
@@ -106,8 +123,18 @@ const recreateStatements = (row: SchemaRow, grants: ReadonlyArray<Grant>, role: 
     statements.push(`COMMENT ON SCHEMA ${name} IS ${literal(row.comment)}`)
   }
   actAs(role)
+  for (const { role, objects, grantee: to, privilege, grantable } of defaults) {
+    const option = grantable ? " WITH GRANT OPTION" : ""
+    statements.push(
+      `ALTER DEFAULT PRIVILEGES FOR ROLE ${quote(role)} IN SCHEMA ${name} ` +
+        `GRANT ${privilege} ON ${defaultObjects[objects]} TO ${grantee(to)}${option}`
+    )
+  }
   return statements
 }
+
+/** @see https://www.postgresql.org/docs/current/catalog-pg-default-acl.html */
+const defaultObjects: Record<string, string> = { r: "TABLES", S: "SEQUENCES", f: "FUNCTIONS", T: "TYPES" }
 
 const obstacles = (
   row: SchemaRow,
@@ -208,8 +235,18 @@ export const readSchemas = Effect.fnUntraced(function* (
       array(
         select distinct pg_get_userbyid(d.defaclrole)::text
         from pg_default_acl d
-        where d.defaclnamespace = n.oid and pg_get_userbyid(d.defaclrole) <> current_user
+        where d.defaclnamespace = n.oid and not pg_has_role(d.defaclrole, 'USAGE')
         order by 1)::text[] as "defaultPrivileges",
+      coalesce((
+        select json_agg(json_build_object(
+          'role', pg_get_userbyid(d.defaclrole),
+          'objects', d.defaclobjtype,
+          'grantee', case when a.grantee <> 0 then pg_get_userbyid(a.grantee) end,
+          'privilege', a.privilege_type,
+          'grantable', a.is_grantable) order by d.oid, a.position)
+        from pg_default_acl d, aclexplode(d.defaclacl)
+          with ordinality as a(grantor, grantee, privilege_type, is_grantable, position)
+        where d.defaclnamespace = n.oid and pg_has_role(d.defaclrole, 'USAGE')), '[]')::text as "defaultGrants",
       exists(
         select from pg_seclabel l
         where l.classoid = 'pg_catalog.pg_namespace'::regclass and l.objoid = n.oid) as "securityLabels",
@@ -243,7 +280,7 @@ export const readSchemas = Effect.fnUntraced(function* (
       canUse,
       canCreate,
       recreatable: found.length === 0 ? true : found,
-      recreate: recreateStatements(row, grants, known.role.name)
+      recreate: recreateStatements(row, grants, JSON.parse(row.defaultGrants), known.role.name)
     }
   })
 })

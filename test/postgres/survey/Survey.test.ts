@@ -142,17 +142,30 @@ describe.each([15, 18] as const)("survey of PostgreSQL %d", (major) => {
          COMMENT ON SCHEMA app IS 'it''s \\ ours';
          ALTER DEFAULT PRIVILEGES FOR ROLE ${owner.name} GRANT USAGE ON SCHEMAS TO ${extra.name};
          GRANT USAGE ON SCHEMA app TO PUBLIC;
+         ALTER DEFAULT PRIVILEGES FOR ROLE ${owner.name} IN SCHEMA app
+           GRANT SELECT, INSERT ON TABLES TO ${reader.name} WITH GRANT OPTION;
+         ALTER DEFAULT PRIVILEGES FOR ROLE ${owner.name} IN SCHEMA app GRANT USAGE ON SEQUENCES TO PUBLIC;
+         ALTER DEFAULT PRIVILEGES FOR ROLE ${owner.name} IN SCHEMA app GRANT EXECUTE ON FUNCTIONS TO ${extra.name};
+         ALTER DEFAULT PRIVILEGES FOR ROLE ${owner.name} IN SCHEMA app GRANT USAGE ON TYPES TO ${extra.name};
          GRANT ALL ON SCHEMA app TO ${passer.name} WITH GRANT OPTION;
          SET ROLE ${passer.name};
          GRANT USAGE ON SCHEMA app TO ${reader.name};
          CREATE TABLE app.gone (id int)`
       )
+      const defaults = query(
+        admin,
+        `SELECT defaclrole::regrole::text AS role, defaclobjtype AS objects, defaclacl::text AS acl
+         FROM pg_default_acl JOIN pg_namespace n ON n.oid = defaclnamespace ORDER BY 1, 2`
+      )
+      const defaultsBefore = yield* defaults
+      assert.lengthOf(defaultsBefore, 4)
       const before = yield* surveyOf(admin, ["app", "public"])
       assert.isTrue(schemaOf(before, "app").recreatable)
       for (const name of ["app", "public"]) {
         const statements = [`DROP SCHEMA ${quote(name)} CASCADE`, ...schemaOf(before, name).recreate]
         yield* query(admin, `BEGIN; ${statements.join("; ")}; CREATE TABLE public.as_before (); COMMIT`)
       }
+      assert.deepStrictEqual(yield* defaults, defaultsBefore)
       const after = yield* surveyOf(admin, ["app", "public"])
       for (const name of ["app", "public"]) {
         const { acl, owner: mine, comment } = schemaOf(before, name)
