@@ -1,15 +1,29 @@
 import { defineConfig } from "vitest/config"
 
+const limits = {
+  environment: "node",
+  testTimeout: 60_000,
+  hookTimeout: 120_000
+} as const
+
 export default defineConfig({
   test: {
-    environment: "node",
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/globalSetup.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
     // The servers are stopped in order here; the longest stop takes 22 seconds.
-    teardownTimeout: 30_000
+    teardownTimeout: 30_000,
+    projects: [
+      // The import rules alone, for `npm run check`: no server is started for them.
+      { test: { ...limits, name: "architecture", include: ["test/Architecture.test.ts"] } },
+      {
+        test: {
+          ...limits,
+          name: "pgark",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/Architecture.test.ts"],
+          globalSetup: ["test/support/globalSetup.ts"]
+        }
+      }
+    ]
   }
 })

@@ -27,7 +27,8 @@ export const clean = Command.make(
         const output = yield* Output
         const options = { schemas: schemas.length === 0 ? [url.schema ?? "public"] : schemas }
         const layer = Target.session(url)
-        if (dryRun) return yield* Effect.provide(Target.dryRun(Clean.pipeline(options)), layer)
+        const scope = RenderReport.schemas(options.schemas)
+        if (dryRun) return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), { url, scope }), layer)
         const report = yield* Clean.clean(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)

@@ -1,7 +1,6 @@
 /** The command tree, and how the process ends. */
 import * as Cause from "effect/Cause"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
@@ -9,28 +8,24 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
 import * as CliConfig from "effect/cli/CliConfig"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { clean } from "./CleanCommand.ts"
 import { demo } from "./DemoCommand.ts"
 import { dump } from "./DumpCommand.ts"
-import { meanings, Status } from "./ExitCode.ts"
+import { Status, usageExitCode } from "./ExitCode.ts"
 import { ColorFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
 import { list } from "./ListCommand.ts"
 import { restore } from "./RestoreCommand.ts"
+import * as Presenter from "./Presenter.ts"
 import { Version } from "./Version.ts"
 import { verify } from "./VerifyCommand.ts"
 
 export const cli = Command.make("pgark").pipe(
   Command.withDescription(
-    [
-      "Dumps, cleans, restores, grants and verifies PostgreSQL databases.",
-      "",
-      "EXIT CODES",
-      ...meanings.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`)
-    ].join("\n")
+    "Dumps, cleans, restores, grants and verifies PostgreSQL databases: dumps you can prove, restores that either " +
+      "happened or didn't, with the rights you really have."
   ),
   Command.withSubcommands([
     { group: "Backup", commands: [dump, list, verify] },
@@ -40,31 +35,18 @@ export const cli = Command.make("pgark").pipe(
   Command.withGlobalFlags([DatabaseUrlFlag, JsonFlag, QuietFlag, ColorFlag])
 )
 
-/** Usage errors go to stderr, so that stdout holds nothing but a command's payload. */
-const presenter = CliOutput.layerPresenter({
-  present: (event) =>
-    Effect.gen(function* () {
-      const formatter = yield* CliOutput.Formatter
-      switch (event._tag) {
-        case "Help":
-          return yield* Console.log(formatter.formatHelpDoc(event.helpDoc))
-        case "Version":
-          return yield* Console.log(`${event.name} ${event.version}`)
-        case "InvalidInvocation": {
-          yield* Console.error(formatter.formatErrors(event.errors))
-          return yield* Console.error(`\nTry '${event.commandPath.join(" ")} --help'.`)
-        }
-      }
-    })
-})
-
 /** Environment first, then `.env` in the working directory, where there is one. */
 const configuration = Layer.unwrap(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const environment = ConfigProvider.fromEnv()
     if (!(yield* Effect.orElseSucceed(fs.exists(".env"), () => false))) return ConfigProvider.layer(environment)
-    const file = yield* ConfigProvider.fromDotEnv({ path: ".env" })
+    // A file that cannot be read matters only to a command that looks for something in it.
+    const file = yield* ConfigProvider.fromDotEnv({ path: ".env" }).pipe(
+      Effect.catch(({ message }) =>
+        Effect.succeed(ConfigProvider.make(() => Effect.fail(new ConfigProvider.SourceError({ message }))))
+      )
+    )
     return ConfigProvider.layer(ConfigProvider.orElse(environment, file))
   })
 )
@@ -77,12 +59,12 @@ export const program = (argv: ReadonlyArray<string>) =>
     Effect.as(0),
     Effect.catchTags({
       Reported: ({ exitCode }) => Effect.succeed(exitCode),
-      ShowHelp: ({ errors }) => Effect.succeed(errors.length === 0 ? 0 : 2)
+      ShowHelp: ({ errors }) => Effect.succeed(errors.length === 0 ? 0 : usageExitCode)
     }),
     Effect.provideService(Status, status),
     Effect.provide(
       Layer.mergeAll(
-        presenter,
+        Presenter.layer({ json: argv.includes("--json"), color: !argv.includes("--no-color") }),
         configuration,
         CliConfig.layer({
           builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]

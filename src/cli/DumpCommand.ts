@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import { Version } from "./Version.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import * as RenderReport from "./RenderReport.ts"
 import * as Units from "./Units.ts"
 
 const pattern = (name: string, description: string) =>
@@ -27,8 +28,12 @@ export const dump = Command.make(
         const Dump = yield* load(() => import("../verbs/Dump.ts"))
         const url = yield* Target.databaseUrl
         const options = { ...what, pgark: Version }
-        if (dryRun) return yield* Effect.provide(Target.dryRun(Dump.pipeline(options)), Target.layer(url, dir))
-        const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), Target.layer(url, dir))
+        const layer = Target.layer(url, dir)
+        if (dryRun) {
+          const scope = what.schemas.length === 0 ? "the whole database" : RenderReport.schemas(what.schemas)
+          return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), { url, scope }), layer)
+        }
+        const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), layer)
         const tables = manifest?.tables ?? []
         const rows = tables.reduce((sum, table) => sum + table.rows, 0)
         return {

@@ -9,7 +9,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 export const DatabaseUrlFlag = GlobalFlag.Setting("database-url")({
   flag: Flag.Redacted("database-url").pipe(
     Flag.withMetavar("URL"),
-    Flag.withDescription("Database to work on (default: DATABASE_URL from the environment or from .env)"),
+    Flag.withDescription("Database to work on (default: DATABASE_URL from the environment, else from .env)"),
     Flag.optional
   )
 })
@@ -31,7 +31,7 @@ export const QuietFlag = GlobalFlag.Setting("quiet")({
 
 export const ColorFlag = GlobalFlag.Setting("color")({
   flag: Flag.Boolean("color").pipe(
-    Flag.withDescription("Colours on a terminal (default: on, unless NO_COLOR is set)"),
+    Flag.withDescription("Colours on a terminal (default: yes, unless NO_COLOR is set; --no-color: never)"),
     Flag.withDefault(true)
   )
 })

@@ -13,7 +13,8 @@ export const grant = Command.make(
   {
     role: Argument.String("role").pipe(Argument.withDescription("The role that the app connects as")),
     profile: Flag.Literals("profile", ["all", "readwrite", "readonly"]).pipe(
-      Flag.withDescription("Which rights: all, readwrite or readonly (default: all)"),
+      Flag.withMetavar("all|readwrite|readonly"),
+      Flag.withDescription("Which rights (default: all)"),
       Flag.withDefault("all")
     ),
     schemas: Flags.schemas.pipe(
@@ -49,7 +50,10 @@ export const grant = Command.make(
         }
         const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })
         const layer = Target.session(target)
-        if (dryRun) return yield* Effect.provide(Target.dryRun(Grant.pipeline(options)), layer)
+        if (dryRun) {
+          const context = { url: target, scope: RenderReport.schemas(options.schemas) }
+          return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), context), layer)
+        }
         const report = yield* Effect.provide(Grant.grant(options), layer)
         return {
           text: [`Granted in ${describe(target)}`, ...RenderReport.grant(report)].join("\n"),

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { RunEvents } from "../pipeline/RunEvent.ts"
 import { type ExitCode, exitCodeOf, type PgarkError, Status } from "./ExitCode.ts"
-import { JsonFlag, QuietFlag } from "./Flags.ts"
+import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
 
@@ -27,7 +27,7 @@ const reportFailure = Effect.fnUntraced(function* (output: Output.OutputService,
   const failure = Cause.findErrorOption(cause)
   if (Option.isNone(failure)) return yield* Effect.failCause(Cause.die(Cause.squash(cause)))
   const exitCode = exitCodeOf(failure.value)
-  yield* output.warn(Problem.render(failure.value))
+  yield* output.alert(Problem.render(failure.value))
   if (output.json) yield* output.payload("", Problem.toDocument(failure.value, exitCode))
   return yield* new Reported({ exitCode })
 })
@@ -40,7 +40,11 @@ const reportFailure = Effect.fnUntraced(function* (output: Output.OutputService,
 export const handle = <R>(work: Effect.Effect<CommandResult, PgarkError, R | Output.Output>) =>
   Effect.gen(function* () {
     const status = yield* Status
-    const output = yield* Output.make({ json: yield* JsonFlag, quiet: yield* QuietFlag })
+    const output = yield* Output.make({
+      json: yield* JsonFlag,
+      quiet: yield* QuietFlag,
+      color: yield* ColorFlag
+    })
     const exit = yield* Effect.exit(
       work.pipe(
         Effect.provideService(Output.Output, output),
@@ -50,7 +54,7 @@ export const handle = <R>(work: Effect.Effect<CommandResult, PgarkError, R | Out
             const { committed } = yield* output.record
             if (committed === undefined) return
             status.interrupted = 8
-            yield* output.warn(`pgark: interrupted after ${committed}. What remained was not done.`)
+            yield* output.alert(`pgark: interrupted after ${committed}. What remained was not done.`)
           })
         )
       )

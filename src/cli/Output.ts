@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import { RunEvent } from "../pipeline/RunEvent.ts"
+import { alert, colorful } from "./Text.ts"
 import * as Units from "./Units.ts"
 
 /** What happened in a run, for its report. */
@@ -28,6 +29,8 @@ export interface OutputService {
   readonly info: (line: string) => Effect.Effect<void>
   /** A line that always stands. */
   readonly warn: (line: string) => Effect.Effect<void>
+  /** The same, its first line in red where colours are possible. */
+  readonly alert: (text: string) => Effect.Effect<void>
   /** Listens to a run: draws it and records it. */
   readonly listen: (event: RunEvent) => Effect.Effect<void>
   readonly record: Effect.Effect<RunRecord>
@@ -35,7 +38,12 @@ export interface OutputService {
 
 const warn = (line: string) => Console.error(line)
 
-export const make = Effect.fnUntraced(function* (options: { readonly json: boolean; readonly quiet: boolean }) {
+export const make = Effect.fnUntraced(function* (options: {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly color: boolean
+}) {
+  const red = colorful(process.stderr, options.color)
   const record = yield* Ref.make(nothing)
   const shownAt = yield* Ref.make(new Map<string, number>())
   const info = (line: string) => (options.quiet ? Effect.void : warn(line))
@@ -62,6 +70,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly json: boole
     payload: (text, document) => Console.log(options.json ? JSON.stringify(document, undefined, 2) : text),
     info,
     warn,
+    alert: (text) => warn(red ? alert(text) : text),
     record: Ref.get(record),
     listen: (event) =>
       RunEvent.match(event, {

@@ -1,5 +1,4 @@
 /** An error as the user meets it: on stderr in words, with `--json` as a document. */
-import * as Predicate from "effect/Predicate"
 import type { TargetState } from "../postgres/DatabaseError.ts"
 
 /** What every error of pgark can say about itself; see `problemFields` and `serverFields`. */
@@ -13,10 +12,11 @@ export interface Problem {
   readonly statement?: string
   readonly file?: string
   readonly line?: number
+  /** What a verification found. */
+  readonly findings?: ReadonlyArray<unknown>
+  /** What is in the way of a clean step. */
+  readonly blockers?: ReadonlyArray<unknown>
 }
-
-export const isProblem = (error: unknown): error is Problem =>
-  Predicate.hasProperty(error, "_tag") && Predicate.hasProperty(error, "message")
 
 const states: Record<TargetState, string> = {
   untouched: "nothing was changed",
@@ -59,6 +59,12 @@ export const toDocument = (problem: Problem, exitCode: number) => ({
     ...(problem.sqlstate === undefined ? {} : { sqlstate: problem.sqlstate }),
     ...(problem.statement === undefined ? {} : { statement: problem.statement }),
     ...(problem.file === undefined ? {} : { file: problem.file }),
-    ...(problem.line === undefined ? {} : { line: problem.line })
+    ...(problem.line === undefined ? {} : { line: problem.line }),
+    ...(problem.findings === undefined ? {} : { findings: problem.findings }),
+    ...(problem.blockers === undefined ? {} : { blockers: problem.blockers })
   }
 })
+
+/** That document as text. */
+export const toJson = (problem: Problem, exitCode: number): string =>
+  JSON.stringify(toDocument(problem, exitCode), undefined, 2)

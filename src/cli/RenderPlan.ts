@@ -1,28 +1,37 @@
 /** A plan as text for people. */
 import { destructive, type Plan } from "../pipeline/Plan.ts"
+import { clip } from "./Text.ts"
 import * as Units from "./Units.ts"
 
-/** Lines of SQL that a row shows. */
+/** Lines of SQL that a row shows, and columns of any line: a statement may name thousands of tables. */
 const shownLines = 8
+const width = 240
+
+const all = "(all of it with --json)"
 
 const sqlLines = (sql: string): ReadonlyArray<string> => {
-  const lines = sql.split("\n")
+  const lines = sql.split("\n").map((line) => clip(line, width, all))
   return lines.length <= shownLines
     ? lines
-    : [
-        ...lines.slice(0, shownLines),
-        `… ${Units.plural(lines.length - shownLines, "more line")} (all of it with --json)`
-      ]
+    : [...lines.slice(0, shownLines), `… ${Units.plural(lines.length - shownLines, "more line")} ${all}`]
 }
 
-export const renderPlan = (plan: Plan): string => {
+/** What a plan is about, besides its rows. */
+export interface PlanContext {
+  /** `user@host:port/database` */
+  readonly database: string
+  /** What of the database it is about, in words. */
+  readonly scope: string
+}
+
+export const renderPlan = (plan: Plan, { database, scope }: PlanContext): string => {
   const rows = plan.tasks.flatMap((task) =>
     task.rows.length === 0
       ? []
       : [
           `${task.title}`,
           ...task.rows.flatMap((row) => [
-            `  ${row.destroys ? "!" : "-"} ${row.what}`,
+            `  ${row.destroys ? "!" : "-"} ${clip(row.what, width, all)}`,
             ...(row.why === undefined ? [] : [`      because ${row.why}`]),
             ...(row.argv === undefined ? [] : [`      $ ${row.argv.join(" ")}`]),
             ...(row.sql === undefined ? [] : sqlLines(row.sql).map((line) => `      ${line}`))
@@ -32,6 +41,8 @@ export const renderPlan = (plan: Plan): string => {
   const destroys = destructive(plan).length
   return [
     `Plan of ${plan.pipeline} (dry run: nothing was changed)`,
+    `  database   ${database}`,
+    `  scope      ${scope}`,
     "",
     ...rows,
     "",

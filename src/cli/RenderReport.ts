@@ -11,6 +11,10 @@ const waysToEmpty = {
   2: "kept the schema, dropped its content"
 }
 
+/** `schema public`, `schemas a, b`: the scope of a plan. */
+export const schemas = (names: ReadonlyArray<string>): string =>
+  `${names.length === 1 ? "schema" : "schemas"} ${names.join(", ")}`
+
 export const clean = (report: CleanReport): ReadonlyArray<string> => [
   `  emptied    ${waysToEmpty[report.rung]}${report.rung === 0 ? "" : ` (${report.why})`}`,
   ...report.dropped.map((what) => `             - ${what}`),

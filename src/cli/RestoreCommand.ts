@@ -34,15 +34,16 @@ export const restore = Command.make(
     yes: Flags.yes,
     grantTo: Flags.grantTo.pipe(Flag.withDescription("Grant this role all rights on what is restored, and prove it")),
     owner: Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
-      Flag.withDescription("Owners: the dump's where this role may (auto), always (keep), never (skip); default: auto"),
+      Flag.withMetavar("auto|keep|skip"),
+      Flag.withDescription("Owners: the dump's where this role may (auto, the default), always (keep) or never (skip)"),
       Flag.withDefault("auto")
     ),
     verify: Flag.Boolean("verify").pipe(
-      Flag.withDescription("Hold the result against the dump before the commit (default: yes)"),
+      Flag.withDescription("Hold the result against the dump before the commit (default: yes; --no-verify: not)"),
       Flag.withDefault(true)
     ),
     analyze: Flag.Boolean("analyze").pipe(
-      Flag.withDescription("Gather the planner's statistics after the commit (default: yes)"),
+      Flag.withDescription("Gather the planner's statistics after the commit (default: yes; --no-analyze: not)"),
       Flag.withDefault(true)
     ),
     acceptUnproven: Flag.Boolean("accept-unproven").pipe(
@@ -61,7 +62,10 @@ export const restore = Command.make(
         const output = yield* Output
         const options = { ...flags, ...Flags.given("file", file), ...Flags.given("grantTo", grantTo) }
         const layer = Target.layer(url, dir)
-        if (dryRun) return yield* Effect.provide(Target.dryRun(Restore.pipeline(options)), layer)
+        if (dryRun) {
+          const scope = flags.clean ? "the schemas of the dump, emptied first" : "what the dump replaces"
+          return yield* Effect.provide(Target.dryRun(Restore.pipeline(options), { url, scope }), layer)
+        }
         const report = yield* Restore.restore(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)

@@ -2,7 +2,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DumpStore } from "../dumps/DumpStore.ts"
-import type { Plan } from "../pipeline/Plan.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type * as Task from "../pipeline/Task.ts"
 import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
@@ -27,7 +26,11 @@ export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
   Layer.mergeAll(session(url), store(directory), pgDump)
 
 /** A dry run: the plan is the result. */
-export const dryRun = <T extends Task.Any>(pipeline: Pipeline.Pipeline<T>) =>
-  Effect.map(Pipeline.plan(pipeline), ({ plan }): CommandResult => planResult(plan))
-
-const planResult = (plan: Plan): CommandResult => ({ text: renderPlan(plan), document: { plan } })
+export const dryRun = <T extends Task.Any>(
+  pipeline: Pipeline.Pipeline<T>,
+  context: { readonly url: DatabaseUrl.DatabaseUrl; readonly scope: string }
+) =>
+  Effect.map(Pipeline.plan(pipeline), ({ plan }): CommandResult => {
+    const about = { database: DatabaseUrl.describe(context.url), scope: context.scope }
+    return { text: renderPlan(plan, about), document: { ...about, plan } }
+  })

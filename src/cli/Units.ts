@@ -6,20 +6,27 @@ export const count = (n: number): string => Math.round(n).toLocaleString("en-US"
 /** `1 table`, `18 tables` */
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`
 
+/** One digit behind the point below 10, none from there on. */
+const short = (value: number): string => (Math.round(value * 10) < 100 ? value.toFixed(1) : value.toFixed(0))
+
 /** Bytes in decimal units: `512 B`, `1.4 MB`. */
 export const bytes = (n: number): string => {
-  const units = ["B", "kB", "MB", "GB", "TB"]
-  const power = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(n) / 3))
-  const value = n / 1000 ** power
-  return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[power]}`
+  if (n < 1000) return `${n} B`
+  let value = n / 1000
+  for (const unit of ["kB", "MB", "GB"]) {
+    // What would be shown as 1000 is 1.0 of the next unit.
+    if (Math.round(value) < 1000) return `${short(value)} ${unit}`
+    value /= 1000
+  }
+  return `${short(value)} TB`
 }
 
-/** Milliseconds as `0.4 s`, `12 s`, `3 min 20 s`. */
+/** Milliseconds as `15 ms`, `0.4 s`, `12 s`, `3 min 20 s`. */
 export const duration = (milliseconds: number): string => {
-  const seconds = milliseconds / 1000
-  if (seconds < 10) return `${seconds.toFixed(1)} s`
-  if (seconds < 60) return `${Math.round(seconds)} s`
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+  if (milliseconds < 100) return `${Math.round(milliseconds)} ms`
+  const seconds = Math.round(milliseconds / 1000)
+  if (seconds < 60) return `${short(milliseconds / 1000)} s`
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
 /** How long ago, from milliseconds: `2 minutes ago`. */

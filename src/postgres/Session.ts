@@ -160,11 +160,20 @@ export const open = Effect.fn("Session.open")(function* (
   const undo = (statement: string): Effect.Effect<void, DatabaseError> =>
     execute(statement).pipe(
       Effect.asVoid,
+      // A request to cancel the statement before may arrive late and hit this one.
+      Effect.retry({ times: 1, while: ({ sqlstate }) => sqlstate === "57014" }),
       Effect.catchTag("ConnectionFailed", () => Effect.void),
       Effect.timeoutOrElse({ duration: patience, orElse: () => Connecting.destroy(client) })
     )
 
   const commit = Effect.gen(function* () {
+    if (!client.connection.stream.writable) {
+      return yield* new ConnectionFailed({
+        message: "The connection was lost before COMMIT: the server has rolled the transaction back.",
+        suggestion: "Try again when the server is back.",
+        state: "rolled-back"
+      })
+    }
     const { tag } = yield* execute("COMMIT")
     if (tag !== "COMMIT") {
       return yield* new StatementFailed({
@@ -175,12 +184,14 @@ export const open = Effect.fn("Session.open")(function* (
   }).pipe(
     Effect.catchTag("ConnectionFailed", (lost) =>
       Effect.fail(
-        new ConnectionFailed({
-          message: "The connection was lost during COMMIT: it is not known whether the transaction was committed.",
-          detail: lost.message,
-          suggestion: "Look at the target before you do anything else: `pgark verify` holds it against the dump.",
-          state: "unknown"
-        })
+        lost.state === "rolled-back"
+          ? lost
+          : new ConnectionFailed({
+              message: "The connection was lost during COMMIT: it is not known whether the transaction was committed.",
+              detail: lost.message,
+              suggestion: "Look at the target before you do anything else: `pgark verify` holds it against the dump.",
+              state: "unknown"
+            })
       )
     )
   )

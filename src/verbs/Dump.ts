@@ -55,17 +55,27 @@ const unreadableTables = Effect.fnUntraced(function* (options: PgDumpOptions) {
   return rows.map(({ table }) => table)
 })
 
+/** Schemas of people: neither the system's nor an extension's. */
+const userSchemas = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly name: string }>`
+    select nspname::text as "name"
+    from pg_namespace n
+    where nspname !~ '^pg_' and nspname <> 'information_schema'
+      and not exists (select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid
+        and d.deptype = 'e')
+    order by 1`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(({ name }) => name)
+})
+
 const sourceTask = (options: DumpOptions) =>
   Task.read("source", {
     title: "Look at the source",
     session: "source",
     plan: Effect.fnUntraced(function* () {
-      const sql = yield* SqlClient.SqlClient
       const { server, role } = yield* readServer()
-      const names = yield* sql<{ readonly name: string }>`select nspname::text as "name" from pg_namespace`.pipe(
-        Effect.mapError(fromSqlError)
-      )
-      const missing = options.schemas.find((schema) => names.every(({ name }) => name !== schema))
+      const names = yield* userSchemas
+      const missing = options.schemas.find((schema) => !names.includes(schema))
       if (missing !== undefined) {
         return yield* new SchemaMissing({
           message: `There is no schema "${missing}" in ${server.database}.`,
@@ -87,7 +97,7 @@ const sourceTask = (options: DumpOptions) =>
           state: "untouched"
         })
       }
-      return server
+      return { ...server, schemas: options.schemas.length === 0 ? names : options.schemas }
     })
   })
 
@@ -159,7 +169,8 @@ const writeTask = (
               {
                 pgark: options.pgark,
                 source: { host, port, user, database: source.database, serverVersion: source.version },
-                tool: { name: tool.name, version: tool.version }
+                tool: { name: tool.name, version: tool.version },
+                schemas: source.schemas
               },
               (append) =>
                 Stream.runForEach(pgDump.dump(url, options), (chunk) =>

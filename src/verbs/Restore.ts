@@ -1,4 +1,5 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
@@ -40,6 +41,8 @@ export interface RestoreOptions {
   readonly analyze: boolean
   /** Let a dump pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven: boolean
+  /** How long others may hold what is to be replaced before the restore gives up; 30 seconds unless told. */
+  readonly lockTimeout?: Duration.Input
 }
 
 /** What a restore did. */
@@ -56,8 +59,7 @@ export interface RestoreReport {
   readonly verify: Verify.VerifyReport | undefined
 }
 
-/** How long a table that is to be replaced may be held by others before the restore gives up. */
-const lockTimeout = "30s"
+const defaultLockTimeout: Duration.Input = "30 seconds"
 
 const inScope = (contents: Contents, found: Survey) => {
   const wanted = new Set(contents.tables.map(tableKey))
@@ -68,13 +70,14 @@ const inScope = (contents: Contents, found: Survey) => {
 }
 
 /** Writers wait from here on; what they have committed until now is what is replaced. */
-const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, clean: boolean) =>
+const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: RestoreOptions) =>
   Task.make("lock", {
     title: "Lock what is replaced",
     session: "target",
     needs,
     plan: ({ proof, surveyed }) => {
-      const tables = clean
+      const timeout = Math.ceil(Duration.toMillis(options.lockTimeout ?? defaultLockTimeout))
+      const tables = options.clean
         ? surveyed.objects.filter(
             ({ kind, droppable, extension }) => kind === "TABLE" && droppable && extension === null
           )
@@ -88,7 +91,7 @@ const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyT
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session
-            yield* session.execute(`SET LOCAL lock_timeout = '${lockTimeout}'`)
+            yield* session.execute(`SET LOCAL lock_timeout = ${timeout}`)
             if (tables.length === 0) return
             // An owner of the schema may drop a table that it may not lock; DROP takes the lock then.
             yield* session
@@ -110,7 +113,7 @@ const proofTask = (options: RestoreOptions) =>
         const session = yield* Session
         const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
         const proof = yield* store.prove(dump, { acceptUnproven: options.acceptUnproven })
-        return { ...proof, file: dump.file }
+        return { ...proof, file: dump.file, schemas: dump.manifest?.schemas ?? proof.contents.schemas }
       }),
     rows: ({ file, contents, against }) => [
       Plan.row(`read ${file}: ${contents.tables.length} tables, ${totalRows(contents.tables)} rows`, {
@@ -128,7 +131,7 @@ const surveyTask = (proof: ProofTask) =>
     session: "target",
     needs: { proof },
     plan: Effect.fnUntraced(function* ({ proof }) {
-      const found = yield* survey(proof.contents.schemas)
+      const found = yield* survey(proof.schemas)
       const reason = unfit(found, proof.contents)
       return reason === undefined ? found : yield* reason
     })
@@ -190,7 +193,7 @@ const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnTy
         rows: [Plan.row("hold rows, keys, indexes, sequences and migrations against the manifest")],
         run: ({ apply }: { readonly apply: Applied }) =>
           Effect.flatMap(
-            Verify.check({ manifest: proof.contents, restoredRows: apply.rows, schemas: proof.contents.schemas }),
+            Verify.check({ manifest: proof.contents, restoredRows: apply.rows, schemas: proof.schemas }),
             Verify.failOnFindings
           )
       })
@@ -233,12 +236,12 @@ export const pipeline = (options: RestoreOptions) => {
     role: options.grantTo ?? "",
     profile: "all",
     needs,
-    schemas: ({ proof }) => proof.contents.schemas
+    schemas: ({ proof }) => proof.schemas
   })
   const inner = Pipeline.make(
     "transaction",
     [
-      lockTask(needs, options.clean),
+      lockTask(needs, options),
       Task.when(options.clean, cleaned),
       applied,
       Task.when(options.grantTo !== undefined, granted),

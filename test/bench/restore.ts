@@ -55,7 +55,10 @@ const measure = (command: string, args: ReadonlyArray<string>, env: Record<strin
     return Effect.sync(() => void child.kill())
   })
 
-/** About 330 bytes of COPY text a row; a primary key, three indexes and a foreign key, as an app's table has. */
+/** Bytes of COPY text that a row of {@link fill} makes, about. */
+const bytesPerRow = 333
+
+/** A primary key, three indexes and a foreign key, as an app's table has. */
 const fill = (rows: number) => `
   CREATE TABLE public."User" (id text PRIMARY KEY, email text NOT NULL UNIQUE);
   INSERT INTO public."User" SELECT md5(i::text), 'user' || i || '@example.org' FROM generate_series(1, 5000) i;
@@ -85,7 +88,7 @@ const run = Effect.gen(function* () {
   const source = DatabaseUrl.withDatabase(server.superuser, "source")
   const target = DatabaseUrl.withDatabase(server.superuser, "target")
   yield* admin.execute("CREATE DATABASE source")
-  const rows = Math.round((gigabytes * 1e9) / 366)
+  const rows = Math.round((gigabytes * 1e9) / bytesPerRow)
   yield* Effect.scoped(Effect.flatMap(Session.open(source), (session) => session.execute(fill(rows))))
   const dumped = yield* measure(process.execPath, [main, "dump", "--dir", folder], { DATABASE_URL: uri(source) })
   const file = join(

@@ -17,7 +17,8 @@ const whole = readFileSync(new URL("fixtures/shop.sql", import.meta.url))
 const from = (database: string): Provenance => ({
   pgark: "0.0.0",
   source: { host: "localhost", port: 5432, user: "me", database, serverVersion: "15.18" },
-  tool: { name: "pg_dump", version: "15.18" }
+  tool: { name: "pg_dump", version: "15.18" },
+  schemas: []
 })
 
 /** Runs in a folder of its own that does not exist yet. */

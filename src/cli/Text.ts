@@ -1,0 +1,39 @@
+/** Text in lines that fit a terminal. */
+
+/** Columns that help is written for: the narrowest terminal in common use. */
+export const columns = 80
+
+/** Breaks between words into lines of at most `width` columns. A longer word has a line of its own. */
+export const wrap = (text: string, width: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let line = ""
+  for (const word of text.split(" ")) {
+    if (line === "") line = word
+    else if (line.length + 1 + word.length <= width) line += ` ${word}`
+    else {
+      lines.push(line)
+      line = word
+    }
+  }
+  return [...lines, line]
+}
+
+/** A list of names in one line, cut behind a comma where it is longer than `width`. The rest is told by `rest`. */
+export const clip = (line: string, width: number, rest: string): string => {
+  if (line.length <= width) return line
+  const comma = line.lastIndexOf(", ", width)
+  return `${line.slice(0, comma === -1 ? width : comma + 2).trimEnd()} … ${rest}`
+}
+
+/** Whether a stream takes colours: a terminal, and nobody said no (https://no-color.org). */
+export const colorful = (
+  stream: { readonly isTTY?: boolean },
+  wanted: boolean,
+  env: Readonly<Record<string, string | undefined>> = process.env
+): boolean => wanted && stream.isTTY === true && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb"
+
+/** A heading. */
+export const bold = (text: string): string => `\u001B[1m${text}\u001B[22m`
+
+/** Something that must not be overlooked: its first line in red. */
+export const alert = (text: string): string => text.replace(/^.*/, (line) => `\u001B[31m${line}\u001B[39m`)
