@@ -65,8 +65,14 @@ const connect = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, Refusal> =
   )
 }
 
+/** `pg` refuses by itself, without a code, to log in where the server wants a password and there is none. */
+const passwordMissing = (cause: unknown): boolean =>
+  cause instanceof Error && !("code" in cause) && cause.message.startsWith("SASL")
+
 const explain = (url: DatabaseUrl.DatabaseUrl, { cause }: Refusal): DatabaseError => {
-  const error = toDatabaseError(cause)
+  const error = passwordMissing(cause)
+    ? new AuthenticationFailed({ message: "The server wants a password, and none is given." })
+    : toDatabaseError(cause)
   const server = `${url.host}:${url.port}`
   const fields = (message: string, suggestion: string): ServerFields => ({
     message,

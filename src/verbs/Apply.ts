@@ -3,6 +3,7 @@
  *
  * It runs inside a transaction that the caller has opened, and leaves the session with pgark's own settings.
  */
+import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DumpDamaged } from "../dumps/DumpError.ts"
@@ -34,8 +35,9 @@ export interface ApplyOptions<E> {
   readonly file: string
   /** Its `client_encoding`. */
   readonly encoding: string
-  /** Its length in bytes, for progress. */
+  /** Its length in bytes and its SHA-256 as they were proven. */
   readonly length: number
+  readonly sha256: string
   readonly decide: (kind: StatementKind) => Decision
 }
 
@@ -63,7 +65,7 @@ const suggestions: Partial<Record<DatabaseError["_tag"], string>> = {
 
 const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
   const suggestion = error.suggestion ?? suggestions[error._tag]
-  const fields = { state: "rolled-back" as const, ...(suggestion === undefined ? {} : { suggestion }) }
+  const fields = { state: error.state ?? ("rolled-back" as const), ...(suggestion === undefined ? {} : { suggestion }) }
   return error._tag === "StatementFailed"
     ? new RestoreFailed({ ...fieldsOf(error), ...fields })
     : withFields(error, fields)
@@ -78,12 +80,16 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const rows = new Map<string, number>()
   const skipped = new Map<string, number>()
   const later: Array<{ readonly bytes: Uint8Array; readonly place: Place; readonly decision: Decision }> = []
-  let [statements, position, complete] = [0, 0, false]
+  let [statements, position] = [0, 0]
 
   const guard = new DumpGuard()
+  const hash = createHash("sha256")
   const next = eventSource(
     Effect.tap(options.chunk, (chunk) => {
-      position += Option.isSome(chunk) ? chunk.value.length : 0
+      if (Option.isSome(chunk)) {
+        position += chunk.value.length
+        hash.update(chunk.value)
+      }
       return progress("applied", position, "bytes", options.length)
     })
   )
@@ -165,7 +171,6 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       if (event === undefined) break
       if (event._tag === "Statement") yield* statement(event)
       else if (event._tag === "CopyStart") yield* copy(event)
-      else if (event._tag === "Trailer") complete = true
       else if (event._tag === "Meta") {
         const decision = judge(event)
         if (decision instanceof DumpDamaged) return yield* decision
@@ -173,7 +178,8 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
         return yield* damaged("ends in the middle of a statement", event.line)
       }
     }
-    if (!complete) return yield* damaged("has no end mark", 1)
+    // Another program may have written to the file after it was proven; what was applied then is not what was proven.
+    if (hash.digest("hex") !== options.sha256) return yield* damaged("is not the file that was read before", 1)
     for (const { bytes, place, decision } of later) yield* execute(bytes, place, decision)
     yield* session.execute("SET CONSTRAINTS ALL IMMEDIATE")
     yield* session.execute("RESET SESSION AUTHORIZATION")

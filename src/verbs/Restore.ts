@@ -174,6 +174,7 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
                 file,
                 encoding: contents.encoding,
                 length: contents.length,
+                sha256: contents.sha256,
                 decide: StatementPolicy.make({ survey: surveyed, cleaned: options.clean, owner: options.owner })
               })
             })
