@@ -19,6 +19,7 @@ import { grant } from "./GrantCommand.ts"
 import { list } from "./ListCommand.ts"
 import { restore } from "./RestoreCommand.ts"
 import * as Presenter from "./Presenter.ts"
+import * as Problem from "./Problem.ts"
 import { Version } from "./Version.ts"
 import { verify } from "./VerifyCommand.ts"
 
@@ -86,9 +87,6 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Cause.hasInterruptsOnly(exit.cause)) {
     return onExit(status.interrupted ?? (terminated ? 143 : 130))
   }
-  process.stderr.write(
-    `pgark: this is a defect of pgark.\n${Cause.pretty(exit.cause)}\n` +
-      "  next    Please report it with the command you ran, the output above and `pgark --version`.\n"
-  )
+  process.stderr.write(`${Problem.render(Problem.defect(exit.cause))}\n`)
   onExit(1)
 }

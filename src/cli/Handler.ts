@@ -24,11 +24,14 @@ export interface CommandResult {
 export const load = <M>(module: () => Promise<M>): Effect.Effect<M> => Effect.promise(module)
 
 const reportFailure = Effect.fnUntraced(function* (output: Output.OutputService, cause: Cause.Cause<PgarkError>) {
+  if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
   const failure = Cause.findErrorOption(cause)
-  if (Option.isNone(failure)) return yield* Effect.failCause(Cause.die(Cause.squash(cause)))
-  const exitCode = exitCodeOf(failure.value)
-  yield* output.alert(Problem.render(failure.value))
-  if (output.json) yield* output.payload("", Problem.toDocument(failure.value, exitCode))
+  const [problem, exitCode] = Option.match(failure, {
+    onNone: () => [Problem.defect(cause), 1] as const,
+    onSome: (error) => [error, exitCodeOf(error)] as const
+  })
+  yield* output.alert(Problem.render(problem))
+  if (output.json) yield* output.payload("", Problem.toDocument(problem, exitCode))
   return yield* new Reported({ exitCode })
 })
 

@@ -49,7 +49,7 @@ export const render = (doc: HelpDoc, colors: boolean): string => {
       ...section("USAGE", indented(usage(doc))),
       ...(doc.subcommands ?? []).flatMap(({ commands, group }) =>
         section(
-          group ?? "COMMANDS",
+          (group ?? "commands").toUpperCase(),
           entries(commands.map(({ description, name, shortDescription }) => [name, shortDescription ?? description]))
         )
       ),

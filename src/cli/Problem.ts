@@ -1,4 +1,5 @@
 /** An error as the user meets it: on stderr in words, with `--json` as a document. */
+import * as Cause from "effect/Cause"
 import type { TargetState } from "../postgres/DatabaseError.ts"
 
 /** What every error of pgark can say about itself; see `problemFields` and `serverFields`. */
@@ -46,6 +47,14 @@ export const render = (problem: Problem): string => {
     ...(problem.suggestion === undefined ? [] : [indent("next", problem.suggestion)])
   ].join("\n")
 }
+
+/** What no error of pgark describes: a mistake in the program. The trace is for its report. */
+export const defect = (cause: Cause.Cause<unknown>): Problem => ({
+  _tag: "Defect",
+  message: "this is a defect of pgark.",
+  detail: Cause.pretty(cause),
+  suggestion: "Please report it with the command you ran, the output above and `pgark --version`."
+})
 
 /** The error as data, for `--json`. */
 export const toDocument = (problem: Problem, exitCode: number) => ({

@@ -28,8 +28,12 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly unsafe: ReadonlyArray<Finding>
   /** Names that its CREATE statements give. */
   readonly creates: ReadonlyArray<QualifiedName>
+  /** Objects that its own DROP statements take away; of a routine the name alone. */
+  readonly drops: ReadonlyArray<QualifiedName>
   /** Extensions that it creates. */
   readonly extensions: ReadonlyArray<string>
+  /** OIDs of the large objects that it creates. */
+  readonly largeObjectIds: ReadonlyArray<string>
 }
 
 const unfinished = {
@@ -43,6 +47,7 @@ const unfinished = {
 const enough = 100
 /** How much of Prisma's table is kept to be read, in bytes. */
 const prismaLimit = 16 * 1024 * 1024
+const partsOfTables = new Set(["CONSTRAINT", "DEFAULT", "INDEX", "POLICY", "RULE", "TRIGGER"])
 const foreignSchemas = new Set(["pg_catalog", "information_schema"])
 
 /**
@@ -76,7 +81,9 @@ export class DumpReading {
   private readonly flaws: Array<Finding> = []
   private readonly unsafe: Array<Finding> = []
   private readonly creates: Array<QualifiedName> = []
+  private readonly drops: Array<QualifiedName> = []
   private readonly extensions: Array<string> = []
+  private readonly largeObjectIds: Array<string> = []
 
   /** Takes the next bytes of the file. Returns the events in them, for a caller that also applies the dump. */
   push(chunk: Uint8Array): ReadonlyArray<ScriptEvent> {
@@ -115,7 +122,9 @@ export class DumpReading {
       flaws: this.flaws,
       unsafe: this.unsafe,
       creates: this.creates,
-      extensions: this.extensions
+      drops: this.drops,
+      extensions: this.extensions,
+      largeObjectIds: this.largeObjectIds
     }
   }
 
@@ -204,6 +213,10 @@ export class DumpReading {
         if (kind.kind === "INDEX") this.checks.indexes++
         if (kind.name !== undefined) this.creates.push({ ...kind, name: kind.name })
         return this.nameSchema(kind.schema)
+      case "Drop":
+        // What stands on a table goes with it; only the table is worth a name.
+        if (kind.name !== undefined && !partsOfTables.has(kind.kind)) this.drops.push({ ...kind, name: kind.name })
+        return
       case "Extension":
         if (kind.action === "create") this.extensions.push(kind.name)
         return
@@ -223,7 +236,9 @@ export class DumpReading {
         return
       }
       case "LargeObjectCall":
-        if (kind.call === "lo_create") this.largeObjects++
+        if (kind.call !== "lo_create") return
+        this.largeObjects++
+        if (kind.oid !== undefined) this.largeObjectIds.push(kind.oid)
         return
       case "OwnerTo":
         return this.nameRoles(kind.owner)

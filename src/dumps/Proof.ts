@@ -96,7 +96,9 @@ export const manifestContents = (contents: Contents) => {
     flaws: _flaws,
     unsafe: _unsafe,
     creates: _creates,
+    drops: _drops,
     extensions: _extensions,
+    largeObjectIds: _largeObjectIds,
     ...fields
   } = contents
   return fields

@@ -120,9 +120,9 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   const planned: Task.Lookup = (name) => (steps.has(name) ? steps.get(name)!.value : outer(name))
   const tasks: Array<PlannedTask> = []
   for (const task of pipeline.tasks) {
-    const step = yield* task.plan(planned) as Effect.Effect<StepOf<T>, Task.Failure<T>, Task.Services<T>>
+    const step = yield* planStep<T>(task, planned)
     steps.set(task.name, step)
-    if (step.idle === true) continue
+    if (step.does === "nothing") continue
     tasks.push({
       name: task.name,
       title: task.title,
@@ -132,6 +132,22 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
     })
   }
   return { plan: { pipeline: pipeline.name, tasks } satisfies Plan, steps: steps as Steps<T> }
+})
+
+/** Plans one task. Where that is all of its work, it is heard of now and not in the run. */
+const planStep = Effect.fnUntraced(function* <T extends Task.Any>(task: T, planned: Task.Lookup) {
+  const begun = yield* Clock.currentTimeMillis
+  const step = yield* (task.plan(planned) as Effect.Effect<StepOf<T>, Task.Failure<T>, Task.Services<T>>).pipe(
+    Effect.provideService(CurrentTask, task.name),
+    Effect.withSpan(`plan ${task.name}`)
+  )
+  if (step.does === "reading") {
+    const publish = yield* RunEvents
+    const milliseconds = (yield* Clock.currentTimeMillis) - begun
+    yield* publish(RunEvent.cases.TaskStarted.make({ task: task.name, title: task.title }))
+    yield* publish(RunEvent.cases.TaskFinished.make({ task: task.name, title: task.title, milliseconds }))
+  }
+  return step
 })
 
 /** Plans every task, in order, without changing anything. */
@@ -175,7 +191,7 @@ const execute = Effect.fnUntraced(function* <T extends Task.Any>(
       for (const need of pipeline.waits.get(task.name)!) yield* Deferred.await(ended.get(need)!)
       const step = steps.get(task.name)!
       const run = Effect.suspend(() => step.run(lookup))
-      const heard = step.idle === true ? run : observed(task, run)
+      const heard = step.does === undefined ? observed(task, run) : run
       results.set(task.name, yield* Semaphore.withPermit(permits, heard))
       yield* Deferred.succeed(ended.get(task.name)!, undefined)
     }),

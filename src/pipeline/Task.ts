@@ -13,8 +13,8 @@ export interface Step<out V, out A, out E, out R, in Results> {
   /** What later tasks may know when they are planned. */
   readonly value: V
   readonly rows: ReadonlyArray<PlanRow>
-  /** True where there is nothing to do, so that nobody hears of it. */
-  readonly idle?: boolean
+  /** `reading`: planning it has done all of it. `nothing`: there is nothing to do, and nobody hears of it. */
+  readonly does?: "reading" | "nothing"
   /** Does the rows. It is given the results of the tasks that it needs. */
   readonly run: (results: Results) => Effect.Effect<A, E, R>
 }
@@ -113,6 +113,7 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
       Effect.map(options.plan(needs), (value) => ({
         value,
         rows: options.rows?.(value) ?? [],
+        does: "reading" as const,
         run: () => Effect.succeed(value)
       }))
   })
@@ -126,5 +127,6 @@ export const when = <Name extends string, V, A, E, R>(
     ? task
     : {
         ...task,
-        plan: () => Effect.succeed({ value: undefined, rows: [], idle: true, run: () => Effect.undefined })
+        plan: () =>
+          Effect.succeed({ value: undefined, rows: [], does: "nothing" as const, run: () => Effect.undefined })
       }

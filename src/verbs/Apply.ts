@@ -17,7 +17,7 @@ import {
 } from "../postgres/DatabaseError.ts"
 import { DumpGuard } from "../postgres/script/DumpGuard.ts"
 import { decoderFor } from "../postgres/script/Encoding.ts"
-import { qualified, quote } from "../postgres/Identifier.ts"
+import { literal, qualified, quote } from "../postgres/Identifier.ts"
 import type { CopyStart, ScriptEvent, Statement } from "../postgres/script/ScriptEvent.ts"
 import { ownSettings, type SessionService } from "../postgres/Session.ts"
 import { SqlScanner } from "../postgres/script/SqlScript.ts"
@@ -49,6 +49,16 @@ export interface Applied {
   readonly rows: ReadonlyMap<string, number>
   /** Statements that were skipped, by reason. */
   readonly skipped: ReadonlyMap<string, number>
+  /** Statements that wait for {@link finish}, in the dump's `encoding`. */
+  readonly held: ReadonlyArray<HeldStatement>
+  readonly encoding: string
+}
+
+/** A statement that is executed when nothing else is left to do. */
+export interface HeldStatement {
+  readonly bytes: Uint8Array
+  readonly place: Place
+  readonly decision: Decision
 }
 
 /** The key of a table in {@link Applied.rows}. */
@@ -64,12 +74,62 @@ const suggestions: Partial<Record<DatabaseError["_tag"], string>> = {
 }
 
 const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
-  const suggestion = error.suggestion ?? suggestions[error._tag]
+  // The server's own hint for a conflict is DROP … CASCADE, which nobody can put into a dump.
+  const suggestion = suggestions[error._tag] ?? error.suggestion
   const fields = { state: error.state ?? ("rolled-back" as const), ...(suggestion === undefined ? {} : { suggestion }) }
   return error._tag === "StatementFailed"
     ? new RestoreFailed({ ...fieldsOf(error), ...fields })
     : withFields(error, fields)
 }
+
+/** Executes a statement as it was decided; gives the reason where it was skipped. */
+const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes, place, decision }: HeldStatement) {
+  if (decision._tag === "Skip") return decision.reason
+  const reason = decision.unlessDenied
+  const execution = Effect.as(session.execute(bytes, place), undefined)
+  const skippedFor =
+    reason === undefined
+      ? yield* execution
+      : yield* session.savepoint("pgark attempt", execution).pipe(
+          Effect.catchIf(
+            // An owned sequence has no owner of its own (0A000): it stays with its table when that was denied.
+            (error) => error._tag === "PermissionDenied" || error.sqlstate === "0A000",
+            () => Effect.succeed(reason)
+          )
+        )
+  if (session.status() !== "T") {
+    return yield* new StatementFailed({
+      message: "A statement of the dump ended pgark's transaction.",
+      state: "unknown",
+      ...place
+    })
+  }
+  return skippedFor
+})
+
+/**
+ * Executes what {@link apply} has held back: owners that take from this role the right to look at what it restored.
+ * To be run when all is granted and verified.
+ */
+export const finish = Effect.fn("Apply.finish")(function* (
+  session: SessionService,
+  applied: Applied
+): Effect.fn.Return<Applied, RestoreFailed | Exclude<DatabaseError, StatementFailed>> {
+  if (applied.held.length === 0) return applied
+  const skipped = new Map(applied.skipped)
+  let { statements } = applied
+  const all = Effect.gen(function* () {
+    if (applied.encoding !== "") yield* session.execute(`SET client_encoding = ${literal(applied.encoding)}`)
+    for (const statement of applied.held) {
+      const skippedFor = yield* executeOne(session, statement)
+      if (skippedFor === undefined) statements++
+      else skipped.set(skippedFor, (skipped.get(skippedFor) ?? 0) + 1)
+    }
+    yield* session.execute(ownSettings)
+  })
+  yield* Effect.mapError(all, explain)
+  return { ...applied, statements, skipped, held: [] }
+})
 
 /** Applies the whole script. Fails with what the server refused, with file, line and statement. */
 export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _tag: string }>(
@@ -79,7 +139,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const decode = decoderFor(options.encoding)
   const rows = new Map<string, number>()
   const skipped = new Map<string, number>()
-  const later: Array<{ readonly bytes: Uint8Array; readonly place: Place; readonly decision: Decision }> = []
+  const held: Array<HeldStatement> = []
   let [statements, position] = [0, 0]
 
   const guard = new DumpGuard()
@@ -107,26 +167,11 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     skipped.set(reason, (skipped.get(reason) ?? 0) + 1)
   }
 
-  const execute = Effect.fnUntraced(function* (bytes: Uint8Array, place: Place, decision: Decision) {
-    if (decision._tag === "Skip") return skip(decision.reason)
-    const reason = decision.unlessDenied
-    const done =
-      reason === undefined
-        ? Effect.as(session.execute(bytes, place), true)
-        : session.savepoint("pgark attempt", session.execute(bytes, place)).pipe(
-            Effect.as(true),
-            Effect.catchTag("PermissionDenied", () => Effect.succeed(false))
-          )
-    if (yield* done) statements++
-    else skip(reason ?? "")
-    if (session.status() !== "T") {
-      return yield* new StatementFailed({
-        message: "A statement of the dump ended pgark's transaction.",
-        state: "unknown",
-        ...place
-      })
-    }
-  })
+  const execute = (statement: HeldStatement) =>
+    Effect.map(executeOne(session, statement), (skippedFor) => {
+      if (skippedFor === undefined) statements++
+      else skip(skippedFor)
+    })
 
   /** The dump was found safe when it was proven; a file that has changed since is not trusted for that. */
   const judge = (event: ScriptEvent, kind?: StatementKind): Decision | DumpDamaged => {
@@ -140,9 +185,9 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     const decision = judge(event, classify(event.bytes, decode))
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
-    if (decision._tag === "Skip" || decision.later !== true) return execute(event.bytes, place, decision)
+    if (decision._tag === "Skip" || decision.later !== true) return execute({ bytes: event.bytes, place, decision })
     // The event's bytes are a view of a chunk that would otherwise be kept whole.
-    later.push({ bytes: Uint8Array.from(event.bytes), place, decision })
+    held.push({ bytes: Uint8Array.from(event.bytes), place, decision })
     return Effect.void
   }
 
@@ -180,12 +225,11 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     }
     // Another program may have written to the file after it was proven; what was applied then is not what was proven.
     if (hash.digest("hex") !== options.sha256) return yield* damaged("is not the file that was read before", 1)
-    for (const { bytes, place, decision } of later) yield* execute(bytes, place, decision)
     yield* session.execute("SET CONSTRAINTS ALL IMMEDIATE")
     yield* session.execute("RESET SESSION AUTHORIZATION")
     yield* session.execute("RESET ALL")
     yield* session.execute(ownSettings)
-    return { statements, rows, skipped }
+    return { statements, rows, skipped, held, encoding: options.encoding }
   })
   return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(error) : error))
 })

@@ -1,21 +1,23 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
-import { committed, note } from "../pipeline/RunEvent.ts"
+import { committed, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import { qualified } from "../postgres/Identifier.ts"
+import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { Session } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
-import { type Applied, apply, tableKey } from "./Apply.ts"
+import { type Applied, apply, finish, tableKey } from "./Apply.ts"
 import * as Clean from "./Clean.ts"
 import { unfit } from "./Fitness.ts"
+import { census } from "./Ladder.ts"
 import * as Grant from "./Grant.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
 import type {
@@ -61,13 +63,21 @@ export interface RestoreReport {
 
 const defaultLockTimeout: Duration.Input = "30 seconds"
 
-const inScope = (contents: Contents, found: Survey) => {
-  const wanted = new Set(contents.tables.map(tableKey))
-  return found.objects.filter(
-    ({ kind, schema, name, droppable, extension }) =>
-      kind === "TABLE" && droppable && extension === null && wanted.has(qualified(schema, name))
-  )
+/** What the dump's own DROP statements will take from the target. */
+const replaced = ({ drops }: Contents, found: Survey) => {
+  const names = new Set(drops.map(tableKey))
+  return found.objects.filter(({ schema, name, extension }) => extension === null && names.has(qualified(schema, name)))
 }
+
+/** How many of these large objects the target has: they are unlinked before the dump's own are created. */
+const largeObjectsAmong = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
+  if (ids.length === 0) return 0
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly count: number }>`
+    select count(*)::int4 as "count" from pg_largeobject_metadata
+    where oid = any(string_to_array(${ids.join(",")}::text, ',')::oid[])`.pipe(Effect.mapError(fromSqlError))
+  return rows[0]?.count ?? 0
+})
 
 /** Writers wait from here on; what they have committed until now is what is replaced. */
 const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: RestoreOptions) =>
@@ -77,15 +87,13 @@ const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyT
     needs,
     plan: ({ proof, surveyed }) => {
       const timeout = Math.ceil(Duration.toMillis(options.lockTimeout ?? defaultLockTimeout))
-      const tables = options.clean
-        ? surveyed.objects.filter(
-            ({ kind, droppable, extension }) => kind === "TABLE" && droppable && extension === null
-          )
-        : inScope(proof.contents, surveyed)
+      const all = surveyed.objects.filter(({ extension }) => extension === null)
+      const going = options.clean ? all : replaced(proof.contents, surveyed)
+      const tables = going.filter(({ kind, droppable }) => kind === "TABLE" && droppable)
       const sql = `LOCK TABLE ${tables.map(({ identity }) => identity).join(", ")} IN EXCLUSIVE MODE`
       return Effect.succeed({
         value: tables,
-        idle: tables.length === 0,
+        ...(tables.length === 0 ? { does: "nothing" as const } : {}),
         rows:
           tables.length === 0 ? [] : [Plan.row(`lock ${tables.length} tables: writers wait, readers go on`, { sql })],
         run: () =>
@@ -112,7 +120,10 @@ const proofTask = (options: RestoreOptions) =>
         const store = yield* DumpStore
         const session = yield* Session
         const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
-        const proof = yield* store.prove(dump, { acceptUnproven: options.acceptUnproven })
+        const proof = yield* store.prove(dump, {
+          acceptUnproven: options.acceptUnproven,
+          onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
+        })
         return { ...proof, file: dump.file, schemas: dump.manifest?.schemas ?? proof.contents.schemas }
       }),
     rows: ({ file, contents, against }) => [
@@ -143,21 +154,16 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
     title: "Apply the dump",
     session: "target",
     needs,
-    plan: ({ proof, surveyed }) => {
+    plan: Effect.fnUntraced(function* ({ proof, surveyed }) {
       const { contents, file } = proof
-      const replaced = options.clean ? [] : inScope(proof.contents, surveyed)
-      const names = replaced.map(({ identity }) => identity).join(", ")
-      return Effect.succeed({
+      const going = options.clean ? [] : replaced(contents, surveyed)
+      const unlinked = yield* largeObjectsAmong(contents.largeObjectIds)
+      const byItself = { destroys: true, why: "the dump's own DROP statements" }
+      return {
         value: contents,
         rows: [
-          ...(replaced.length === 0
-            ? []
-            : [
-                Plan.row(`replace ${replaced.length} tables: ${names}`, {
-                  destroys: true,
-                  why: "the dump's own DROP statements"
-                })
-              ]),
+          ...(going.length === 0 ? [] : [Plan.row(`replace ${census(going)}`, byItself)]),
+          ...(unlinked === 0 ? [] : [Plan.row(`replace ${unlinked} large objects`, byItself)]),
           Plan.row(
             `execute ${contents.statements} statements and copy ${totalRows(contents.tables)} rows ` +
               `into ${contents.tables.length} tables`
@@ -179,8 +185,8 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
               })
             })
           )
-      })
-    }
+      }
+    })
   })
 
 const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnType<typeof applyTask> }) =>
@@ -211,7 +217,7 @@ const analyzeTask = (proof: ProofTask) =>
       const sql = `ANALYZE ${proof.contents.tables.map(tableKey).join(", ")}`
       return Effect.succeed({
         value: undefined,
-        idle: proof.contents.tables.length === 0,
+        ...(proof.contents.tables.length === 0 ? { does: "nothing" as const } : {}),
         rows: [Plan.row("gather statistics for the planner", { sql })],
         run: () =>
           Effect.flatMap(Session, (session) =>
@@ -258,8 +264,11 @@ export const pipeline = (options: RestoreOptions) => {
     around: (run) =>
       Effect.gen(function* () {
         const session = yield* Session
+        const all = Effect.flatMap(run, (results) =>
+          Effect.map(finish(session, results.apply), (apply) => ({ ...results, apply }))
+        )
         return yield* Effect.uninterruptibleMask((restore) =>
-          Effect.tap(restore(session.transaction(run)), () => committed("the restore was committed"))
+          Effect.tap(restore(session.transaction(all)), () => committed("the restore was committed"))
         )
       })
   })

@@ -1,4 +1,4 @@
-/** One server of each major version for the whole test run. Workers find them through {@link Clusters}. */
+/** One server of each major version for the whole test run, which workers find through {@link Clusters}; and a bundle. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import type { TestProject } from "vitest/node"
 import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import * as Bundle from "./Bundle.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -27,6 +28,7 @@ const startAll = Effect.fnUntraced(function* (scope: Scope.Closeable) {
 })
 
 export default async (project: TestProject): Promise<() => Promise<void>> => {
+  await Bundle.ensure()
   const scope = await Effect.runPromise(Scope.make())
   project.provide("clusters", await Effect.runPromise(startAll(scope)))
   return () => Effect.runPromise(Scope.close(scope, Exit.void))

@@ -64,9 +64,15 @@ NativePgDump.suite("restore round trip", () => {
         const first = yield* Restores.dump(source.url, directory, own)
         const report = yield* Restores.restore(empty.url, first.file)
         assert.strictEqual(report.against, "manifest")
-        assert.strictEqual(report.rows, first.manifest?.tables.reduce((sum, { rows }) => sum + rows, 0))
+        assert.strictEqual(
+          report.rows,
+          first.manifest?.tables.reduce((sum, { rows }) => sum + rows, 0)
+        )
         assert.strictEqual(report.largeObjects, 2)
-        assert.deepStrictEqual(report.verify?.findings.filter(({ severity }) => severity === "finding"), [])
+        assert.deepStrictEqual(
+          report.verify?.findings.filter(({ severity }) => severity === "finding"),
+          []
+        )
         const second = yield* Restores.dump(empty.url, directory, own)
         assert.strictEqual(
           NativePgDump.comparable(readFileSync(second.file)),

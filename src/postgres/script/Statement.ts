@@ -33,7 +33,12 @@ export type StatementKind =
   | { readonly _tag: "CopyTo" }
   | ({ readonly _tag: "SequenceValue"; readonly value: string; readonly called: boolean } & QualifiedName)
   | { readonly _tag: "LargeObjectUnlink" }
-  | { readonly _tag: "LargeObjectCall"; readonly call: "lo_create" | "lo_open" | "lowrite" | "lo_close" }
+  | {
+      readonly _tag: "LargeObjectCall"
+      readonly call: "lo_create" | "lo_open" | "lowrite" | "lo_close"
+      /** The large object's OID, where the call names it in quotes. */
+      readonly oid?: string
+    }
   | { readonly _tag: "AlterSystem" }
   | { readonly _tag: "Other"; readonly word: string }
 
@@ -108,7 +113,7 @@ const select = (tokens: StatementTokens): StatementKind => {
     case "lo_open":
     case "lowrite":
     case "lo_close":
-      return { _tag: "LargeObjectCall", call }
+      return { _tag: "LargeObjectCall", call, ...(argument?.type === "text" ? { oid: argument.text } : {}) }
   }
   return { _tag: "Other", word: "select" }
 }

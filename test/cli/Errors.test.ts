@@ -1,0 +1,293 @@
+/** What a user sees when something is wrong: one clear message, the right exit code, no stack trace, no secret. */
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
+import { quote } from "../../src/postgres/Identifier.ts"
+import * as Clusters from "../support/Clusters.ts"
+import { sourceMajor, suite } from "../support/NativePgDump.ts"
+import * as Pgark from "../support/Pgark.ts"
+import { fillJournal, folder, unchanged } from "../support/Restores.ts"
+
+/** A password in every URL here that the server never gets to see, or refuses. */
+const secret = "hunter2-is-secret"
+
+interface Expected {
+  readonly code: number
+  readonly error: string
+  readonly message: RegExp
+}
+
+const assertClear = (
+  ended: Pgark.Ended,
+  { code, message }: Omit<Expected, "error">,
+  secrets: ReadonlyArray<string>
+) => {
+  const all = ended.stdout + ended.stderr
+  assert.strictEqual(ended.code, code, all)
+  const problems = ended.stderr.split("\n").filter((line) => line.startsWith("pgark: "))
+  assert.strictEqual(problems.length, 1, all)
+  assert.match(problems[0]!, message)
+  assert.notMatch(all, /^\s+at /m)
+  for (const word of [secret, ...secrets]) assert.notInclude(all, word)
+}
+
+/** Runs it twice, for people and for programs. */
+const fails = Effect.fnUntraced(function* (
+  args: ReadonlyArray<string>,
+  options: Pgark.Options,
+  expected: Expected,
+  secrets: ReadonlyArray<string> = []
+) {
+  const [text, json] = yield* Effect.all([Pgark.run(args, options), Pgark.run([...args, "--json"], options)], {
+    concurrency: 2
+  })
+  assertClear(text, expected, secrets)
+  assert.strictEqual(text.stdout, "")
+  assertClear(json, expected, secrets)
+  const { error, ...others } = JSON.parse(json.stdout) as { error: Record<string, unknown> }
+  assert.deepStrictEqual(others, {})
+  assert.strictEqual(error["code"], expected.error)
+  assert.strictEqual(error["exitCode"], expected.code)
+  assert.match(`pgark: ${error["message"]}`, expected.message)
+  return { text: text.stderr, error }
+})
+
+/** A port that nobody listens on: it was free a moment ago. */
+const closedPort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" ? (address?.port ?? 1) : 1)))
+  })
+})
+
+const commands = [["dump"], ["restore"], ["clean", "--yes"], ["grant", "app"], ["verify"]] as const
+
+describe("a database that cannot be used", () => {
+  for (const args of commands) {
+    it.live(`is told in one message: ${args[0]}`, () =>
+      Effect.gen(function* () {
+        const server = yield* Clusters.superuser(sourceMajor)
+        const cwd = yield* folder
+        const url = (text: string, expected: Expected) =>
+          fails(args, { cwd, env: { DATABASE_URL: text } }, expected, [Redacted.value(server.password!)])
+        const connection = { code: 6, error: "ConnectionFailed" }
+        yield* fails(
+          args,
+          { cwd },
+          { code: 2, error: "DatabaseUrlInvalid", message: /^pgark: No database URL is given/ }
+        )
+        yield* url(`mysql://me:${secret}@localhost/db`, {
+          code: 2,
+          error: "DatabaseUrlInvalid",
+          message: /begins with "mysql:"/
+        })
+        yield* url(`postgresql://me:${secret}%@localhost/db`, {
+          code: 2,
+          error: "DatabaseUrlInvalid",
+          message: /hexadecimal/
+        })
+        yield* url(Pgark.uri({ ...server, password: Redacted.make(secret) }), {
+          code: 6,
+          error: "AuthenticationFailed",
+          message: /refuses the login of "postgres"\.$/
+        })
+        yield* url(Pgark.uri({ ...server, database: "nowhere" }), {
+          code: 6,
+          error: "DatabaseMissing",
+          message: /^pgark: There is no database "nowhere" at /
+        })
+        yield* url(`postgresql://me:${secret}@127.0.0.1:${yield* closedPort}/db`, {
+          ...connection,
+          message: /^pgark: Cannot connect to the server at 127\.0\.0\.1:\d+\.$/
+        })
+        yield* url(`postgresql://me:${secret}@no-such-host.invalid/db`, {
+          ...connection,
+          message: /^pgark: Cannot connect to the server at no-such-host\.invalid:5432\.$/
+        })
+      })
+    )
+  }
+})
+
+describe("a dump that cannot be used", () => {
+  for (const command of ["restore", "verify"]) {
+    it.live(`is told before anything is touched: ${command}`, () =>
+      Effect.gen(function* () {
+        const { url, admin } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+        const cwd = yield* folder
+        const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
+        mkdirSync(join(cwd, "dumps"))
+        mkdirSync(join(cwd, "folder.sql"))
+        symlinkSync("loop.sql", join(cwd, "loop.sql"))
+        const missing = { code: 4, error: "DumpMissing" }
+        const file = (name: string, expected: Expected) => fails([command, name], options, expected)
+        yield* unchanged(
+          admin,
+          Effect.gen(function* () {
+            yield* file("none.sql", { ...missing, message: /^pgark: There is no dump none\.sql/ })
+            yield* fails([command], options, {
+              ...missing,
+              message: /^pgark: There is not a dump of database "\w+" in dumps/
+            })
+            yield* fails([command, "--dir", "none"], options, { ...missing, message: /in none\.$/ })
+            yield* file("folder.sql", {
+              code: 9,
+              error: "FolderUnusable",
+              message: /folder\.sql is a folder, not a dump/
+            })
+            // A link to itself is what even root cannot read.
+            yield* file("loop.sql", { code: 9, error: "FolderUnusable", message: /^pgark: Cannot read loop\.sql/ })
+            writeFileSync(join(cwd, "dumps/db_dump_2025-01-01T00-00-00-000Z.sql"), "")
+            writeFileSync(join(cwd, "dumps/db_dump_2025-01-02T00-00-00-000Z.sql"), "CREATE TABLE public.a (id int);\n")
+            // The newest is taken or refused; never an older one.
+            const { error } = yield* fails([command], options, { code: 4, error: "DumpDamaged", message: /^pgark: / })
+            assert.match(String(error["file"]), /2025-01-02/)
+          })
+        )
+      })
+    )
+  }
+
+  it.live("list shows nothing where nothing is, and what is damaged", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      mkdirSync(join(cwd, "dumps"))
+      for (const args of [["list"], ["list", "--dir", "none"]]) {
+        const { code, stdout, stderr } = yield* Pgark.run(args, { cwd })
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        assert.match(stdout, /^No dumps in \w+\.\n$/)
+      }
+      writeFileSync(join(cwd, "dumps/db_dump_2025-01-02T00-00-00-000Z.sql"), "CREATE TABLE public.a (id int);\n")
+      const { code, stdout } = yield* Pgark.run(["list", "--json"], { cwd })
+      assert.strictEqual(code, 0)
+      const { dumps } = JSON.parse(stdout) as { dumps: ReadonlyArray<{ proven: boolean; problem?: string }> }
+      assert.strictEqual(dumps.length, 1)
+      assert.isFalse(dumps[0]!.proven)
+      assert.isAbove(dumps[0]!.problem!.length, 10)
+    })
+  )
+})
+
+describe("wrong usage", () => {
+  for (const [title, args, message, next] of [
+    ["a mistyped flag behind the file", ["restore", "dumps/x.sql", "--claen"], /--claen/, "--clean"],
+    ["a mistyped flag before the file", ["restore", "--claen", "dumps/x.sql"], /--claen/, "--clean"],
+    ["an unknown command", ["restor"], /"restor"/, "restore"],
+    ["an argument too many", ["verify", "a.sql", "b.sql"], /b\.sql/, "pgark verify --help"],
+    ["a missing argument", ["grant"], /role/, "pgark grant --help"],
+    ["an unknown choice", ["restore", "--owner", "nobody"], /--owner/, "pgark restore --help"],
+    ["an empty name", ["clean", "--schema", ""], /--schema/, "pgark clean --help"]
+  ] as const) {
+    it.live(`${title} is told, and nothing is read or changed`, () =>
+      Effect.gen(function* () {
+        const { url, admin } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+        const cwd = yield* folder
+        const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
+        const { text } = yield* unchanged(admin, fails(args, options, { code: 2, error: "UsageError", message }))
+        assert.match(text, /^ {2}next .*$/m)
+        assert.include(text, next)
+      })
+    )
+  }
+
+  it.live("a flag that nobody knows stops before the database is looked for", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      const { stderr } = yield* Pgark.run(["restore", "--claen"], { cwd })
+      assert.notInclude(stderr, "database URL")
+    })
+  )
+})
+
+describe("rights and roles", () => {
+  const prepare = Effect.fnUntraced(function* () {
+    const target = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+    yield* fillJournal(target.url)
+    const cwd = yield* folder
+    const options = (url: DatabaseUrl) => ({ cwd, env: { DATABASE_URL: Pgark.uri(url) } })
+    return { ...target, cwd, options }
+  })
+
+  it.live("grant to a role that is not there", () =>
+    Effect.gen(function* () {
+      const { admin, options, url } = yield* prepare()
+      const expected = { code: 2, error: "RoleMissing", message: /no role "nobody_here"/ }
+      yield* unchanged(admin, fails(["grant", "nobody_here"], options(url), expected))
+    })
+  )
+
+  suite("with a dump", () => {
+    it.live("a role that is not there, and one that may not create", () =>
+      Effect.gen(function* () {
+        const { admin, options, url } = yield* prepare()
+        assert.strictEqual((yield* Pgark.run(["dump"], options(url))).code, 0)
+        const other = yield* Clusters.makeRole(sourceMajor)
+        yield* unchanged(
+          admin,
+          Effect.all([
+            fails(["restore", "--clean", "--yes", "--grant-to", "nobody_here"], options(url), {
+              code: 2,
+              error: "RoleMissing",
+              message: /no role "nobody_here"/
+            }),
+            fails(["restore", "--yes"], options(Clusters.as(admin, other)), {
+              code: 5,
+              error: "PermissionDenied",
+              message: /may not create|CREATE/i
+            })
+          ])
+        )
+      })
+    )
+
+    it.live("a role that may not read a table leaves no dump", () =>
+      Effect.gen(function* () {
+        const { admin, options } = yield* prepare()
+        const other = yield* Clusters.makeRole(sourceMajor)
+        yield* Clusters.query(
+          admin,
+          `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${quote(other.name)};
+           GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${quote(other.name)};
+           REVOKE SELECT ON public."Goal" FROM ${quote(other.name)}`
+        )
+        const { text } = yield* fails(["dump"], options(Clusters.as(admin, other)), {
+          code: 5,
+          error: "PermissionDenied",
+          message: /may not read everything/
+        })
+        assert.include(text, `public."Goal"`)
+        const { stdout } = yield* Pgark.run(["list"], options(admin))
+        assert.match(stdout, /^No dumps/)
+      })
+    )
+
+    it.live("a folder that cannot be written", () =>
+      Effect.gen(function* () {
+        const { cwd, options, url } = yield* prepare()
+        writeFileSync(join(cwd, "file"), "")
+        const { text } = yield* fails(["dump", "--dir", "file/dumps"], options(url), {
+          code: 9,
+          error: "FolderUnusable",
+          message: /^pgark: Cannot write file\/dumps/
+        })
+        assert.include(text, "--dir")
+      })
+    )
+  })
+
+  it.live("no pg_dump on PATH: how to install it", () =>
+    Effect.gen(function* () {
+      const { cwd, url } = yield* prepare()
+      const { text } = yield* fails(
+        ["dump"],
+        { cwd, env: { DATABASE_URL: Pgark.uri(url), PATH: cwd } },
+        { code: 2, error: "ToolMissing", message: /^pgark: pg_dump is not installed/ }
+      )
+      assert.include(text, "apt-get install postgresql-client")
+    })
+  )
+})

@@ -1,0 +1,72 @@
+/** The bundled program as a child process, as a user starts it. */
+import { type ChildProcess, spawn } from "node:child_process"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import { main } from "./Bundle.ts"
+
+/** How it ended and what it said. */
+export interface Ended {
+  /** Exit code; none where a signal ended it. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly milliseconds: number
+}
+
+export interface Options {
+  /** Working directory. */
+  readonly cwd: string
+  /** Besides PATH, HOME and TMPDIR nothing else is in the environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Account of the operating system; only root may choose one. */
+  readonly uid?: number
+}
+
+/** A run that is under way. */
+export interface Running {
+  readonly child: ChildProcess
+  /** What it has written so far. */
+  readonly output: { readonly stdout: string; readonly stderr: string }
+  readonly ended: Effect.Effect<Ended>
+}
+
+/** Starts `node dist/main.js …`. It is killed where it outlives the scope. */
+export const start = (args: ReadonlyArray<string>, options: Options): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const begun = performance.now()
+        const { HOME, PATH, TMPDIR } = process.env
+        const child = spawn(process.execPath, [main, ...args], {
+          cwd: options.cwd,
+          env: { HOME, PATH, TMPDIR, ...options.env },
+          stdio: ["ignore", "pipe", "pipe"],
+          ...(options.uid === undefined ? {} : { uid: options.uid })
+        })
+        const output = { stdout: "", stderr: "" }
+        for (const name of ["stdout", "stderr"] as const) {
+          child[name].setEncoding("utf8").on("data", (text: string) => (output[name] += text))
+        }
+        const ended = new Promise<Ended>((resolve, reject) => {
+          child.once("error", reject)
+          child.once("close", (code) => resolve({ code, ...output, milliseconds: performance.now() - begun }))
+        })
+        return { child, output, ended }
+      }),
+      ({ child, ended }) =>
+        Effect.promise(() => {
+          if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
+          return ended
+        })
+    ),
+    ({ child, ended, output }) => ({ child, output, ended: Effect.promise(() => ended) })
+  )
+
+/** Runs it to its end. */
+export const run = (args: ReadonlyArray<string>, options: Options): Effect.Effect<Ended> =>
+  Effect.scoped(Effect.flatMap(start(args, options), ({ ended }) => ended))
+
+/** The URL as a user writes it, password and all. */
+export const uri = (url: DatabaseUrl.DatabaseUrl): string => Redacted.value(DatabaseUrl.toUri(url))
