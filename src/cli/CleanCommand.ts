@@ -27,8 +27,7 @@ export const clean = Command.make(
         const output = yield* Output
         const options = { schemas: schemas.length === 0 ? [url.schema ?? "public"] : schemas }
         const layer = Target.session(url)
-        const scope = RenderReport.schemas(options.schemas)
-        if (dryRun) return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), { url, scope }), layer)
+        if (dryRun) return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url), layer)
         const report = yield* Clean.clean(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)

@@ -4,7 +4,6 @@ import * as Flag from "effect/cli/Flag"
 import { Version } from "./Version.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
-import * as RenderReport from "./RenderReport.ts"
 import * as Units from "./Units.ts"
 
 const pattern = (name: string, description: string) =>
@@ -30,8 +29,7 @@ export const dump = Command.make(
         const options = { ...what, pgark: Version }
         const layer = Target.layer(url, dir)
         if (dryRun) {
-          const scope = what.schemas.length === 0 ? "the whole database" : RenderReport.schemas(what.schemas)
-          return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), { url, scope }), layer)
+          return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), url), layer)
         }
         const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), layer)
         const tables = manifest?.tables ?? []

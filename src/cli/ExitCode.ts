@@ -31,7 +31,7 @@ export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
   [6, "server unreachable, login refused, no such database, lock timeout; trying later may help"],
   [7, "the restore failed for another reason and was rolled back"],
   [8, "the target is not as it was, or that could not be found out"],
-  [9, "could not read or write here: disk full, no access to a file or folder"],
+  [9, "could not write here: disk full, folder not writable"],
   [130, "interrupted by SIGINT; the target is as it was"],
   [143, "interrupted by SIGTERM; the target is as it was"]
 ]
@@ -46,6 +46,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   DiskFull: 9,
   DumpDamaged: 4,
   DumpMissing: 4,
+  DumpUnreadable: 4,
   DumpUnsafe: 4,
   EmbeddedServerFailed: 1,
   FolderUnusable: 9,

@@ -51,8 +51,7 @@ export const grant = Command.make(
         const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })
         const layer = Target.session(target)
         if (dryRun) {
-          const context = { url: target, scope: RenderReport.schemas(options.schemas) }
-          return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), context), layer)
+          return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target), layer)
         }
         const report = yield* Effect.provide(Grant.grant(options), layer)
         return {

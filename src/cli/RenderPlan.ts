@@ -1,6 +1,6 @@
 /** A plan as text for people. */
 import { destructive, type Plan } from "../pipeline/Plan.ts"
-import { clip } from "./Text.ts"
+import { clip, hang } from "./Text.ts"
 import * as Units from "./Units.ts"
 
 /** Lines of SQL that a row shows, and columns of any line: a statement may name thousands of tables. */
@@ -16,23 +16,16 @@ const sqlLines = (sql: string): ReadonlyArray<string> => {
     : [...lines.slice(0, shownLines), `… ${Units.plural(lines.length - shownLines, "more line")} ${all}`]
 }
 
-/** What a plan is about, besides its rows. */
-export interface PlanContext {
-  /** `user@host:port/database` */
-  readonly database: string
-  /** What of the database it is about, in words. */
-  readonly scope: string
-}
-
-export const renderPlan = (plan: Plan, { database, scope }: PlanContext): string => {
+/** @param database `user@host:port/database` */
+export const renderPlan = (plan: Plan, database: string): string => {
   const rows = plan.tasks.flatMap((task) =>
     task.rows.length === 0
       ? []
       : [
           `${task.title}`,
           ...task.rows.flatMap((row) => [
-            `  ${row.destroys ? "!" : "-"} ${clip(row.what, width, all)}`,
-            ...(row.why === undefined ? [] : [`      because ${row.why}`]),
+            hang(row.destroys ? "  ! " : "  - ", clip(row.what, width, all)),
+            ...(row.why === undefined ? [] : [hang("      because ", row.why)]),
             ...(row.argv === undefined ? [] : [`      $ ${row.argv.join(" ")}`]),
             ...(row.sql === undefined ? [] : sqlLines(row.sql).map((line) => `      ${line}`))
           ])
@@ -42,7 +35,7 @@ export const renderPlan = (plan: Plan, { database, scope }: PlanContext): string
   return [
     `Plan of ${plan.pipeline} (dry run: nothing was changed)`,
     `  database   ${database}`,
-    `  scope      ${scope}`,
+    hang("  scope      ", plan.scope.length === 0 ? "nothing" : plan.scope.join(", ")),
     "",
     ...rows,
     "",

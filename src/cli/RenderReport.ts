@@ -3,6 +3,7 @@ import type { CleanReport } from "../verbs/Clean.ts"
 import type { GrantReport } from "../verbs/Grant.ts"
 import type { VerifyReport } from "../verbs/Verify.ts"
 import type { Finding } from "../verbs/VerbError.ts"
+import { hang } from "./Text.ts"
 import * as Units from "./Units.ts"
 
 const waysToEmpty = {
@@ -11,14 +12,10 @@ const waysToEmpty = {
   2: "kept the schema, dropped its content"
 }
 
-/** `schema public`, `schemas a, b`: the scope of a plan. */
-export const schemas = (names: ReadonlyArray<string>): string =>
-  `${names.length === 1 ? "schema" : "schemas"} ${names.join(", ")}`
-
 export const clean = (report: CleanReport): ReadonlyArray<string> => [
-  `  emptied    ${waysToEmpty[report.rung]}${report.rung === 0 ? "" : ` (${report.why})`}`,
-  ...report.dropped.map((what) => `             - ${what}`),
-  ...report.stays.map((what) => `  stays      ${what}`)
+  hang("  emptied    ", `${waysToEmpty[report.rung]}${report.rung === 0 ? "" : ` (${report.why})`}`),
+  ...report.dropped.map((what) => hang("             - ", what)),
+  ...report.stays.map((what) => hang("  stays      ", what))
 ]
 
 export const grant = (report: GrantReport): ReadonlyArray<string> => [

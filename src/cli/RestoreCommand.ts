@@ -7,6 +7,7 @@ import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
+import { hang } from "./Text.ts"
 import * as Units from "./Units.ts"
 import * as Warning from "./Warning.ts"
 
@@ -17,7 +18,9 @@ const render = (report: RestoreReport, database: string): string =>
     ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
     `  restored   ${Units.plural(report.rows, "row")} in ${Units.plural(report.tables, "table")}, ` +
       `${Units.plural(report.statements, "statement")}, ${Units.plural(report.largeObjects, "large object")}`,
-    ...report.skipped.map(({ reason, count }) => `  skipped    ${Units.plural(count, "statement")}: ${reason}`),
+    ...report.skipped.map(({ reason, count }) =>
+      hang("  skipped    ", `${Units.plural(count, "statement")}: ${reason}`)
+    ),
     ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
     ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
   ].join("\n")
@@ -63,8 +66,7 @@ export const restore = Command.make(
         const options = { ...flags, ...Flags.given("file", file), ...Flags.given("grantTo", grantTo) }
         const layer = Target.layer(url, dir)
         if (dryRun) {
-          const scope = flags.clean ? "the schemas of the dump, emptied first" : "what the dump replaces"
-          return yield* Effect.provide(Target.dryRun(Restore.pipeline(options), { url, scope }), layer)
+          return yield* Effect.provide(Target.dryRun(Restore.pipeline(options), url), layer)
         }
         const report = yield* Restore.restore(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),

@@ -26,11 +26,8 @@ export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
   Layer.mergeAll(session(url), store(directory), pgDump)
 
 /** A dry run: the plan is the result. */
-export const dryRun = <T extends Task.Any>(
-  pipeline: Pipeline.Pipeline<T>,
-  context: { readonly url: DatabaseUrl.DatabaseUrl; readonly scope: string }
-) =>
+export const dryRun = <T extends Task.Any>(pipeline: Pipeline.Pipeline<T>, url: DatabaseUrl.DatabaseUrl) =>
   Effect.map(Pipeline.plan(pipeline), ({ plan }): CommandResult => {
-    const about = { database: DatabaseUrl.describe(context.url), scope: context.scope }
-    return { text: renderPlan(plan, about), document: { ...about, plan } }
+    const database = DatabaseUrl.describe(url)
+    return { text: renderPlan(plan, database), document: { database, plan } }
   })

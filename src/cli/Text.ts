@@ -18,6 +18,12 @@ export const wrap = (text: string, width: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
+/** A paragraph behind a label; its further lines begin below the first one's text. */
+export const hang = (label: string, text: string): string =>
+  wrap(text, columns - label.length)
+    .map((line, index) => `${index === 0 ? label : " ".repeat(label.length)}${line}`)
+    .join("\n")
+
 /** A list of names in one line, cut behind a comma where it is longer than `width`. The rest is told by `rest`. */
 export const clip = (line: string, width: number, rest: string): string => {
   if (line.length <= width) return line

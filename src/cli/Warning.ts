@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { destructive, type Plan } from "../pipeline/Plan.ts"
 import type { OutputService } from "./Output.ts"
-import { clip } from "./Text.ts"
+import { clip, hang } from "./Text.ts"
 
 const seconds = 3
 
@@ -18,9 +18,9 @@ export const warn =
   (plan: Plan): Effect.Effect<void> =>
     Effect.gen(function* () {
       const rows = destructive(plan)
-      yield* output.alert(`WARNING: this destroys data in ${options.database}:`)
+      yield* output.alert(`WARNING: this destroys data in ${options.database} (${plan.scope.join(", ")}):`)
       for (const row of rows.slice(0, shown))
-        yield* output.warn(`  - ${clip(row.what, width, "(all of it with --dry-run --json)")}`)
+        yield* output.warn(hang("  - ", clip(row.what, width, "(all of it with --dry-run --json)")))
       if (rows.length > shown) yield* output.warn(`  - and ${rows.length - shown} more`)
       if (options.yes) return
       yield* output.warn(`Starting in ${seconds} seconds. Ctrl-C stops it with nothing changed.`)

@@ -25,11 +25,14 @@ export class DumpUnsafe extends Schema.TaggedError<DumpUnsafe>()("DumpUnsafe", {
   line: Schema.optionalKey(Schema.Int)
 }) {}
 
-/** The folder or a file in it cannot be read or written. */
+/** A dump, its manifest or the folder of dumps cannot be read. */
+export class DumpUnreadable extends Schema.TaggedError<DumpUnreadable>()("DumpUnreadable", fileFields) {}
+
+/** The folder of dumps, or a file in it, cannot be written. */
 export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("FolderUnusable", fileFields) {}
 
 /** No space is left to write the dump. */
 export class DiskFull extends Schema.TaggedError<DiskFull>()("DiskFull", fileFields) {}
 
 /** What can go wrong with a dump or its folder. */
-export type DumpError = DumpMissing | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull
+export type DumpError = DumpMissing | DumpUnreadable | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull

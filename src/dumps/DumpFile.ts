@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import { DiskFull, DumpMissing, FolderUnusable } from "./DumpError.ts"
+import { DiskFull, DumpMissing, DumpUnreadable, FolderUnusable } from "./DumpError.ts"
 
 /** Gives the next piece of a file, none at its end. The piece is the caller's to keep. */
-export type Pull = Effect.Effect<Option.Option<Uint8Array>, FolderUnusable>
+export type Pull = Effect.Effect<Option.Option<Uint8Array>, DumpUnreadable>
 
 /** Size of a piece, in bytes. */
 const pieceSize = 1024 * 1024
@@ -29,15 +29,15 @@ const reasons: Record<string, string> = {
   ENOENT: "it does not exist"
 }
 
-const folderUnusable = (action: "read" | "write", file: string, error: unknown): FolderUnusable => {
+const fields = (action: "read" | "write", file: string, error: unknown) => {
   const code = codeOf(error)
-  return new FolderUnusable({
+  return {
     message: `Cannot ${action} ${file}: ${reasons[code] ?? (code === "" ? "it failed" : code)}.`,
     detail: describe(error),
     suggestion: "Check the path and who may use it, or choose another folder with --dir.",
-    state: "untouched",
+    state: "untouched" as const,
     file
-  })
+  }
 }
 
 const describe = (error: unknown): string =>
@@ -46,15 +46,15 @@ const describe = (error: unknown): string =>
 /** The error of a file or folder that cannot be read, from what the system said. */
 export const unreadable =
   (file: string) =>
-  (error: unknown): FolderUnusable =>
-    folderUnusable("read", file, error)
+  (error: unknown): DumpUnreadable =>
+    new DumpUnreadable(fields("read", file, error))
 
 /** The error of a file or folder that cannot be written, from what the system said. */
 export const unwritable =
   (file: string) =>
   (error: unknown): FolderUnusable | DiskFull => {
     const code = codeOf(error)
-    if (code !== "ENOSPC" && code !== "EDQUOT") return folderUnusable("write", file, error)
+    if (code !== "ENOSPC" && code !== "EDQUOT") return new FolderUnusable(fields("write", file, error))
     return new DiskFull({
       message: `No space is left to write ${file}.`,
       detail: describe(error),
@@ -67,7 +67,7 @@ export const unwritable =
 /** Opens a file to be pulled from start to end, by one reader; closing the scope closes it. */
 export const open = Effect.fn("DumpFile.open")(function* (
   file: string
-): Effect.fn.Return<{ readonly pull: Pull }, DumpMissing | FolderUnusable, Scope.Scope> {
+): Effect.fn.Return<{ readonly pull: Pull }, DumpMissing | DumpUnreadable, Scope.Scope> {
   let ahead: Promise<unknown> | undefined
   const handle = yield* Effect.acquireRelease(
     Effect.tryPromise({

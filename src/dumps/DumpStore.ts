@@ -7,8 +7,16 @@ import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
-import { type DiskFull, type DumpDamaged, DumpMissing, type DumpUnsafe, FolderUnusable } from "./DumpError.ts"
+import {
+  type DiskFull,
+  type DumpDamaged,
+  DumpMissing,
+  type DumpUnsafe,
+  DumpUnreadable,
+  type FolderUnusable
+} from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
 import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
@@ -26,7 +34,7 @@ export interface StoredDump {
   /** Absent for dumps of other tools. */
   readonly manifest?: Manifest
   /** Why there is no manifest although its file is there. */
-  readonly problem?: DumpDamaged | FolderUnusable
+  readonly problem?: DumpDamaged | DumpUnreadable
 }
 
 /** What a manifest says beside what the dump itself holds. */
@@ -52,14 +60,14 @@ export interface ProveFileOptions {
 export interface DumpStoreService {
   readonly directory: string
   /** The dumps in the folder, newest first by name. No folder is no dumps. */
-  readonly list: Effect.Effect<ReadonlyArray<StoredDump>, FolderUnusable>
+  readonly list: Effect.Effect<ReadonlyArray<StoredDump>, DumpUnreadable>
   /**
    * The newest dump, of this database if one is named. Never passes over a dump silently: where the newest has a
    * manifest that cannot be read, that is the failure.
    */
-  readonly newest: (database?: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | FolderUnusable>
+  readonly newest: (database?: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable>
   /** A dump by its path, or by its name in the folder. */
-  readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | FolderUnusable>
+  readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | DumpUnreadable>
   /**
    * Writes a dump: `fill` appends its bytes. It appears under its name only when it is complete and proven, its
    * manifest last; a failure or interruption leaves nothing behind.
@@ -71,12 +79,12 @@ export interface DumpStoreService {
   /** Opens a dump to be pulled piece by piece. */
   readonly read: (
     file: string
-  ) => Effect.Effect<{ readonly pull: DumpFile.Pull }, DumpMissing | FolderUnusable, Scope.Scope>
+  ) => Effect.Effect<{ readonly pull: DumpFile.Pull }, DumpMissing | DumpUnreadable, Scope.Scope>
   /** Reads a dump to its end and judges it, against its manifest where it has one. */
   readonly prove: (
     dump: StoredDump,
     options?: ProveFileOptions
-  ) => Effect.Effect<Proof, DumpMissing | DumpDamaged | DumpUnsafe | FolderUnusable>
+  ) => Effect.Effect<Proof, DumpMissing | DumpDamaged | DumpUnsafe | DumpUnreadable>
 }
 
 /** The service; one folder each. */
@@ -134,16 +142,16 @@ const make = Effect.fnUntraced(function* (directory: string) {
 
   const newest = Effect.fn("DumpStore.newest")(function* (
     database?: string
-  ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | FolderUnusable> {
+  ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
     const dumps = yield* list
     const other = (dump: StoredDump) =>
       database !== undefined && (dump.manifest?.source.database ?? database) !== database
     const dump = dumps.find((dump) => !other(dump))
     if (dump?.problem !== undefined) return yield* dump.problem
     if (dump !== undefined) return dump
-    const wanted = database === undefined ? "a dump" : `a dump of database "${database}"`
+    const wanted = database === undefined ? "dump" : `dump of database "${database}"`
     return yield* new DumpMissing({
-      message: `There is not ${wanted} in ${directory}.`,
+      message: `There is no ${wanted} in ${directory}.`,
       suggestion:
         dumps.length === 0
           ? "Make one with `pgark dump`, or name a file or another folder (--dir)."
@@ -155,7 +163,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
 
   const find = Effect.fn("DumpStore.find")(function* (
     file: string
-  ): Effect.fn.Return<StoredDump, DumpMissing | FolderUnusable> {
+  ): Effect.fn.Return<StoredDump, DumpMissing | DumpUnreadable> {
     const paths = isAbsolute(file) || dirname(file) !== "." ? [file] : [file, join(directory, file)]
     for (const path of paths) {
       const info = yield* fs.stat(path).pipe(
@@ -165,7 +173,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
       )
       if (Option.isNone(info)) continue
       if (info.value.type === "Directory") {
-        return yield* new FolderUnusable({
+        return yield* new DumpUnreadable({
           message: `${path} is a folder, not a dump.`,
           suggestion: "Name the .sql file, or give the folder with --dir.",
           state: "untouched",
@@ -186,7 +194,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
   const proveFile = Effect.fn("DumpStore.prove")(function* (
     dump: StoredDump,
     options: ProveFileOptions = {}
-  ): Effect.fn.Return<Proof, DumpMissing | DumpDamaged | DumpUnsafe | FolderUnusable> {
+  ): Effect.fn.Return<Proof, DumpMissing | DumpDamaged | DumpUnsafe | DumpUnreadable> {
     if (dump.problem !== undefined) return yield* dump.problem
     const reading = new DumpReading()
     yield* Effect.scoped(
@@ -223,7 +231,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
         Effect.mapError(DumpFile.unwritable(partial))
       )
       if (taken) continue
-      if (!(yield* Effect.mapError(fs.exists(file), DumpFile.unreadable(file)))) return { at, file, partial }
+      if (!(yield* Effect.mapError(fs.exists(file), DumpFile.unwritable(file)))) return { at, file, partial }
       yield* Effect.mapError(fs.remove(partial), DumpFile.unwritable(partial))
     }
   })
@@ -242,8 +250,19 @@ const make = Effect.fnUntraced(function* (directory: string) {
     yield* fs.rename(partial, path)
   })
 
+  /**
+   * Creates the folder and what is missing above it. Not with `recursive`: Node never comes back from that where a
+   * folder that exists says of its child that it does not (`/proc/dumps`).
+   */
+  const makeFolder = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+    Effect.gen(function* () {
+      if (yield* fs.exists(path)) return
+      if (dirname(path) !== path) yield* makeFolder(dirname(path))
+      yield* fs.makeDirectory(path).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
+    })
+
   const write: DumpStoreService["write"] = Effect.fn("DumpStore.write")(function* (provenance, fill) {
-    yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), DumpFile.unwritable(directory))
+    yield* Effect.mapError(makeFolder(directory), DumpFile.unwritable(directory))
     const { at, file, partial } = yield* Effect.acquireRelease(
       Effect.flatMap(DateTime.now, reserve),
       ({ file, partial }, exit) => {

@@ -119,10 +119,12 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   const steps = new Map<string, StepOf<T>>()
   const planned: Task.Lookup = (name) => (steps.has(name) ? steps.get(name)!.value : outer(name))
   const tasks: Array<PlannedTask> = []
+  const scope = new Set<string>()
   for (const task of pipeline.tasks) {
     const step = yield* planStep<T>(task, planned)
     steps.set(task.name, step)
     if (step.does === "nothing") continue
+    for (const name of step.scope ?? []) scope.add(name)
     tasks.push({
       name: task.name,
       title: task.title,
@@ -131,7 +133,7 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
       rows: step.rows
     })
   }
-  return { plan: { pipeline: pipeline.name, tasks } satisfies Plan, steps: steps as Steps<T> }
+  return { plan: { pipeline: pipeline.name, scope: [...scope], tasks } satisfies Plan, steps: steps as Steps<T> }
 })
 
 /** Plans one task. Where that is all of its work, it is heard of now and not in the run. */
@@ -247,6 +249,7 @@ export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
     Effect.map(planSteps(options.pipeline, outer), ({ plan, steps }) => ({
       value: plan,
       rows: plan.tasks.flatMap((task) => task.rows),
+      scope: plan.scope,
       run: (results) => options.around(execute(options.pipeline, steps, results))
     }))
 })

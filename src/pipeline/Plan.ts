@@ -31,6 +31,8 @@ export type PlannedTask = typeof PlannedTask.Type
 /** What a pipeline would do, in the order of its needs. */
 export const Plan = Schema.Struct({
   pipeline: Schema.String,
+  /** What it is confined to, in words: nothing else is read for it or changed by it. */
+  scope: Schema.Array(Schema.String),
   tasks: Schema.Array(PlannedTask)
 })
 export type Plan = typeof Plan.Type

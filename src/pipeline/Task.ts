@@ -13,6 +13,8 @@ export interface Step<out V, out A, out E, out R, in Results> {
   /** What later tasks may know when they are planned. */
   readonly value: V
   readonly rows: ReadonlyArray<PlanRow>
+  /** What the pipeline is confined to, as this task has found out. */
+  readonly scope?: ReadonlyArray<string>
   /** `reading`: planning it has done all of it. `nothing`: there is nothing to do, and nobody hears of it. */
   readonly does?: "reading" | "nothing"
   /** Does the rows. It is given the results of the tasks that it needs. */
@@ -103,6 +105,7 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
     readonly needs?: N
     readonly plan: (needs: PlannedNeeds<N>) => Effect.Effect<V, E, R>
     readonly rows?: (value: V) => ReadonlyArray<PlanRow>
+    readonly scope?: (value: V) => ReadonlyArray<string>
   }
 ): Task<Name, V, V, E, R> =>
   make<Name, V, V, E, R, never, never, N>(name, {
@@ -113,6 +116,7 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
       Effect.map(options.plan(needs), (value) => ({
         value,
         rows: options.rows?.(value) ?? [],
+        ...(options.scope === undefined ? {} : { scope: options.scope(value) }),
         does: "reading" as const,
         run: () => Effect.succeed(value)
       }))

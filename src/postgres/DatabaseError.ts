@@ -5,6 +5,7 @@
  * (`state`) and what to do next (`suggestion`). They are made from SQLSTATE by {@link file://./Sqlstate.ts}, never
  * from message text, which changes between versions and languages.
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
 /** What is known of the target when an error is reported. */
@@ -98,7 +99,6 @@ export const fieldsOf = (error: DatabaseError): ServerFields => {
 export const withFields = <E extends DatabaseError>(error: E, fields: Partial<ServerFields>): E =>
   new classes[error._tag]({ ...fieldsOf(error), ...fields }) as E
 
-/** Whether an error of a wider union is one of the server's refusals. */
-export const isDatabaseError = <E extends { readonly _tag: string }>(
-  error: E | DatabaseError
-): error is Extract<E, DatabaseError> | DatabaseError => Object.hasOwn(classes, error._tag)
+/** Whether an error is one of the server's refusals. */
+export const isDatabaseError = (error: unknown): error is DatabaseError =>
+  Predicate.hasProperty(error, "_tag") && typeof error._tag === "string" && Object.hasOwn(classes, error._tag)

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Connecting from "./Connecting.ts"
-import { ConnectionFailed, type DatabaseError, StatementFailed } from "./DatabaseError.ts"
+import { ConnectionFailed, type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as SessionClient from "./SessionClient.ts"
@@ -56,6 +56,10 @@ export class Session extends Context.Service<Session, SessionService>()("pgark/p
       )
     )
 }
+
+/** What the server refused within a transaction was rolled back with it. */
+const rolledBack = <E>(error: E | DatabaseError): E | DatabaseError =>
+  isDatabaseError(error) && error.state === undefined ? withFields(error, { state: "rolled-back" }) : error
 
 /** Returns when something has happened to the query: data wanted, socket drained, settled. */
 const progress = (query: SimpleQuery) =>
@@ -126,9 +130,10 @@ export const open = Effect.fn("Session.open")(function* (
           if (query.settled !== undefined) return Effect.asVoid(finish(query, place))
           return query.writeCopyData(chunk) ? Effect.void : progress(query)
         })
+      // A server that is busy with a row (a trigger, a lock) reads no CopyFail: past the time limit it is cancelled.
       const abandon = Effect.andThen(
         Effect.sync(() => query.failCopy("the client stopped")),
-        Effect.exit(finish(query, place))
+        Effect.exit(finish(query, place)).pipe(Effect.timeoutOption("500 millis"))
       )
       return Effect.onInterrupt(answered, () =>
         Effect.exit(finish(query, place)).pipe(Effect.timeoutOption(patience))
@@ -216,7 +221,7 @@ export const open = Effect.fn("Session.open")(function* (
     )
 
   const transaction: SessionService["transaction"] = (body) =>
-    bracket("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", body, commit, "ROLLBACK")
+    Effect.mapError(bracket("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", body, commit, "ROLLBACK"), rolledBack)
 
   const savepoint: SessionService["savepoint"] = (name, body) =>
     bracket(

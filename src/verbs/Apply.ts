@@ -24,7 +24,7 @@ import { SqlScanner } from "../postgres/script/SqlScript.ts"
 import { classify, type StatementKind } from "../postgres/script/Statement.ts"
 import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 import type { Place } from "../postgres/Sqlstate.ts"
-import type { Decision } from "./StatementPolicy.ts"
+import type { Decision, Policy } from "./StatementPolicy.ts"
 import { RestoreFailed } from "./VerbError.ts"
 
 export interface ApplyOptions<E> {
@@ -38,7 +38,7 @@ export interface ApplyOptions<E> {
   /** Its length in bytes and its SHA-256 as they were proven. */
   readonly length: number
   readonly sha256: string
-  readonly decide: (kind: StatementKind) => Decision
+  readonly decide: Policy
 }
 
 /** What was applied. */
@@ -85,16 +85,15 @@ const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> 
 /** Executes a statement as it was decided; gives the reason where it was skipped. */
 const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes, place, decision }: HeldStatement) {
   if (decision._tag === "Skip") return decision.reason
-  const reason = decision.unlessDenied
+  const { unless } = decision
   const execution = Effect.as(session.execute(bytes, place), undefined)
   const skippedFor =
-    reason === undefined
+    unless === undefined
       ? yield* execution
       : yield* session.savepoint("pgark attempt", execution).pipe(
           Effect.catchIf(
-            // An owned sequence has no owner of its own (0A000): it stays with its table when that was denied.
-            (error) => error._tag === "PermissionDenied" || error.sqlstate === "0A000",
-            () => Effect.succeed(reason)
+            ({ sqlstate }) => sqlstate !== undefined && unless.sqlstates.includes(sqlstate),
+            () => Effect.succeed(unless.reason)
           )
         )
   if (session.status() !== "T") {
@@ -178,7 +177,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     const verdict = guard.judge(event, kind)
     if (verdict._tag === "Refuse") return damaged("does what no restore may do", "line" in event ? event.line : 1)
     if (verdict._tag === "Skip") return { _tag: "Skip", reason: "psql's commands and brackets are not SQL of the dump" }
-    return kind === undefined ? { _tag: "Run" } : options.decide(kind)
+    return kind === undefined ? { _tag: "Run" } : options.decide(kind, "entry" in event && event.entry !== undefined)
   }
 
   const statement = (event: Statement) => {

@@ -136,6 +136,7 @@ const look = (schemas: ReadonlyArray<string>) =>
   Task.read("survey", {
     title: "Survey the target",
     session: "target",
+    scope: () => schemas.map((schema) => `schema ${schema}`),
     plan: Effect.fnUntraced(function* () {
       const found = yield* survey(schemas)
       const missing = found.schemas.find(({ exists }) => !exists)

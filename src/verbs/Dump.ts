@@ -55,6 +55,19 @@ const unreadableTables = Effect.fnUntraced(function* (options: PgDumpOptions) {
   return rows.map(({ table }) => table)
 })
 
+const closed = (tables: ReadonlyArray<string>, role: string) =>
+  new PermissionDenied({
+    message: `The role "${role}" may not read everything: ${tables.length} tables or sequences are closed to it.`,
+    detail: [
+      ...tables.slice(0, listed),
+      ...(tables.length > listed ? [`… and ${tables.length - listed} more`] : [])
+    ].join("\n"),
+    suggestion:
+      `Have their owners run GRANT SELECT ON … TO "${role}", dump as their owner, ` +
+      "or leave tables out with --exclude-table.",
+    state: "untouched"
+  })
+
 /** Schemas of people: neither the system's nor an extension's. */
 const userSchemas = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -72,6 +85,8 @@ const sourceTask = (options: DumpOptions) =>
   Task.read("source", {
     title: "Look at the source",
     session: "source",
+    scope: () =>
+      options.schemas.length === 0 ? ["the whole database"] : options.schemas.map((schema) => `schema ${schema}`),
     plan: Effect.fnUntraced(function* () {
       const { server, role } = yield* readServer()
       const names = yield* userSchemas
@@ -85,19 +100,11 @@ const sourceTask = (options: DumpOptions) =>
         })
       }
       const unreadable = yield* unreadableTables(options)
-      // A table that is left out by a pattern may be unreadable; which patterns match is pg_dump's to say.
-      if (unreadable.length > 0 && options.excludeTables.length + options.excludeTableData.length === 0) {
-        const more = unreadable.length > listed ? [`… and ${unreadable.length - listed} more`] : []
-        return yield* new PermissionDenied({
-          message: `The role "${role.name}" may not read everything: ${unreadable.length} tables or sequences are closed to it.`,
-          detail: [...unreadable.slice(0, listed), ...more].join("\n"),
-          suggestion:
-            `Have their owners run GRANT SELECT ON … TO "${role.name}", dump as their owner, ` +
-            "or leave tables out with --exclude-table.",
-          state: "untouched"
-        })
-      }
-      return { ...server, schemas: options.schemas.length === 0 ? names : options.schemas }
+      const denied = unreadable.length === 0 ? undefined : closed(unreadable, role.name)
+      // A table that is left out by a pattern may be closed; which patterns match is pg_dump's to say.
+      const excludes = options.excludeTables.length + options.excludeTableData.length > 0
+      if (denied !== undefined && !excludes) return yield* denied
+      return { ...server, schemas: options.schemas.length === 0 ? names : options.schemas, denied }
     })
   })
 
@@ -120,13 +127,13 @@ const toolTask = (source: ReturnType<typeof sourceTask>) =>
     })
   })
 
-/** A pg_dump that failed because the server went away failed for a reason that passes. */
-const explain = (failure: PgDumpFailed) =>
+/** Why pg_dump failed, as far as this session can tell: the server went away, or tables were closed to the role. */
+const explain = (failure: PgDumpFailed, denied: PermissionDenied | undefined) =>
   Effect.gen(function* () {
     const session = yield* Session
     return yield* session.execute("SELECT 1").pipe(
       Effect.matchEffect({
-        onSuccess: () => Effect.fail(failure),
+        onSuccess: () => Effect.fail(denied ?? failure),
         onFailure: () =>
           Effect.fail(
             new ConnectionFailed({
@@ -180,7 +187,7 @@ const writeTask = (
                   )
                 )
             )
-            .pipe(Effect.catchTag("PgDumpFailed", explain))
+            .pipe(Effect.catchTag("PgDumpFailed", (failure) => explain(failure, source.denied)))
         }
       }
     })

@@ -156,6 +156,7 @@ export const pipeline = (options: GrantOptions) => {
   const schemas = Task.read("look for schemas", {
     title: "Look for the schemas",
     session: "target",
+    scope: () => options.schemas.map((schema) => `schema ${schema}`),
     plan: Effect.fnUntraced(function* () {
       const [missing] = yield* Grants.missingSchemas(options.schemas)
       if (missing === undefined) return options.schemas
@@ -168,7 +169,7 @@ export const pipeline = (options: GrantOptions) => {
     })
   })
   const granting = Pipeline.asTask("grant in one transaction", {
-    title: `Grant ${options.role} its rights`,
+    title: "Grant in one transaction",
     session: "target",
     needs: [schemas],
     pipeline: Pipeline.make("grant", [task(options)]),

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { DumpDamaged, DumpMissing, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
+import type { DumpDamaged, DumpMissing, DumpUnsafe, DumpUnreadable } from "../dumps/DumpError.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
@@ -20,12 +20,12 @@ import { unfit } from "./Fitness.ts"
 import { census } from "./Ladder.ts"
 import * as Grant from "./Grant.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
-import type {
-  CleanRefused,
-  RestoreFailed,
-  RoleMissing,
-  SchemaMissing,
-  TargetUnfit,
+import {
+  type CleanRefused,
+  type RestoreFailed,
+  type RoleMissing,
+  type SchemaMissing,
+  type TargetUnfit,
   VerificationFailed
 } from "./VerbError.ts"
 import * as Verify from "./Verify.ts"
@@ -145,7 +145,8 @@ const surveyTask = (proof: ProofTask) =>
       const found = yield* survey(proof.schemas)
       const reason = unfit(found, proof.contents)
       return reason === undefined ? found : yield* reason
-    })
+    }),
+    scope: (found: Survey) => found.schemas.map(({ name }) => `schema ${name}`)
   })
 type SurveyTask = ReturnType<typeof surveyTask>
 
@@ -202,6 +203,18 @@ const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnTy
           Effect.flatMap(
             Verify.check({ manifest: proof.contents, restoredRows: apply.rows, schemas: proof.schemas }),
             Verify.failOnFindings
+          ).pipe(
+            Effect.catchTag("VerificationFailed", ({ message, detail, findings }) =>
+              Effect.fail(
+                new VerificationFailed({
+                  message: `What was restored is not what the dump says. ${message}`,
+                  ...(detail === undefined ? {} : { detail }),
+                  suggestion: "Something in the target changes what is restored: event triggers, for example.",
+                  state: "rolled-back",
+                  findings
+                })
+              )
+            )
           )
       })
   })
@@ -281,7 +294,7 @@ export type RestoreError =
   | DumpDamaged
   | DumpMissing
   | DumpUnsafe
-  | FolderUnusable
+  | DumpUnreadable
   | RestoreFailed
   | RoleMissing
   | SchemaMissing

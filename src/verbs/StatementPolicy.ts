@@ -13,8 +13,8 @@ export type Decision =
       readonly _tag: "Run"
       /** After everything else: an owner given away too early would deny the COPY that follows. */
       readonly later?: boolean
-      /** Where the server denies it, it is skipped for this reason; without one, a denial ends the restore. */
-      readonly unlessDenied?: string
+      /** Refusals of the server by SQLSTATE for which it is skipped, with the reason; any other ends the restore. */
+      readonly unless?: { readonly sqlstates: ReadonlyArray<string>; readonly reason: string }
     }
   | { readonly _tag: "Skip"; readonly reason: string }
 
@@ -41,18 +41,37 @@ const ownSettings = new Set([
   "client_min_messages"
 ])
 
+/** Denied; or a sequence that a column owns, which stays with its table. */
+const notToBeOwned = ["42501", "0A000"]
+
+/** pg_dump also drops what partitions have from their parent, which only the parent's DROP can do. */
+const inherited: Decision = {
+  _tag: "Run",
+  unless: { sqlstates: ["42P16", "2BP01"], reason: "it goes with the partitioned table that it comes from" }
+}
+
 const always = () => run
 
 type Kinds = { readonly [K in StatementKind["_tag"]]: Extract<StatementKind, { readonly _tag: K }> }
-type Table = { readonly [K in keyof Kinds]: (kind: Kinds[K]) => Decision }
+type Table = { readonly [K in keyof Kinds]: (kind: Kinds[K], described: boolean) => Decision }
 
-/** Makes the table for one restore. It remembers whether a SET SESSION AUTHORIZATION is being skipped. */
-export const make = (options: PolicyOptions): ((kind: StatementKind) => Decision) => {
+/**
+ * Decides about a dump's statements, in their order. `described`: whether pg_dump has headed it with an object comment,
+ * as it does with everything but its first settings and DROPs.
+ */
+export type Policy = (kind: StatementKind, described: boolean) => Decision
+
+/** Makes the table for one restore. It remembers what was created and whether a SET SESSION AUTHORIZATION is skipped. */
+export const make = (options: PolicyOptions): Policy => {
   const { survey } = options
   const settings = new Set(survey.server.settings)
   const existing = new Set(survey.schemas.flatMap(({ name, exists }) => (exists ? [name] : [])))
   const installed = new Set(survey.extensions.map(({ name }) => name))
   const roles = new Map(survey.roles.map((role) => [role.name, role]))
+  const views = new Set(
+    survey.objects.flatMap(({ kind, schema, name }) => (kind === "VIEW" ? [`${schema}.${name}`] : []))
+  )
+  const created = new Set<string | undefined>()
   let skippingAs: string | undefined
 
   const missing = (names: ReadonlyArray<string>) => names.find((name) => !roles.has(name))
@@ -67,7 +86,8 @@ export const make = (options: PolicyOptions): ((kind: StatementKind) => Decision
     if (known === undefined) return skip(`the server has no role "${owner}": ${kept}`)
     if (survey.role.superuser) return run
     if (!known.settable) return skip(`this role may not SET ROLE to "${owner}": ${kept}`)
-    return { _tag: "Run", later, unlessDenied: `"${owner}" may not own objects in this schema: ${kept}` }
+    const reason = `"${owner}" may not own objects in this schema: ${kept}`
+    return { _tag: "Run", later, unless: { sqlstates: notToBeOwned, reason } }
   }
 
   const table: Table = {
@@ -106,8 +126,20 @@ export const make = (options: PolicyOptions): ((kind: StatementKind) => Decision
     Database: () => skip("what concerns the database itself is left as it is"),
     Role: always,
     OwnerTo: ({ owner }) => ownerTo(owner),
-    Drop: () => (options.cleaned ? skip("the clean step has dropped it already") : run),
-    Create: always,
+    Drop: ({ kind, name }) => {
+      if (options.cleaned && !created.has(name)) return skip("the clean step has dropped it already")
+      return kind === "CONSTRAINT" || kind === "INDEX" ? inherited : run
+    },
+    Create: ({ name, schema, hollow }, described) => {
+      // Among its DROPs pg_dump hollows out a view that needs what would go before it. No IF EXISTS guards that.
+      if (hollow && !described) {
+        if (options.cleaned) return skip("the clean step has dropped it already")
+        if (!views.has(`${schema}.${name}`)) return skip("a view that is not there is not prepared for its DROP")
+        return { _tag: "Run", unless: { sqlstates: ["42P16"], reason: "a view of other columns is dropped as it is" } }
+      }
+      created.add(name)
+      return run
+    },
     AddConstraint: always,
     Grant: ({ roles: named }) => {
       const absent = missing(named)
@@ -128,11 +160,11 @@ export const make = (options: PolicyOptions): ((kind: StatementKind) => Decision
     Other: always
   }
 
-  return (kind) => {
+  return (kind, described) => {
     if (skippingAs !== undefined && kind._tag !== "SessionAuthorization") {
       return skip(`rights granted by "${skippingAs}" are not restored`)
     }
     // The table's row for a tag takes kinds of that tag, which the compiler cannot relate over the union.
-    return (table[kind._tag] as (kind: StatementKind) => Decision)(kind)
+    return (table[kind._tag] as Policy)(kind, described)
   }
 }

@@ -131,16 +131,16 @@ describe("a dump that cannot be used", () => {
             yield* file("none.sql", { ...missing, message: /^pgark: There is no dump none\.sql/ })
             yield* fails([command], options, {
               ...missing,
-              message: /^pgark: There is not a dump of database "\w+" in dumps/
+              message: /^pgark: There is no dump of database "\w+" in dumps/
             })
             yield* fails([command, "--dir", "none"], options, { ...missing, message: /in none\.$/ })
             yield* file("folder.sql", {
-              code: 9,
-              error: "FolderUnusable",
+              code: 4,
+              error: "DumpUnreadable",
               message: /folder\.sql is a folder, not a dump/
             })
             // A link to itself is what even root cannot read.
-            yield* file("loop.sql", { code: 9, error: "FolderUnusable", message: /^pgark: Cannot read loop\.sql/ })
+            yield* file("loop.sql", { code: 4, error: "DumpUnreadable", message: /^pgark: Cannot read loop\.sql/ })
             writeFileSync(join(cwd, "dumps/db_dump_2025-01-01T00-00-00-000Z.sql"), "")
             writeFileSync(join(cwd, "dumps/db_dump_2025-01-02T00-00-00-000Z.sql"), "CREATE TABLE public.a (id int);\n")
             // The newest is taken or refused; never an older one.
@@ -173,31 +173,39 @@ describe("a dump that cannot be used", () => {
 })
 
 describe("wrong usage", () => {
-  for (const [title, args, message, next] of [
-    ["a mistyped flag behind the file", ["restore", "dumps/x.sql", "--claen"], /--claen/, "--clean"],
-    ["a mistyped flag before the file", ["restore", "--claen", "dumps/x.sql"], /--claen/, "--clean"],
-    ["an unknown command", ["restor"], /"restor"/, "restore"],
-    ["an argument too many", ["verify", "a.sql", "b.sql"], /b\.sql/, "pgark verify --help"],
-    ["a missing argument", ["grant"], /role/, "pgark grant --help"],
-    ["an unknown choice", ["restore", "--owner", "nobody"], /--owner/, "pgark restore --help"],
-    ["an empty name", ["clean", "--schema", ""], /--schema/, "pgark clean --help"]
-  ] as const) {
-    it.live(`${title} is told, and nothing is read or changed`, () =>
-      Effect.gen(function* () {
-        const { url, admin } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
-        const cwd = yield* folder
-        const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
-        const { text } = yield* unchanged(admin, fails(args, options, { code: 2, error: "UsageError", message }))
-        assert.match(text, /^ {2}next .*$/m)
-        assert.include(text, next)
-      })
-    )
-  }
+  const lines: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: RegExp, next: string]> = [
+    [["restore", "dumps/x.sql", "--claen"], /--claen/, "Did you mean --clean?"],
+    [["restore", "--claen", "dumps/x.sql"], /--claen/, "Did you mean --clean?"],
+    [["restor"], /"restor"/, "Did you mean restore?"],
+    [["verify", "a.sql", "b.sql"], /b\.sql/, "pgark verify --help"],
+    [["grant"], /role/, "pgark grant --help"],
+    [["restore", "--owner", "nobody"], /--owner/, "pgark restore --help"],
+    [["clean", "--schema", ""], /--schema/, "pgark clean --help"]
+  ]
+
+  it.live("is told with what was meant, and nothing is read or changed", () =>
+    Effect.gen(function* () {
+      const { url, admin } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+      yield* fillJournal(url)
+      const cwd = yield* folder
+      const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
+      yield* unchanged(
+        admin,
+        Effect.forEach(lines, ([args, message, next]) =>
+          Effect.map(fails(args, options, { code: 2, error: "UsageError", message }), ({ text }) => {
+            assert.match(text, /^ {2}next {4}/m)
+            assert.include(text, next)
+          })
+        )
+      )
+    })
+  )
 
   it.live("a flag that nobody knows stops before the database is looked for", () =>
     Effect.gen(function* () {
       const cwd = yield* folder
-      const { stderr } = yield* Pgark.run(["restore", "--claen"], { cwd })
+      const { code, stderr } = yield* Pgark.run(["restore", "--claen"], { cwd })
+      assert.strictEqual(code, 2)
       assert.notInclude(stderr, "database URL")
     })
   )

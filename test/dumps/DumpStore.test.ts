@@ -133,7 +133,7 @@ describe("writing", () => {
         assert.include(error.message, directory)
         assert.strictEqual(
           (yield* Effect.flip(Effect.flatMap(DumpStore, (store) => store.list)))._tag,
-          "FolderUnusable"
+          "DumpUnreadable"
         )
       })
     )
@@ -159,7 +159,7 @@ describe("finding", () => {
         assert.deepStrictEqual(yield* store.find(older.file), older)
         assert.deepStrictEqual(yield* store.find(older.file.slice(directory.length + 1)), older)
         assert.strictEqual((yield* Effect.flip(store.find("none.sql")))._tag, "DumpMissing")
-        assert.strictEqual((yield* Effect.flip(store.find(directory)))._tag, "FolderUnusable")
+        assert.strictEqual((yield* Effect.flip(store.find(directory)))._tag, "DumpUnreadable")
       })
     )
   )

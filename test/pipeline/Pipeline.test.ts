@@ -143,6 +143,7 @@ describe("planning", () => {
       assert.deepStrictEqual(yield* written, ["surveyed"])
       assert.deepStrictEqual(planned.plan, {
         pipeline: "p",
+        scope: [],
         tasks: [
           {
             name: "survey",

@@ -57,6 +57,10 @@ export const restoreLayer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
 export const restore = (url: DatabaseUrl.DatabaseUrl, file: string, more: Partial<Restore.RestoreOptions> = {}) =>
   Restore.restore({ ...restoreOptions, file, ...more }).pipe(Effect.provide(restoreLayer(url, dirname(file))))
 
+/** `pgark restore` of the newest dump. */
+export const restoreNewest = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
+  Restore.restore(restoreOptions).pipe(Effect.provide(restoreLayer(url, directory)))
+
 /** Creates the sample database as the URL's role. Small: 3 users, 200 events, 20 days. */
 export const fillJournal = (url: DatabaseUrl.DatabaseUrl) =>
   JournalDatabase.create({ events: 200 }).pipe(Effect.provide(Session.layer(url)))

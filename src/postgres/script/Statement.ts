@@ -17,7 +17,12 @@ export type StatementKind =
   | { readonly _tag: "Role"; readonly action: ObjectAction; readonly role: string }
   | ({ readonly _tag: "OwnerTo"; readonly kind: string; readonly owner: string } & Partial<QualifiedName>)
   | ({ readonly _tag: "Drop"; readonly kind: string } & Partial<QualifiedName>)
-  | ({ readonly _tag: "Create"; readonly kind: string } & Partial<QualifiedName>)
+  | ({
+      readonly _tag: "Create"
+      readonly kind: string
+      /** `CREATE OR REPLACE VIEW … AS SELECT NULL::…`: a view with its columns and nothing behind them. */
+      readonly hollow?: true
+    } & Partial<QualifiedName>)
   | { readonly _tag: "AddConstraint"; readonly table: QualifiedName; readonly constraint: ConstraintKind }
   | { readonly _tag: "Grant"; readonly action: "grant" | "revoke"; readonly roles: Roles }
   | { readonly _tag: "DefaultPrivileges"; readonly forRole?: string; readonly roles: Roles }
@@ -179,7 +184,7 @@ const special = (
 const onTable = new Set(["TRIGGER", "RULE", "POLICY"])
 
 const create = (tokens: StatementTokens): StatementKind => {
-  tokens.take("or", "replace")
+  const replaces = tokens.take("or", "replace")
   while (adjectives.some((adjective) => tokens.take(adjective))) {}
   const kind = kindOf(tokens)
   if (kind === "INDEX") tokens.take("concurrently")
@@ -200,7 +205,8 @@ const create = (tokens: StatementTokens): StatementKind => {
     const schema = tokens.qualified()?.schema
     return { _tag: "Create", kind, ...name, ...(schema === undefined ? {} : { schema }) }
   }
-  return { _tag: "Create", kind, ...name }
+  const hollow = kind === "VIEW" && replaces && tokens.skipTo("as") && tokens.take("select", "null", ":", ":")
+  return { _tag: "Create", kind, ...name, ...(hollow ? { hollow } : {}) }
 }
 
 const drop = (tokens: StatementTokens): StatementKind => {

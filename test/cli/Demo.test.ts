@@ -1,0 +1,78 @@
+/** `pgark demo`, and what is left of it: nothing. */
+import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs"
+import { createConnection } from "node:net"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { suite } from "../support/NativePgDump.ts"
+import * as Pgark from "../support/Pgark.ts"
+import { folder, until } from "../support/Restores.ts"
+
+/** A folder for temporary files of this run alone, which every account may use, as the system's own. */
+const temporary = Effect.tap(folder, (path) => Effect.sync(() => chmodSync(path, 0o1777)))
+
+const commandLine = (pid: string) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8")
+  } catch {
+    // Ended since the folder was read.
+    return ""
+  }
+}
+
+/** Command lines of processes that work in the folder; looked for on Linux only. */
+const processes = (path: string) =>
+  (existsSync("/proc/self/cmdline") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : [])
+    .map((pid) => commandLine(pid).replaceAll("\0", " "))
+    .filter((line) => line.includes(path))
+
+const isOpen = (port: number) =>
+  Effect.callback<boolean>((resume) => {
+    const socket = createConnection(port, "127.0.0.1")
+    socket.once("error", () => resume(Effect.succeed(false)))
+    socket.once("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+  })
+
+const assertNothingLeft = Effect.fnUntraced(function* (path: string, stdout: string) {
+  const port = Number(/port (\d+)/.exec(stdout)?.[1])
+  assert.isAbove(port, 1023)
+  assert.isFalse(yield* isOpen(port))
+  assert.deepStrictEqual(readdirSync(path), [])
+  assert.deepStrictEqual(processes(path), [])
+})
+
+suite("demo", () => {
+  it.live("shows the fallback and the rights, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const path = yield* temporary
+      const { code, stdout, stderr, milliseconds } = yield* Pgark.run(["demo"], { cwd: path, env: { TMPDIR: path } })
+      assert.strictEqual(code, 0, stderr)
+      assert.isBelow(milliseconds, 60_000)
+      assert.match(stdout, /^ +Fallback: schema public belongs to /m)
+      assert.match(stdout, /^ +- drop 18 tables: /m)
+      assert.match(stdout, /journal_app was granted its rights on 19 tables .*proven/)
+      assert.match(stdout, /Connected as journal_app: it read \d+ rows/)
+      assert.match(stdout, /18 tables, \d+ rows, no difference/)
+      yield* assertNothingLeft(path, stdout)
+    })
+  )
+
+  it.live("leaves nothing after Ctrl-C", () =>
+    Effect.gen(function* () {
+      const path = yield* temporary
+      const running = yield* Pgark.start(["demo"], { cwd: path, env: { TMPDIR: path } })
+      yield* until(
+        Effect.sync(() => running.output.stdout),
+        (stdout) => stdout.includes("3. Dumped"),
+        "40 seconds"
+      )
+      assert.isAbove(readdirSync(path).length, 0)
+      running.child.kill("SIGINT")
+      const { code, stdout, stderr } = yield* running.ended
+      assert.strictEqual(code, 130, stderr)
+      yield* assertNothingLeft(path, stdout)
+    })
+  )
+})

@@ -1,0 +1,147 @@
+/** Ctrl-C and SIGTERM at every stage: the target is as it was, and nothing goes on behind the user's back. */
+import { readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
+import * as Clusters from "../support/Clusters.ts"
+import { sourceMajor, suite } from "../support/NativePgDump.ts"
+import * as Pgark from "../support/Pgark.ts"
+import { backends, fillJournal, folder, unchanged, until } from "../support/Restores.ts"
+
+const rows = 600_000
+
+/** A dump whose COPY takes a while, as pg_dump writes it. */
+const slowDump = `--
+-- PostgreSQL database dump
+--
+
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+
+CREATE TABLE public.slow (id integer PRIMARY KEY, name text UNIQUE);
+
+COPY public.slow (id, name) FROM stdin;
+${Array.from({ length: rows }, (_, i) => `${i}\tname ${i}`).join("\n")}
+\\.
+
+--
+-- PostgreSQL database dump complete
+--
+`
+
+const prepare = Effect.fnUntraced(function* () {
+  const target = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+  yield* fillJournal(target.url)
+  const cwd = yield* folder
+  const options = { cwd, env: { DATABASE_URL: Pgark.uri(target.url) } }
+  return { ...target, cwd, options }
+})
+
+const said = (running: Pgark.Running, text: string) =>
+  until(
+    Effect.sync(() => running.output.stderr),
+    (stderr) => stderr.includes(text),
+    "20 seconds"
+  )
+
+const noBackendLeft = (admin: DatabaseUrl) => until(backends(admin), (pids) => pids.length === 0, "2 seconds")
+
+describe("in the three seconds of the warning", () => {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143]
+  ] as const) {
+    it.live(`${signal} ends it with ${code} and nothing changed`, () =>
+      Effect.gen(function* () {
+        const { admin, options } = yield* prepare()
+        const ended = yield* unchanged(
+          admin,
+          Effect.gen(function* () {
+            const running = yield* Pgark.start(["clean"], options)
+            yield* said(running, "Ctrl-C")
+            running.child.kill(signal)
+            return yield* running.ended
+          })
+        )
+        assert.strictEqual(ended.code, code, ended.stderr)
+        assert.strictEqual(ended.stdout, "")
+        assert.match(ended.stderr, /^WARNING: this destroys data in \S+ \(schema public\):$/m)
+        assert.match(ended.stderr, /^ {2}- drop 18 tables: public\."/m)
+        assert.notMatch(ended.stderr, /^pgark: |^\s+at /m)
+        yield* noBackendLeft(admin)
+      })
+    )
+  }
+
+  it.live("are three without --yes, none with it, and none where nothing is destroyed", () =>
+    Effect.gen(function* () {
+      const { admin, options } = yield* prepare()
+      const waited = yield* Pgark.run(["clean", "--quiet"], options)
+      assert.strictEqual(waited.code, 0, waited.stderr)
+      assert.match(waited.stderr, /^Starting in 3 seconds/m)
+      assert.isAtLeast(waited.milliseconds, 3000)
+      yield* fillJournal(Clusters.as(admin, { name: admin.user, password: admin.password! }))
+      const told = yield* Pgark.run(["clean", "--yes"], { ...options, env: { DATABASE_URL: Pgark.uri(admin) } })
+      assert.strictEqual(told.code, 0, told.stderr)
+      assert.match(told.stderr, /^WARNING/m)
+      assert.notInclude(told.stderr, "Starting in")
+      assert.isBelow(told.milliseconds, 3000)
+      const empty = yield* Pgark.run(["clean"], options)
+      assert.strictEqual(empty.code, 0, empty.stderr)
+      assert.notInclude(empty.stderr, "WARNING")
+      assert.isBelow(empty.milliseconds, 3000)
+    })
+  )
+})
+
+describe("in the middle of COPY", () => {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143]
+  ] as const) {
+    it.live(`${signal} rolls the restore back and ends it with ${code}`, () =>
+      Effect.gen(function* () {
+        const { admin, cwd, options } = yield* prepare()
+        writeFileSync(join(cwd, "slow.sql"), slowDump)
+        const ended = yield* unchanged(
+          admin,
+          Effect.gen(function* () {
+            const running = yield* Pgark.start(["restore", "slow.sql", "--clean", "--yes"], options)
+            yield* until(backends(admin, "COPY public.slow%"), (pids) => pids.length > 0, "20 seconds")
+            running.child.kill(signal)
+            const ended = yield* running.ended
+            yield* noBackendLeft(admin)
+            return ended
+          })
+        )
+        assert.strictEqual(ended.code, code, ended.stderr)
+        assert.strictEqual(ended.stdout, "")
+        // It had emptied the target already; all of that was taken back.
+        assert.match(ended.stderr, /^done {2}Empty the target/m)
+      })
+    )
+  }
+})
+
+suite("in the middle of a dump", () => {
+  it.live("SIGINT leaves no file and no backend", () =>
+    Effect.gen(function* () {
+      const { admin, cwd, options } = yield* prepare()
+      yield* Clusters.query(
+        admin,
+        `CREATE TABLE public.large AS SELECT i AS id, repeat(md5(i::text), 20) AS text FROM generate_series(1, 300000) i;
+         GRANT SELECT ON public.large TO PUBLIC`
+      )
+      const running = yield* Pgark.start(["dump"], options)
+      yield* until(backends(admin, "COPY public.large%"), (pids) => pids.length > 0, "20 seconds")
+      assert.match(readdirSync(join(cwd, "dumps")).join(), /\.partial$/)
+      running.child.kill("SIGINT")
+      const ended = yield* running.ended
+      assert.strictEqual(ended.code, 130, ended.stderr)
+      assert.deepStrictEqual(readdirSync(join(cwd, "dumps")), [])
+      yield* noBackendLeft(admin)
+    })
+  )
+})

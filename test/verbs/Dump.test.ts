@@ -1,0 +1,245 @@
+import { execFileSync } from "node:child_process"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { Manifest } from "../../src/dumps/Manifest.ts"
+import * as Pipeline from "../../src/pipeline/Pipeline.ts"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import { qualified, quote } from "../../src/postgres/Identifier.ts"
+import * as Session from "../../src/postgres/Session.ts"
+import * as Dump from "../../src/verbs/Dump.ts"
+import * as Clusters from "../support/Clusters.ts"
+import * as NativePgDump from "../support/NativePgDump.ts"
+import * as Restores from "../support/Restores.ts"
+import { snapshot } from "../support/Snapshot.ts"
+
+const major = NativePgDump.sourceMajor
+
+/** A database with the sample in it, and a folder that does not exist yet. */
+const prepare = Effect.gen(function* () {
+  const target = yield* Clusters.makeTarget(major, "tableOwner")
+  yield* Restores.fillJournal(target.url)
+  return { ...target, directory: join(yield* Restores.folder, "dumps") }
+})
+
+const tableNames = (manifest: Manifest | undefined) => manifest?.tables.map(({ name }) => name).toSorted()
+
+NativePgDump.suite("dump", () => {
+  it.live("is what pg_dump writes, with a manifest that says what SQL says", () =>
+    Effect.gen(function* () {
+      const { admin, directory, url } = yield* prepare
+      const { file, manifest } = yield* Restores.unchanged(admin, Restores.dump(url, directory))
+      if (manifest === undefined) return assert.fail("no manifest")
+      assert.deepStrictEqual(readdirSync(directory).length, 2)
+      assert.strictEqual(
+        NativePgDump.comparable(readFileSync(file)),
+        NativePgDump.comparable(yield* NativePgDump.dump(url, "--clean", "--if-exists"))
+      )
+      for (const { schema, name, rows } of manifest.tables) {
+        const counted = yield* Clusters.query(url, `SELECT count(*)::int AS rows FROM ${qualified(schema, name)}`)
+        assert.deepStrictEqual(counted, [{ rows }], name)
+      }
+      for (const { schema, name, value, called } of manifest.sequences) {
+        const read = yield* Clusters.query(
+          url,
+          `SELECT last_value::text AS value, is_called AS called FROM ${qualified(schema, name)}`
+        )
+        assert.deepStrictEqual(read, [{ value, called }], name)
+      }
+      const [counts] = yield* Clusters.query(
+        admin,
+        `SELECT count(*) FILTER (WHERE contype = 'f')::int AS "foreignKeys",
+           (SELECT count(*)::int FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE relnamespace = 'public'::regnamespace
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))) AS indexes,
+           count(*) FILTER (WHERE contype = 'u')::int AS "uniqueConstraints",
+           count(*) FILTER (WHERE contype = 'p')::int AS "primaryKeys"
+         FROM pg_constraint WHERE connamespace = 'public'::regnamespace`
+      )
+      assert.deepStrictEqual<unknown>(manifest.checks, counts)
+      assert.deepInclude(manifest, { largeObjects: 2, schemas: ["public"], encoding: "UTF8", pgark: "0.0.0-test" })
+      assert.strictEqual(manifest.tables.length, 18)
+      assert.strictEqual(manifest.sequences.length, 7)
+      assert.deepStrictEqual(manifest.prismaMigrations, { applied: 3, failed: [], unfinished: [] })
+      assert.strictEqual(manifest.source.user, url.user)
+    })
+  )
+
+  it.live("of one schema, named exactly", () =>
+    Effect.gen(function* () {
+      const { directory, url, admin } = yield* prepare
+      const odd = `Po*l "x"`
+      yield* Clusters.query(
+        admin,
+        `CREATE SCHEMA ${quote(odd)} AUTHORIZATION ${url.user}; CREATE TABLE ${quote(odd)}.t (id int);
+         CREATE SCHEMA pol; CREATE TABLE pol.t (); ALTER TABLE ${quote(odd)}.t OWNER TO ${url.user}`
+      )
+      const { manifest } = yield* Restores.dump(url, directory, { schemas: [odd] })
+      assert.deepStrictEqual(manifest?.schemas, [odd])
+      assert.deepStrictEqual(tableNames(manifest), ["t"])
+      const missing = yield* Effect.flip(Restores.dump(url, directory, { schemas: ["po*"] }))
+      assert.deepInclude(missing, { _tag: "SchemaMissing", schema: "po*", state: "untouched" })
+    })
+  )
+
+  it.live("without the tables, or the data, that patterns leave out", () =>
+    Effect.gen(function* () {
+      const { directory, url } = yield* prepare
+      const whole = tableNames((yield* Restores.dump(url, directory)).manifest)
+      const patterns = { excludeTables: [`public."Day"*`], excludeTableData: [`*.*"Log"`] }
+      const { file, manifest } = yield* Restores.dump(url, directory, patterns)
+      assert.deepStrictEqual(
+        tableNames(manifest),
+        whole?.filter((name) => !name.startsWith("Day") && !name.endsWith("Log"))
+      )
+      const text = readFileSync(file, "utf8")
+      assert.include(text, `CREATE TABLE public."JournalLog"`)
+      assert.notInclude(text, `CREATE TABLE public."Day"`)
+    })
+  )
+
+  it.live("stops before it begins where it may not read everything, and names all of it", () =>
+    Effect.gen(function* () {
+      const { admin, directory, url } = yield* prepare
+      yield* Clusters.query(
+        admin,
+        `CREATE TABLE public."Closed" (id serial); CREATE SCHEMA closed; CREATE TABLE closed.t ();
+         GRANT SELECT ON closed.t TO PUBLIC`
+      )
+      const error = yield* Effect.flip(Restores.dump(url, directory))
+      assert.deepInclude(error, { _tag: "PermissionDenied", state: "untouched" })
+      assert.strictEqual(error.detail, `closed.t\npublic."Closed"\npublic."Closed_id_seq"`)
+      assert.isFalse(existsSync(directory))
+      // What is left out need not be read.
+      yield* Restores.dump(url, directory, { excludeTables: [`public."Closed"*`, "closed.*"] })
+      const half = yield* Effect.flip(Restores.dump(url, directory, { excludeTables: ["closed.*"] }))
+      assert.deepInclude(half, { _tag: "PermissionDenied", state: "untouched" })
+      assert.include(half.detail, `public."Closed"`)
+      assert.strictEqual(readdirSync(directory).length, 2)
+    })
+  )
+
+  it.live("of names with quotes, spaces and letters of any kind", () =>
+    Effect.gen(function* () {
+      const server = yield* Clusters.superuser(major)
+      const name = `we "ird' näme=日本 \\ %41`
+      const url = DatabaseUrl.withDatabase(server, name)
+      yield* Effect.acquireRelease(Clusters.query(server, `CREATE DATABASE ${quote(name)}`), () =>
+        Effect.orDie(Clusters.query(server, `DROP DATABASE ${quote(name)} WITH (FORCE)`))
+      )
+      yield* Clusters.query(
+        url,
+        `CREATE SCHEMA "s ""1'"; CREATE TABLE "s ""1'"."täble\n; -- x" ("c ""1'" text); INSERT INTO "s ""1'"."täble\n; -- x" VALUES ('日本')`
+      )
+      const { file, manifest } = yield* Restores.dump(url, yield* Restores.folder)
+      assert.strictEqual(manifest?.source.database, name)
+      assert.deepStrictEqual(
+        manifest?.tables.map(({ schema, name, rows }) => ({ schema, name, rows })),
+        [{ schema: `s "1'`, name: "täble\n; -- x", rows: 1 }]
+      )
+      const copy = yield* Clusters.makeDatabase(major)
+      yield* Restores.restore(copy, file)
+      assert.strictEqual(yield* snapshot(copy), yield* snapshot(url))
+    })
+  )
+
+  it.live("writes and changes nothing when it is only planned", () =>
+    Effect.gen(function* () {
+      const { admin, directory, url } = yield* prepare
+      const { plan } = yield* Restores.unchanged(
+        admin,
+        Pipeline.plan(Dump.pipeline(Restores.dumpOptions)).pipe(Effect.provide(Restores.dumpLayer(url, directory)))
+      )
+      assert.isFalse(existsSync(directory))
+      const argv = plan.tasks.flatMap(({ rows }) => rows.flatMap(({ argv }) => argv ?? []))
+      assert.strictEqual(argv[0], "pg_dump")
+      assert.notInclude(argv.join(" "), url.user)
+    })
+  )
+})
+
+/** Processes of pg_dump that this one has started. */
+const children = () =>
+  execFileSync("ps", ["-A", "-o", "ppid=,pid=,comm="], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([parent, pid, name]) => (Number(parent) === process.pid && name === "pg_dump" ? [Number(pid)] : []))
+
+NativePgDump.suite("dump that cannot be finished leaves nothing behind", () => {
+  const waiting = "wait_event_type = 'Lock'"
+
+  /** A dump that has written tables and waits for a sequence, which another session holds. */
+  const stuck = Effect.gen(function* () {
+    const { admin, directory, url } = yield* prepare
+    yield* Clusters.query(url, "CREATE SEQUENCE public.gate")
+    const holder = yield* Session.open(admin)
+    yield* holder.execute("BEGIN; ALTER SEQUENCE public.gate RENAME TO closed")
+    const server = DatabaseUrl.withDatabase(admin, "postgres")
+    const backends = (which: string) =>
+      Clusters.query<{ pid: number }>(
+        server,
+        `SELECT pid FROM pg_stat_activity WHERE datname = $1 AND usename = $2 AND ${which}`,
+        [admin.database, url.user]
+      )
+    const terminate = (which: string) =>
+      Effect.flatMap(backends(which), (rows) =>
+        Clusters.query(server, "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", [
+          rows.map(({ pid }) => pid)
+        ])
+      )
+    const fiber = yield* Effect.forkChild(Restores.dump(url, directory))
+    yield* Restores.until(backends(waiting), (rows) => rows.length === 1, "10 seconds")
+    assert.strictEqual(children().length, 1)
+    assert.match(readdirSync(directory).join(), /^db_dump_\S+\.sql\.partial$/)
+    const nothingLeft = Effect.gen(function* () {
+      yield* Restores.until(backends("true"), (rows) => rows.length === 0, "2 seconds")
+      assert.deepStrictEqual(children(), [])
+      assert.deepStrictEqual(readdirSync(directory), [])
+    })
+    const failure = Fiber.join(fiber).pipe(Effect.flip, Effect.timeout("10 seconds"))
+    return { fiber, failure, terminate, nothingLeft }
+  })
+
+  it.live("when it is interrupted: no file, no process, no backend", () =>
+    Effect.gen(function* () {
+      const { fiber, nothingLeft } = yield* stuck
+      yield* Fiber.interrupt(fiber).pipe(Effect.timeout("10 seconds"))
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+      yield* nothingLeft
+    })
+  )
+
+  it.live("when pg_dump is killed", () =>
+    Effect.gen(function* () {
+      const { failure, nothingLeft, terminate } = yield* stuck
+      children().forEach((pid) => process.kill(pid, "SIGKILL"))
+      assert.deepInclude(yield* failure, { _tag: "PgDumpFailed", state: "untouched" })
+      // A server that waits for a lock does not look whether its client is still there.
+      yield* terminate(waiting)
+      yield* nothingLeft
+    })
+  )
+
+  it.live("when the server ends pg_dump's connection", () =>
+    Effect.gen(function* () {
+      const { failure, nothingLeft, terminate } = yield* stuck
+      yield* terminate(waiting)
+      const error = yield* failure
+      assert.deepInclude(error, { _tag: "PgDumpFailed", state: "untouched", exitCode: 1 })
+      assert.match(error.detail ?? "", /terminating connection/)
+      yield* nothingLeft
+    })
+  )
+
+  it.live("when the server ends every connection, as a shutdown does", () =>
+    Effect.gen(function* () {
+      const { failure, nothingLeft, terminate } = yield* stuck
+      yield* terminate("true")
+      assert.deepInclude(yield* failure, { _tag: "ConnectionFailed", state: "untouched" })
+      yield* nothingLeft
+    })
+  )
+})

@@ -1,0 +1,145 @@
+import { assert, describe, it } from "@effect/vitest"
+import { choose } from "../../src/verbs/Ladder.ts"
+import { object, schema, surveyOf } from "../support/SurveyOf.ts"
+
+const table = object("TABLE", "t")
+const foreign = object("TABLE", "theirs", { owner: "other", droppable: false })
+
+describe("the ladder", () => {
+  it("has no rung where nothing is there, or only what extensions own", () => {
+    assert.deepStrictEqual(choose(surveyOf()), { rungs: [], blockers: [] })
+    const member = object("TABLE", "spatial_ref_sys", { extension: "postgis", droppable: false, owner: "other" })
+    assert.deepStrictEqual(choose(surveyOf({ objects: [member] })), { rungs: [], blockers: [] })
+  })
+
+  it("drops the schema where it can be put back, and its content otherwise", () => {
+    const { rungs, blockers } = choose(surveyOf({ objects: [table] }))
+    assert.deepStrictEqual(blockers, [])
+    assert.deepStrictEqual(
+      rungs.map(({ rung, statements }) => ({
+        rung,
+        statements: statements.map(({ sql, destroys }) => [sql, destroys])
+      })),
+      [
+        {
+          rung: 1,
+          statements: [
+            [`DROP SCHEMA "public" CASCADE`, true],
+            [`CREATE SCHEMA "public" AUTHORIZATION "other"`, false]
+          ]
+        },
+        { rung: 2, statements: [["DROP TABLE public.t", true]] }
+      ]
+    )
+    assert.strictEqual(rungs[0]?.why, `this role can put "public" back with owner, rights and comment`)
+    assert.strictEqual(rungs[1]?.why, "dropping the schema was denied")
+  })
+
+  it("keeps every schema where one of them cannot be put back, and says why", () => {
+    const obstacles = [
+      { reason: "not-owner", text: "schema b belongs to other" },
+      { reason: "no-create-on-database", text: "no CREATE right on the database" }
+    ] as const
+    const { rungs } = choose(
+      surveyOf({ objects: [table], schemas: [schema("public"), schema("b", { recreatable: obstacles })] })
+    )
+    assert.deepStrictEqual(
+      rungs.map(({ rung, why }) => ({ rung, why })),
+      [{ rung: 2, why: "schema b belongs to other; no CREATE right on the database" }]
+    )
+  })
+
+  it("drops several schemas in one statement, and passes over those that are not there", () => {
+    const { rungs } = choose(
+      surveyOf({ objects: [table], schemas: [schema("public"), { name: "new", exists: false }, schema("b")] })
+    )
+    assert.deepStrictEqual(
+      rungs[0]?.statements.map(({ sql }) => sql),
+      [
+        `DROP SCHEMA "public", "b" CASCADE`,
+        `CREATE SCHEMA "public" AUTHORIZATION "other"`,
+        `CREATE SCHEMA "b" AUTHORIZATION "other"`
+      ]
+    )
+  })
+
+  it("tells what goes in numbers and names", () => {
+    const kinds = ["TABLE", "INDEX", "POLICY", "STATISTICS", "OPERATOR CLASS"]
+    const objects = kinds.flatMap((kind, n) => Array.from({ length: 9 - n }, (_, i) => object(kind, `${n}_${i}`)))
+    const [first, second] = choose(surveyOf({ objects })).rungs
+    assert.strictEqual(
+      first?.statements[0]?.what,
+      `drop schema "public" with 9 tables, 8 indexes, 7 policies, 6 statistics, 5 operator classes`
+    )
+    assert.isTrue(
+      second?.statements.some(
+        ({ what }) => what === `drop 9 tables: ${[0, 1, 2, 3, 4, 5].map((i) => `public.0_${i}`).join(", ")} and 3 more`
+      )
+    )
+    assert.strictEqual(choose(surveyOf({ objects: [table] })).rungs[1]?.statements[0]?.what, "drop 1 table: public.t")
+  })
+
+  it("leaves what this role may not drop, and names it", () => {
+    const schemas = [schema("public", { recreatable: [{ reason: "not-owner", text: "not mine" }] })]
+    const { rungs } = choose(surveyOf({ objects: [table, foreign], schemas }))
+    assert.deepStrictEqual(rungs[0]?.stays, ["table public.theirs (of other)"])
+    assert.deepStrictEqual(
+      rungs[0]?.statements.map(({ sql }) => sql),
+      ["DROP TABLE public.t"]
+    )
+  })
+})
+
+describe("in the way of the ladder", () => {
+  const blockers = (...args: Parameters<typeof choose>) => {
+    const ladder = choose(...args)
+    assert.deepStrictEqual(ladder.rungs, [])
+    return ladder.blockers
+  }
+
+  it("is what depends on the schemas from outside", () => {
+    const outside = [
+      { description: "view r.v", owner: "boss", on: "table t", schemas: ["public"], automatic: false }
+    ] as const
+    assert.deepStrictEqual(blockers(surveyOf({ objects: [table], outside })), [
+      { what: "view r.v", owner: "boss", why: "it is outside of the schemas to clean and depends on table t" }
+    ])
+  })
+
+  it("is a publication of a table", () => {
+    const published = [
+      { schema: "public", table: "t", publication: "p", owner: "boss", ownedByRole: false, restore: "" }
+    ] as const
+    const [blocker] = blockers(surveyOf({ objects: [table], published }))
+    assert.deepInclude(blocker, { what: `publication "p"`, owner: "boss" })
+    assert.include(blocker?.why, `"public"."t"`)
+  })
+
+  it("is another role's object that needs one of this role's, not the other way round", () => {
+    const objects = [table, foreign]
+    const needs = (dependent: string, on: string) => surveyOf({ objects, dependencies: [{ dependent, on }] })
+    assert.deepStrictEqual(blockers(needs("theirs", "t")), [
+      {
+        what: "table public.theirs",
+        owner: "other",
+        why: "this role may not drop it, and it depends on table public.t"
+      }
+    ])
+    assert.deepStrictEqual(choose(needs("t", "theirs")).blockers, [])
+  })
+
+  it("is another role's object of a name that will be created, not one of another schema", () => {
+    const survey = surveyOf({ objects: [table, foreign] })
+    assert.deepStrictEqual(
+      blockers(survey, new Set([`"public"."theirs"`])).map(({ what }) => what),
+      ["table public.theirs"]
+    )
+    assert.deepStrictEqual(choose(survey, new Set([`"b"."theirs"`, `"public"."t"`])).blockers, [])
+  })
+
+  it("is an object without an owner, as nobody's", () => {
+    const cast = object("CAST", "a AS b", { owner: null, droppable: false })
+    const dependencies = [{ dependent: cast.key, on: "t" }]
+    assert.deepInclude(blockers(surveyOf({ objects: [table, cast], dependencies }))[0], { owner: "nobody" })
+  })
+})

@@ -1,0 +1,177 @@
+import { assert, describe, it } from "@effect/vitest"
+import { classify } from "../../src/postgres/script/Statement.ts"
+import * as StatementPolicy from "../../src/verbs/StatementPolicy.ts"
+import { object, schema, surveyOf } from "../support/SurveyOf.ts"
+
+const roles = [
+  { name: "me", member: true, inherits: true, settable: true },
+  { name: "parent", member: true, inherits: true, settable: true },
+  { name: "noinherit", member: true, inherits: false, settable: true },
+  { name: "unsettable", member: true, inherits: true, settable: false },
+  { name: "stranger", member: false, inherits: false, settable: false }
+]
+const extensions = [{ name: "plpgsql", schema: "pg_catalog", version: "1.0", owner: "postgres" }]
+const schemas = [schema("public"), { name: "new", exists: false } as const]
+const survey = surveyOf({ roles, extensions, schemas, objects: [object("VIEW", "v")] })
+const superuser = surveyOf({ ...survey, role: { name: "me", superuser: true, bypassesRowSecurity: true } })
+
+/** What is decided about each statement, in a word or the reason for skipping it. */
+const decisions = (
+  statements: ReadonlyArray<string>,
+  more: Partial<StatementPolicy.PolicyOptions> & { readonly described?: boolean } = {}
+) => {
+  const decide = StatementPolicy.make({ survey, cleaned: false, owner: "auto", ...more })
+  return statements.map((sql) => {
+    const decision = decide(classify(Buffer.from(sql)), more.described ?? true)
+    if (decision._tag === "Skip") return `skip: ${decision.reason}`
+    const unless = decision.unless === undefined ? "" : ` unless ${decision.unless.sqlstates.join()}`
+    return `${decision.later === true ? "run later" : "run"}${unless}`
+  })
+}
+
+const cleanedAlready = "skip: the clean step has dropped it already"
+const keepsItsOwn = "skip: a schema that is there keeps its own owner, rights and comment"
+const missing = `skip: the server has no role "gone": its rights are not restored`
+
+/** One row of the policy: statement, what is decided. */
+const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
+  ["SET statement_timeout = 0", "skip: limits of the session are pgark's own"],
+  ["SET lock_timeout = 0", "skip: limits of the session are pgark's own"],
+  ["SET idle_in_transaction_session_timeout = 0", "skip: limits of the session are pgark's own"],
+  ["SET transaction_timeout = 0", "skip: limits of the session are pgark's own"],
+  ["SET client_min_messages = warning", "skip: limits of the session are pgark's own"],
+  ["SET work_mem = '64MB'", "run"],
+  ["SELECT pg_catalog.set_config('search_path', '', false)", "run"],
+  ["SET brand_new = on", "skip: the server does not know the setting brand_new"],
+  ["SET my_extension.level = 3", "run"],
+  ["BEGIN", "skip: large objects are restored in the same transaction as all else"],
+  ["DROP SCHEMA IF EXISTS public", keepsItsOwn],
+  ["CREATE SCHEMA public", keepsItsOwn],
+  ["ALTER SCHEMA public OWNER TO stranger", keepsItsOwn],
+  ["COMMENT ON SCHEMA public IS 'x'", keepsItsOwn],
+  ["GRANT ALL ON SCHEMA public TO PUBLIC", keepsItsOwn],
+  ["REVOKE USAGE ON SCHEMA public FROM PUBLIC", keepsItsOwn],
+  ["CREATE SCHEMA new", "run"],
+  ["COMMENT ON SCHEMA new IS 'x'", "run"],
+  ["ALTER SCHEMA new OWNER TO me", "run"],
+  [
+    "ALTER SCHEMA new OWNER TO stranger",
+    `skip: this role may not SET ROLE to "stranger": its objects are now this role's`
+  ],
+  ["GRANT USAGE ON SCHEMA new TO parent", "run"],
+  ["GRANT USAGE ON SCHEMA new TO gone", missing],
+  ["CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA pg_catalog", "skip: the extension is installed already"],
+  ["COMMENT ON EXTENSION plpgsql IS 'x'", "skip: the extension is installed already"],
+  ["DROP EXTENSION IF EXISTS plpgsql", "skip: extensions are never dropped"],
+  ["CREATE EXTENSION IF NOT EXISTS hstore", "run"],
+  ["ALTER DATABASE app SET work_mem = '1MB'", "skip: what concerns the database itself is left as it is"],
+  ["ALTER TABLE public.t OWNER TO me", "run"],
+  ["ALTER TABLE public.t OWNER TO parent", "run unless 42501,0A000"],
+  ["ALTER TABLE public.t OWNER TO noinherit", "run later unless 42501,0A000"],
+  [
+    "ALTER TABLE public.t OWNER TO unsettable",
+    `skip: this role may not SET ROLE to "unsettable": its objects are now this role's`
+  ],
+  ["ALTER TABLE public.t OWNER TO gone", `skip: the server has no role "gone": its objects are now this role's`],
+  ["DROP TABLE IF EXISTS public.t", "run"],
+  ["DROP INDEX IF EXISTS public.i", "run unless 42P16,2BP01"],
+  ["ALTER TABLE IF EXISTS ONLY public.t DROP CONSTRAINT IF EXISTS c", "run unless 42P16,2BP01"],
+  ["CREATE TABLE public.t (id int)", "run"],
+  ["CREATE OR REPLACE VIEW public.v AS SELECT NULL::int AS id", "run"],
+  ["ALTER TABLE ONLY public.t ADD CONSTRAINT c PRIMARY KEY (id)", "run"],
+  ["GRANT SELECT ON TABLE public.t TO parent", "run"],
+  ["GRANT SELECT ON TABLE public.t TO PUBLIC", "run"],
+  ["GRANT SELECT ON TABLE public.t TO gone", missing],
+  ["ALTER DEFAULT PRIVILEGES FOR ROLE parent IN SCHEMA public GRANT SELECT ON TABLES TO me", "run"],
+  [
+    "ALTER DEFAULT PRIVILEGES FOR ROLE stranger GRANT SELECT ON TABLES TO me",
+    `skip: default privileges of "stranger" are not this role's to change`
+  ],
+  ["ALTER DEFAULT PRIVILEGES FOR ROLE parent GRANT SELECT ON TABLES TO gone", missing],
+  ["COPY public.t (id) FROM stdin", "run"],
+  ["SELECT pg_catalog.setval('public.s', 4, true)", "run"],
+  ["SELECT pg_catalog.lo_create('16400')", "run"],
+  ["SELECT pg_catalog.lo_unlink('16400')", "run"],
+  ["CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "run"],
+  ["INSERT INTO public.t VALUES (1)", "run"],
+  ["REFRESH MATERIALIZED VIEW public.m", "run"]
+]
+
+describe("the policy for a dump's statements", () => {
+  for (const [sql, decision] of rows) {
+    it(sql, () => assert.deepStrictEqual(decisions([sql]), [decision]))
+  }
+
+  it("gives objects to any role of the server as superuser", () => {
+    const statements = ["stranger", "noinherit", "gone"].map((role) => `ALTER TABLE public.t OWNER TO ${role}`)
+    assert.deepStrictEqual(decisions(statements, { survey: superuser }), [
+      "run",
+      "run",
+      `skip: the server has no role "gone": its objects are now this role's`
+    ])
+  })
+
+  it("keeps or skips every owner when it is told to", () => {
+    const statements = ["me", "parent", "noinherit", "gone"].map((role) => `ALTER TABLE public.t OWNER TO ${role}`)
+    assert.deepStrictEqual(decisions(statements, { owner: "keep" }), ["run", "run", "run later", "run later"])
+    const skipped = "skip: owners are not restored (--owner skip)"
+    assert.deepStrictEqual(decisions(statements, { owner: "skip" }), [skipped, skipped, skipped, skipped])
+  })
+
+  it("drops nothing after a clean but what the dump itself has created", () => {
+    const statements = [
+      "DROP TABLE IF EXISTS public.t",
+      "CREATE TABLE public.t (id int)",
+      "DROP TABLE public.t",
+      "DROP TABLE public.u",
+      "ALTER TABLE public.t DROP CONSTRAINT c"
+    ]
+    assert.deepStrictEqual(decisions(statements, { cleaned: true }), [
+      cleanedAlready,
+      "run",
+      "run",
+      cleanedAlready,
+      cleanedAlready
+    ])
+  })
+
+  it("hollows out a view before its DROP only where it is there", () => {
+    const statements = [
+      "CREATE OR REPLACE VIEW public.v AS\nSELECT\n    NULL::integer AS id",
+      "CREATE OR REPLACE VIEW public.w AS\nSELECT\n    NULL::public.mood AS mood",
+      "DROP VIEW IF EXISTS public.v"
+    ]
+    assert.deepStrictEqual(decisions(statements, { described: false }), [
+      "run unless 42P16",
+      "skip: a view that is not there is not prepared for its DROP",
+      "run"
+    ])
+    assert.deepStrictEqual(decisions(statements, { described: false, cleaned: true }), [
+      cleanedAlready,
+      cleanedAlready,
+      cleanedAlready
+    ])
+    // A script without object comments may well create such a view; only this shape is taken for the preparation.
+    assert.deepStrictEqual(
+      decisions(["CREATE OR REPLACE VIEW public.w AS SELECT 1", "CREATE VIEW public.x AS SELECT NULL::int"], {
+        described: false
+      }),
+      ["run", "run"]
+    )
+  })
+
+  it("runs rights of another grantor as that grantor, or skips them as one", () => {
+    const statements = [
+      "SET SESSION AUTHORIZATION stranger",
+      "GRANT SELECT ON TABLE public.t TO parent",
+      "RESET SESSION AUTHORIZATION",
+      "GRANT SELECT ON TABLE public.t TO parent"
+    ]
+    const skipped = `skip: rights granted by "stranger" are not restored`
+    assert.deepStrictEqual(decisions(statements), [skipped, skipped, skipped, "run"])
+    assert.deepStrictEqual(decisions(statements, { survey: superuser }), ["run", "run", "run", "run"])
+    const gone = statements.map((sql) => sql.replace("stranger", "gone"))
+    const skippedGone = `skip: rights granted by "gone" are not restored`
+    assert.deepStrictEqual(decisions(gone, { survey: superuser }), [skippedGone, skippedGone, skippedGone, "run"])
+  })
+})
