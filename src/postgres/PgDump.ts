@@ -38,6 +38,9 @@ export interface PgDumpOptions {
   readonly excludeTableData: ReadonlyArray<string>
 }
 
+/** Settings of the server session that pg_dump opens, by name. */
+export type PgDumpSettings = Readonly<Record<string, string>>
+
 export interface PgDumpService {
   readonly tool: Effect.Effect<PgDumpTool, ToolMissing>
   /** Program and arguments, for a plan. The connection goes by environment and is not among them. */
@@ -45,7 +48,8 @@ export interface PgDumpService {
   /** The dump as plain SQL. Fails at its end unless pg_dump ended with exit code 0. */
   readonly dump: (
     url: DatabaseUrl.DatabaseUrl,
-    options: PgDumpOptions
+    options: PgDumpOptions,
+    settings?: PgDumpSettings
   ) => Stream.Stream<Uint8Array, PgDumpFailed | ToolMissing>
 }
 
@@ -82,6 +86,15 @@ const explain = (error: PlatformError.PlatformError): PgDumpFailed | ToolMissing
     ? missing()
     : new PgDumpFailed({ message: `pg_dump could not be run: ${error.message}`, state: "untouched" })
 
+/** What libpq reads: the connection, and the settings behind the URL's own `options`. */
+const environment = (url: DatabaseUrl.DatabaseUrl, settings: PgDumpSettings) => {
+  const options = [
+    url.parameters.get("options"),
+    ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
+  ].filter((option) => option !== undefined)
+  return { ...DatabaseUrl.toLibpqEnvironment(url), ...(options.length === 0 ? {} : { PGOPTIONS: options.join(" ") }) }
+}
+
 /** Lines of stderr that an error shows. */
 const shownLines = 12
 
@@ -98,14 +111,14 @@ const make = Effect.gen(function* () {
     })
   )
 
-  const dump: PgDumpService["dump"] = (url, options) =>
+  const dump: PgDumpService["dump"] = (url, options, settings = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
         const [program, ...args] = argv(options)
         const handle = yield* spawner.spawn(
           ChildProcess.make(program!, args, {
             // LC_ALL: the lines that an error shows are then in English. The dump's text does not depend on it.
-            env: { ...DatabaseUrl.toLibpqEnvironment(url), LC_ALL: "C", PGSERVICE: undefined },
+            env: { ...environment(url, settings), LC_ALL: "C", PGSERVICE: undefined },
             extendEnv: true,
             stdin: "ignore",
             killSignal: "SIGTERM",

@@ -8,8 +8,8 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
-import { ConnectionFailed, type DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
-import { PgDump, type PgDumpFailed, type PgDumpOptions } from "../postgres/PgDump.ts"
+import { ConnectionFailed, type DatabaseError, PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
+import { PgDump, type PgDumpFailed, type PgDumpOptions, type PgDumpSettings } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
@@ -133,7 +133,14 @@ const explain = (failure: PgDumpFailed, denied: PermissionDenied | undefined) =>
     const session = yield* Session
     return yield* session.execute("SELECT 1").pipe(
       Effect.matchEffect({
-        onSuccess: () => Effect.fail(denied ?? failure),
+        onSuccess: () =>
+          Effect.fail(
+            denied === undefined
+              ? failure
+              : withFields(denied, {
+                  detail: [failure.detail, denied.detail].filter((text) => text !== undefined).join("\n")
+                })
+          ),
         onFailure: () =>
           Effect.fail(
             new ConnectionFailed({
@@ -170,6 +177,9 @@ const writeTask = (
         ],
         run: () => {
           const { host, port, user } = url
+          // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
+          const settings: PgDumpSettings =
+            source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
           let bytes = 0
           return store
             .write(
@@ -180,7 +190,7 @@ const writeTask = (
                 schemas: source.schemas
               },
               (append) =>
-                Stream.runForEach(pgDump.dump(url, options), (chunk) =>
+                Stream.runForEach(pgDump.dump(url, options, settings), (chunk) =>
                   Effect.andThen(
                     append(chunk),
                     Effect.suspend(() => progress("written", (bytes += chunk.length), "bytes"))
