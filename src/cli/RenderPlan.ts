@@ -27,7 +27,7 @@ export const renderPlan = (plan: Plan, database: string): string => {
             hang(row.destroys ? "  ! " : "  - ", clip(row.what, width, all)),
             ...(row.why === undefined ? [] : [hang("      because ", row.why)]),
             ...(row.argv === undefined ? [] : [`      $ ${row.argv.join(" ")}`]),
-            ...(row.sql === undefined ? [] : sqlLines(row.sql).map((line) => `      ${line}`))
+            ...(row.sql === undefined ? [] : sqlLines(row.sql).map((line) => hang("      ", line)))
           ])
         ]
   )
