@@ -248,6 +248,7 @@ export const ownSettings = [
   "SET client_encoding = 'UTF8'",
   "SET standard_conforming_strings = on",
   "SET row_security = off",
+  "SET jit = off",
   "SET search_path = pg_catalog",
   `SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '500' ELSE '0' END, false)
      FROM pg_catalog.pg_settings WHERE name IN ('client_connection_check_interval', 'transaction_timeout')`
