@@ -73,9 +73,23 @@ const suggestions: Partial<Record<DatabaseError["_tag"], string>> = {
   PermissionDenied: "Restore as a role that owns these objects, or have the right that is named above granted to it."
 }
 
-const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
+/**
+ * pg_dump empties the search path, so a function in an index, a generated column or a CHECK that names something
+ * without its schema fails when it is restored, although it works in the source.
+ */
+const unqualified = new Set(["42883", "42P01", "42704"])
+const unqualifiedSuggestion =
+  "If a function is named above, it uses something without naming its schema, which a dump's empty search_path does " +
+  "not find: in the source, ALTER FUNCTION … SET search_path = …, or name the schema in its body, and dump again."
+
+const suggestionFor = (error: DatabaseError): string | undefined => {
   // The server's own hint for a conflict is DROP … CASCADE, which nobody can put into a dump.
-  const suggestion = suggestions[error._tag] ?? error.suggestion
+  const known = suggestions[error._tag] ?? error.suggestion
+  return unqualified.has(error.sqlstate ?? "") ? unqualifiedSuggestion : known
+}
+
+const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
+  const suggestion = suggestionFor(error)
   const fields = { state: error.state ?? ("rolled-back" as const), ...(suggestion === undefined ? {} : { suggestion }) }
   return error._tag === "StatementFailed"
     ? new RestoreFailed({ ...fieldsOf(error), ...fields })

@@ -44,6 +44,7 @@ const broken: ReadonlyArray<{
   /** The line of the dump that the error names. */
   readonly line: (text: string) => string
   readonly detail: RegExp
+  readonly suggestion?: RegExp
 }> = [
   {
     name: "the last statement fails",
@@ -88,6 +89,22 @@ const broken: ReadonlyArray<{
     detail: /\(id\)=\(1\) already exists/
   },
   {
+    name: "a function in an index names something without its schema",
+    edit: Restores.withLast(
+      [
+        `CREATE FUNCTION public.inner_one(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';`,
+        `CREATE FUNCTION public.outer_one(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN inner_one($1); END';`,
+        `CREATE TABLE public.indexed AS SELECT 1 AS id;`,
+        `CREATE INDEX ON public.indexed (public.outer_one(id));`
+      ].join("\n")
+    ),
+    tag: "RestoreFailed",
+    sqlstate: "42883",
+    line: () => "CREATE INDEX ON public.indexed (public.outer_one(id));",
+    detail: /function public\.outer_one\(integer\)/,
+    suggestion: /ALTER FUNCTION … SET search_path/
+  },
+  {
     name: "something needs a right that the role has not",
     edit: Restores.withLast("CREATE ROLE somebody_else;"),
     tag: "PermissionDenied",
@@ -108,7 +125,7 @@ const broken: ReadonlyArray<{
 NativePgDump.suite("restore leaves the target as it was", () => {
   layer(Restores.JournalDump.layer, { excludeTestServices: true })((it) => {
     describe.each([true, false])("--clean %s", (clean) => {
-      for (const { name, edit, tag, sqlstate, line, detail } of broken) {
+      for (const { name, edit, tag, sqlstate, line, detail, suggestion } of broken) {
         it.effect(`where ${name}`, () =>
           Effect.gen(function* () {
             const file = (yield* Restores.JournalDump).edited(edit)
@@ -118,6 +135,7 @@ NativePgDump.suite("restore leaves the target as it was", () => {
             assert.strictEqual(error._tag, tag)
             assert.deepInclude(error, { sqlstate, state: "rolled-back" })
             assert.match(error.detail ?? "", detail)
+            if (suggestion !== undefined) assert.match(error.suggestion ?? "", suggestion)
             const expected = line(readFileSync(file, "utf8"))
             if (expected === "") return
             assert.strictEqual(error.file, file)
