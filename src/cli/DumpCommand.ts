@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import { Version } from "./Version.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { plural } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
 
 const pattern = (name: string, description: string) =>
@@ -37,8 +38,8 @@ export const dump = Command.make(
         return {
           text: [
             file,
-            `  ${Units.bytes(size)}, ${Units.plural(tables.length, "table")}, ${Units.plural(rows, "row")}` +
-              `, ${Units.plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`
+            `  ${Units.bytes(size)}, ${plural(tables.length, "table")}, ${plural(rows, "row")}` +
+              `, ${plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`
           ].join("\n"),
           document: { file, bytes: size, tables, rows, sha256: manifest?.sha256 }
         }

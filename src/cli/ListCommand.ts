@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import type { DumpStoreService, StoredDump } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { plural } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
 
 /** Whether the dump proves, told from a full reading. */
@@ -41,8 +42,8 @@ export const list = Command.make("list", { dir: Flags.dir }, ({ dir }) =>
           dump.age,
           Units.bytes(dump.bytes),
           dump.format,
-          dump.tables === undefined ? "" : Units.plural(dump.tables, "table"),
-          dump.rows === undefined ? "" : Units.plural(dump.rows, "row"),
+          dump.tables === undefined ? "" : plural(dump.tables, "table"),
+          dump.rows === undefined ? "" : plural(dump.rows, "row"),
           dump.proven ? (dump.against === "manifest" ? "proven" : "complete, no manifest") : dump.problem
         ])
         return {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import { RunEvent } from "../pipeline/RunEvent.ts"
 import { alert, colorful } from "./Text.ts"
+import { count } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
 
 /** What happened in a run, for its report. */
@@ -59,7 +60,7 @@ export const make = Effect.fnUntraced(function* (options: {
           : [true, new Map(shown).set(event.task, now)]
     })
     if (!due) return
-    const show = event.unit === "bytes" ? Units.bytes : Units.count
+    const show = event.unit === "bytes" ? Units.bytes : count
     const total = event.total === undefined ? "" : ` of ${show(event.total)}`
     const unit = event.unit === "bytes" ? "" : ` ${event.unit}`
     yield* info(`      ${event.what}: ${show(event.done)}${total}${unit}`)

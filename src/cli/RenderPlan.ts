@@ -1,7 +1,7 @@
 /** A plan as text for people. */
 import { destructive, type Plan } from "../pipeline/Plan.ts"
 import { clip, hang } from "./Text.ts"
-import * as Units from "./Units.ts"
+import { plural } from "../pipeline/Words.ts"
 
 /** Lines of SQL that a row shows, and columns of any line: a statement may name thousands of tables. */
 const shownLines = 8
@@ -13,7 +13,7 @@ const sqlLines = (sql: string): ReadonlyArray<string> => {
   const lines = sql.split("\n").map((line) => clip(line, width, all))
   return lines.length <= shownLines
     ? lines
-    : [...lines.slice(0, shownLines), `… ${Units.plural(lines.length - shownLines, "more line")} ${all}`]
+    : [...lines.slice(0, shownLines), `… ${plural(lines.length - shownLines, "more line")} ${all}`]
 }
 
 /** @param database `user@host:port/database` */
@@ -41,6 +41,6 @@ export const renderPlan = (plan: Plan, database: string): string => {
     "",
     destroys === 0
       ? "Nothing in it destroys data."
-      : `${Units.plural(destroys, "step")} marked ! ${destroys === 1 ? "destroys" : "destroy"} data.`
+      : `${plural(destroys, "step")} marked ! ${destroys === 1 ? "destroys" : "destroy"} data.`
   ].join("\n")
 }

@@ -4,7 +4,7 @@ import type { GrantReport } from "../verbs/Grant.ts"
 import type { VerifyReport } from "../verbs/Verify.ts"
 import type { Finding } from "../verbs/VerbError.ts"
 import { hang } from "./Text.ts"
-import * as Units from "./Units.ts"
+import { plural } from "../pipeline/Words.ts"
 
 const waysToEmpty = {
   0: "nothing was there to drop",
@@ -19,8 +19,8 @@ export const clean = (report: CleanReport): ReadonlyArray<string> => [
 ]
 
 export const grant = (report: GrantReport): ReadonlyArray<string> => [
-  `  granted    ${report.role} has the rights "${report.profile}" on ${Units.plural(report.schemas, "schema")}, ` +
-    `${Units.plural(report.tables, "table")} and ${Units.plural(report.sequences, "sequence")}, proven one by one`,
+  `  granted    ${report.role} has the rights "${report.profile}" on ${plural(report.schemas, "schema")}, ` +
+    `${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}, proven one by one`,
   ...report.refused.map((what) => `             not needed: ${what}`)
 ]
 
@@ -30,9 +30,9 @@ const finding = ({ check, object, expected, found }: Finding) =>
 export const verify = (report: VerifyReport): ReadonlyArray<string> => {
   const findings = report.findings.filter(({ severity }) => severity === "finding")
   return [
-    `  verified   ${Units.plural(report.tables, "table")}, ${Units.plural(report.rows, "row")}, ` +
-      `${Units.plural(report.sequences, "sequence")}, ${Units.plural(report.migrations, "migration")}: ` +
-      (findings.length === 0 ? "no difference" : Units.plural(findings.length, "difference")),
+    `  verified   ${plural(report.tables, "table")}, ${plural(report.rows, "row")}, ` +
+      `${plural(report.sequences, "sequence")}, ${plural(report.migrations, "migration")}: ` +
+      (findings.length === 0 ? "no difference" : plural(findings.length, "difference")),
     ...report.findings.map((one) => `  ${one.severity === "warning" ? "warning  " : "finding  "}  ${finding(one)}`)
   ]
 }

@@ -8,7 +8,7 @@ import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
-import * as Units from "./Units.ts"
+import { plural } from "../pipeline/Words.ts"
 import * as Warning from "./Warning.ts"
 
 const render = (report: RestoreReport, database: string): string =>
@@ -16,11 +16,9 @@ const render = (report: RestoreReport, database: string): string =>
     `Restored ${report.file} into ${database}`,
     `  proof      ${report.against === "manifest" ? "it is what its manifest says" : "its structure is complete (no manifest)"}`,
     ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
-    `  restored   ${Units.plural(report.rows, "row")} in ${Units.plural(report.tables, "table")}, ` +
-      `${Units.plural(report.statements, "statement")}, ${Units.plural(report.largeObjects, "large object")}`,
-    ...report.skipped.map(({ reason, count }) =>
-      hang("  skipped    ", `${Units.plural(count, "statement")}: ${reason}`)
-    ),
+    `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
+      `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
+    ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
     ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
     ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
   ].join("\n")

@@ -1,10 +1,5 @@
-/** Numbers as people read them. */
-
-/** `1,234,567` */
-export const count = (n: number): string => Math.round(n).toLocaleString("en-US")
-
-/** `1 table`, `18 tables` */
-export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`
+/** Bytes and times as people read them. */
+import { plural } from "../pipeline/Words.ts"
 
 /** One digit behind the point below 10, none from there on. */
 const short = (value: number): string => (Math.round(value * 10) < 100 ? value.toFixed(1) : value.toFixed(0))

@@ -5,12 +5,13 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { committed, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
 import { type Blocker, choose, type Ladder, type Rung } from "./Ladder.ts"
-import { CleanRefused, SchemaMissing } from "./VerbError.ts"
+import { CleanRefused, noSuchSchema, type SchemaMissing } from "./VerbError.ts"
 
 /** What the clean step did. */
 export interface CleanReport {
@@ -23,16 +24,11 @@ export interface CleanReport {
   readonly stays: ReadonlyArray<string>
 }
 
-/** Blockers that an error lists. */
-const listed = 20
-
 const refused = (blockers: ReadonlyArray<Blocker>, role: string): CleanRefused => {
-  const lines = blockers.slice(0, listed).map(({ what, owner, why }) => `${what}, owned by ${quote(owner)}: ${why}`)
+  const lines = blockers.map(({ what, owner, why }) => `${what}, owned by ${quote(owner)}: ${why}`)
   return new CleanRefused({
-    message: `The role ${quote(role)} cannot empty the target: ${blockers.length} ${
-      blockers.length === 1 ? "object is" : "objects are"
-    } in the way.`,
-    detail: [...lines, ...(blockers.length > listed ? [`… and ${blockers.length - listed} more`] : [])].join("\n"),
+    message: `The role ${quote(role)} cannot empty the target: ${plural(blockers.length, "object is", "objects are")} in the way.`,
+    detail: listed(lines).join("\n"),
     suggestion: [
       "One of these helps:",
       `own the schema (ALTER SCHEMA … OWNER TO ${quote(role)}),`,
@@ -140,14 +136,7 @@ const look = (schemas: ReadonlyArray<string>) =>
     plan: Effect.fnUntraced(function* () {
       const found = yield* survey(schemas)
       const missing = found.schemas.find(({ exists }) => !exists)
-      if (missing !== undefined) {
-        return yield* new SchemaMissing({
-          message: `There is no schema "${missing.name}" in ${found.server.database}.`,
-          suggestion: "Check the spelling; schema names are case-sensitive here.",
-          state: "untouched",
-          schema: missing.name
-        })
-      }
+      if (missing !== undefined) return yield* noSuchSchema(missing.name, found.server.database)
       return found
     })
   })

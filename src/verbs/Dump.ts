@@ -8,13 +8,14 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import { ConnectionFailed, type DatabaseError, PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
 import { PgDump, type PgDumpFailed, type PgDumpOptions, type PgDumpSettings } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
-import { SchemaMissing, VersionMismatch } from "./VerbError.ts"
+import { noSuchSchema, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
 
 export interface DumpOptions extends PgDumpOptions {
   /** Version of pgark, for the manifest. */
@@ -31,9 +32,6 @@ export type DumpError =
   | SchemaMissing
   | ToolMissing
   | VersionMismatch
-
-/** What an error lists at most. */
-const listed = 20
 
 /**
  * Tables whose rows this role may not read, as people write them. pg_dump stops at the first one, after minutes
@@ -57,11 +55,8 @@ const unreadableTables = Effect.fnUntraced(function* (options: PgDumpOptions) {
 
 const closed = (tables: ReadonlyArray<string>, role: string) =>
   new PermissionDenied({
-    message: `The role "${role}" may not read everything: ${tables.length} tables or sequences are closed to it.`,
-    detail: [
-      ...tables.slice(0, listed),
-      ...(tables.length > listed ? [`… and ${tables.length - listed} more`] : [])
-    ].join("\n"),
+    message: `The role "${role}" may not read everything: ${plural(tables.length, "table or sequence is", "tables or sequences are")} closed to it.`,
+    detail: listed(tables).join("\n"),
     suggestion:
       `Have their owners run GRANT SELECT ON … TO "${role}", dump as their owner, ` +
       "or leave tables out with --exclude-table.",
@@ -91,14 +86,7 @@ const sourceTask = (options: DumpOptions) =>
       const { server, role } = yield* readServer()
       const names = yield* userSchemas
       const missing = options.schemas.find((schema) => !names.includes(schema))
-      if (missing !== undefined) {
-        return yield* new SchemaMissing({
-          message: `There is no schema "${missing}" in ${server.database}.`,
-          suggestion: "Check the spelling; schema names are case-sensitive here.",
-          state: "untouched",
-          schema: missing
-        })
-      }
+      if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
       const unreadable = yield* unreadableTables(options)
       const denied = unreadable.length === 0 ? undefined : closed(unreadable, role.name)
       // A table that is left out by a pattern may be closed; which patterns match is pg_dump's to say.

@@ -10,11 +10,12 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { committed, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import { type DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import * as Grants from "../postgres/Grants.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
-import { RoleMissing, SchemaMissing } from "./VerbError.ts"
+import { noSuchSchema, RoleMissing, type SchemaMissing } from "./VerbError.ts"
 
 /** Whom to grant what on which schemas; names unquoted. */
 export type GrantOptions = Grants.Options
@@ -63,22 +64,16 @@ const grantOneByOne = Effect.fnUntraced(function* (
   yield* attempt(session, Grants.statementFor(on, own, options), `grant on ${own.length} of the ${on}s of ${schema}`)
 })
 
-/** How many objects an error lists. */
-const listed = 20
-
 const incomplete = (options: GrantOptions, rights: Grants.Rights, refusals: ReadonlyArray<Refusal>) => {
   const owners = [...new Set(rights.missing.map(({ owner }) => quote(owner)))]
   const lines = rights.missing.map(
     ({ kind, object, owner, privileges }) => `${kind} ${object} of ${quote(owner)}: no ${privileges.join(", ")}`
   )
-  const more = lines.length > listed ? [`… and ${lines.length - listed} more`] : []
   return new PermissionDenied({
     message:
       `The role ${quote(options.role)} could not be given all rights of the profile "${options.profile}": ` +
-      `${lines.length} ${lines.length === 1 ? "object lacks" : "objects lack"} some.`,
-    detail: [...lines.slice(0, listed), ...more, ...refusals.map(({ what, answer }) => `${what}: ${answer}`)].join(
-      "\n"
-    ),
+      `${plural(lines.length, "object lacks", "objects lack")} some.`,
+    detail: [...listed(lines), ...refusals.map(({ what, answer }) => `${what}: ${answer}`)].join("\n"),
     suggestion:
       `Only an owner may grant: run \`pgark grant\` as ${owners.join(" and ")} (or as a member of it), ` +
       "or have the owner run the file that `--sql-file` writes.",
@@ -160,12 +155,8 @@ export const pipeline = (options: GrantOptions) => {
     plan: Effect.fnUntraced(function* () {
       const [missing] = yield* Grants.missingSchemas(options.schemas)
       if (missing === undefined) return options.schemas
-      return yield* new SchemaMissing({
-        message: `The database has no schema "${missing}".`,
-        suggestion: "Name the schemas of the app with `--schema`.",
-        state: "untouched",
-        schema: missing
-      })
+      const { url } = yield* Session
+      return yield* noSuchSchema(missing, url.database)
     })
   })
   const granting = Pipeline.asTask("grant in one transaction", {

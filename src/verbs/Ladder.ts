@@ -6,6 +6,7 @@
  *    and never what an extension owns.
  * 3. Stop, and say what is in the way, whose it is and what would help.
  */
+import { listed, plural } from "../pipeline/Words.ts"
 import { quote, qualified } from "../postgres/Identifier.ts"
 import { dropStatements } from "../postgres/survey/DropOrder.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
@@ -46,9 +47,9 @@ export const describeObject = (object: CatalogObject): string => `${object.kind.
 
 const pluralKind = (kind: string, n: number): string => {
   const word = kind.toLowerCase()
-  if (n === 1) return `1 ${word}`
-  if (word.endsWith("x") || word.endsWith("ss")) return `${n} ${word}es`
-  return word.endsWith("y") ? `${n} ${word.slice(0, -1)}ies` : word === "statistics" ? `${n} ${word}` : `${n} ${word}s`
+  if (word === "statistics") return plural(n, word, word)
+  if (word.endsWith("y")) return plural(n, word, `${word.slice(0, -1)}ies`)
+  return plural(n, word, word.endsWith("x") || word.endsWith("ss") ? `${word}es` : `${word}s`)
 }
 
 /** `3 tables, 1 view`, most numerous kind first. */
@@ -62,15 +63,13 @@ export const census = (objects: ReadonlyArray<CatalogObject>): string => {
 }
 
 /** Names of objects that a row lists before it counts the rest. */
-const listed = 6
+const named = 6
 
 const names = (objects: ReadonlyArray<CatalogObject>): string =>
-  objects.length > listed
-    ? `${objects
-        .slice(0, listed)
-        .map(({ identity }) => identity)
-        .join(", ")} and ${objects.length - listed} more`
-    : objects.map(({ identity }) => identity).join(", ")
+  listed(
+    objects.map(({ identity }) => identity),
+    named
+  ).join(", ")
 
 const existing = (survey: Survey) => survey.schemas.filter((schema) => schema.exists)
 

@@ -14,6 +14,15 @@ export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMi
   schema: Schema.String
 }) {}
 
+/** The database has no such schema; nothing was touched. */
+export const noSuchSchema = (schema: string, database: string): SchemaMissing =>
+  new SchemaMissing({
+    message: `There is no schema "${schema}" in ${database}.`,
+    suggestion: "Check the spelling (case matters here), or name another schema with --schema.",
+    state: "untouched",
+    schema
+  })
+
 /** A difference between what should be and what is, or something that could not be checked. */
 export const Finding = Schema.Struct({
   check: Schema.Literals([

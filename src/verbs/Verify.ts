@@ -10,6 +10,7 @@ import type { Manifest } from "../dumps/Manifest.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import * as Task from "../pipeline/Task.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import * as Grants from "../postgres/Grants.ts"
 import * as Health from "../postgres/Health.ts"
@@ -40,8 +41,6 @@ export interface VerifyReport {
   readonly migrations: number
   readonly findings: ReadonlyArray<Finding>
 }
-
-const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const finding = (check: Finding["check"], object: string, expected: string, found: string): Finding => ({
   check,
@@ -187,8 +186,8 @@ const checkMigrations = Effect.fnUntraced(function* (
     }
   }
   if (expected !== undefined && checked && applied !== expected.applied) {
-    const words = (count: number) => `${plural(count, "migration")} applied`
-    findings.push(finding("migrations", "_prisma_migrations", words(expected.applied), words(applied)))
+    const [should, is] = [expected.applied, applied].map((n) => `${plural(n, "migration")} applied`) as [string, string]
+    findings.push(finding("migrations", "_prisma_migrations", should, is))
   }
   return { findings, migrations: applied }
 })
@@ -227,9 +226,6 @@ export const check = Effect.fn("Verify.check")(function* (
   }
 })
 
-/** How many findings an error's detail lists. */
-const listed = 20
-
 /** The report where nothing was found (warnings are no failure), else VerificationFailed with all that was found. */
 export const failOnFindings = Effect.fn("Verify.failOnFindings")(function* (
   report: VerifyReport
@@ -239,10 +235,9 @@ export const failOnFindings = Effect.fn("Verify.failOnFindings")(function* (
   const lines = serious.map(
     ({ check, object, expected, found }) => `${check}: ${object}: expected ${expected}, found ${found}`
   )
-  const more = lines.length > listed ? [`… and ${lines.length - listed} more`] : []
   return yield* new VerificationFailed({
     message: `The verification found ${plural(serious.length, "difference")}.`,
-    detail: [...lines.slice(0, listed), ...more].join("\n"),
+    detail: listed(lines).join("\n"),
     suggestion: "Rows that an app at work has written since the dump are differences too; the others want a restore.",
     findings: report.findings
   })

@@ -9,19 +9,6 @@ const table = <A extends ReadonlyArray<unknown>>(
 }
 
 describe("units", () => {
-  it("counts in groups of three, and in singular and plural", () => {
-    table(Units.count, [
-      [[0], "0"],
-      [[999], "999"],
-      [[1_234_567], "1,234,567"]
-    ])
-    table(Units.plural, [
-      [[1, "table"], "1 table"],
-      [[0, "row"], "0 rows"],
-      [[2000, "entry", "entries"], "2,000 entries"]
-    ])
-  })
-
   it("bytes are decimal, with one digit below ten, and never 1000 of a unit", () => {
     table(Units.bytes, [
       [[0], "0 B"],
