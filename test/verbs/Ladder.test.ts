@@ -73,7 +73,8 @@ describe("the ladder", () => {
     )
     assert.isTrue(
       second?.statements.some(
-        ({ what }) => what === `drop 9 tables: ${[0, 1, 2, 3, 4, 5].map((i) => `public.0_${i}`).join(", ")}, … and 3 more`
+        ({ what }) =>
+          what === `drop 9 tables: ${[0, 1, 2, 3, 4, 5].map((i) => `public.0_${i}`).join(", ")}, … and 3 more`
       )
     )
     assert.strictEqual(choose(surveyOf({ objects: [table] })).rungs[1]?.statements[0]?.what, "drop 1 table: public.t")
