@@ -59,6 +59,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   RoleMissing: 2,
   SchemaMissing: 2,
   StatementFailed: 7,
+  TargetChanged: 6,
   TargetUnfit: 2,
   ToolMissing: 2,
   VerificationFailed: 3,

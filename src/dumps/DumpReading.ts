@@ -1,11 +1,13 @@
 /** What one reading of a dump finds in it: the fold behind {@link file://./Proof.ts}. */
 import { createHash } from "node:crypto"
 import type * as Schema from "effect/Schema"
+import { isSystemSchema, type NamedObject, objectKey } from "../postgres/ObjectName.ts"
 import { DumpGuard } from "../postgres/script/DumpGuard.ts"
-import { decoderFor, utf8 } from "../postgres/script/Encoding.ts"
 import type { CopyStart, Entry, Meta, ScriptEvent, Statement } from "../postgres/script/ScriptEvent.ts"
 import { SqlScanner } from "../postgres/script/SqlScript.ts"
-import { classify, type StatementKind } from "../postgres/script/Statement.ts"
+import { insertedRows } from "../postgres/script/Statement.ts"
+import type { StatementKind } from "../postgres/script/StatementKind.ts"
+import { StatementReader } from "../postgres/script/StatementReader.ts"
 import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 import type { contentFields } from "./Manifest.ts"
 import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
@@ -26,12 +28,14 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly flaws: ReadonlyArray<Finding>
   /** What no restore may do; the first few. */
   readonly unsafe: ReadonlyArray<Finding>
-  /** Names that its CREATE statements give. */
-  readonly creates: ReadonlyArray<QualifiedName>
-  /** Objects that its own DROP statements take away; of a routine the name alone. */
-  readonly drops: ReadonlyArray<QualifiedName>
+  /** What it creates. */
+  readonly creates: ReadonlyArray<NamedObject>
+  /** What its own DROP statements take away, large objects included. */
+  readonly drops: ReadonlyArray<NamedObject>
   /** Extensions that it creates. */
   readonly extensions: ReadonlyArray<string>
+  /** Statements of kinds that pg_dump does not write (DELETE, DO …), counted by their first word. */
+  readonly unusual: Readonly<Record<string, number>>
   /** OIDs of the large objects that it creates. */
   readonly largeObjectIds: ReadonlyArray<string>
 }
@@ -47,8 +51,9 @@ const unfinished = {
 const enough = 100
 /** How much of Prisma's table is kept to be read, in bytes. */
 const prismaLimit = 16 * 1024 * 1024
+/** First words of what pg_dump writes besides all that has a kind of its own: REFRESH MATERIALIZED VIEW. */
+const usual = new Set(["", "refresh", "reset", "set"])
 const partsOfTables = new Set(["CONSTRAINT", "DEFAULT", "INDEX", "POLICY", "RULE", "TRIGGER"])
-const foreignSchemas = new Set(["pg_catalog", "information_schema"])
 
 /**
  * Reads a dump in one pass and constant memory. Push every byte of the file, in order; chunks must not be changed
@@ -58,8 +63,7 @@ export class DumpReading {
   private readonly scanner = new SqlScanner()
   private readonly guard = new DumpGuard()
   private readonly hash = createHash("sha256")
-  private decode = utf8
-  private encoding = ""
+  private readonly reader = new StatementReader()
   private length = 0
   private statements = 0
   private trailer = false
@@ -72,7 +76,8 @@ export class DumpReading {
   private prismaData: Array<Uint8Array> = []
   private prisma: Contents["prismaMigrations"]
   private largeObjects = 0
-  private readonly tables: Array<Contents["tables"][number]> = []
+  /** By name: with --load-via-partition-root, or INSERTs, the rows of a table come in pieces. */
+  private readonly tables = new Map<string, Contents["tables"][number]>()
   private readonly sequences: Array<Contents["sequences"][number]> = []
   private readonly schemas = new Set<string>()
   private readonly roles = new Set<string>()
@@ -80,8 +85,9 @@ export class DumpReading {
   private readonly checks = { foreignKeys: 0, indexes: 0, uniqueConstraints: 0, primaryKeys: 0 }
   private readonly flaws: Array<Finding> = []
   private readonly unsafe: Array<Finding> = []
-  private readonly creates: Array<QualifiedName> = []
-  private readonly drops: Array<QualifiedName> = []
+  private readonly creates: Array<NamedObject> = []
+  private readonly drops: Array<NamedObject> = []
+  private readonly unusual = new Map<string, number>()
   private readonly extensions: Array<string> = []
   private readonly largeObjectIds: Array<string> = []
 
@@ -106,8 +112,8 @@ export class DumpReading {
     const open = this.guard.end()
     if (open !== undefined) this.unsafe.push({ message: open })
     return {
-      encoding: this.encoding,
-      tables: this.tables,
+      encoding: this.reader.encoding,
+      tables: [...this.tables.values()],
       sequences: this.sequences,
       schemas: [...this.schemas],
       roles: [...this.roles],
@@ -124,6 +130,7 @@ export class DumpReading {
       creates: this.creates,
       drops: this.drops,
       extensions: this.extensions,
+      unusual: Object.fromEntries(this.unusual),
       largeObjectIds: this.largeObjectIds
     }
   }
@@ -137,9 +144,9 @@ export class DumpReading {
         if (this.prismaColumns !== undefined) this.keepPrisma(event.bytes, this.prismaColumns)
         return
       case "CopyEnd":
-        this.tables.push({ ...this.table, rows: event.rows, bytes: event.bytes })
+        this.addRows(this.table, event.rows, event.bytes)
         if (this.prismaColumns !== undefined) {
-          this.prisma = readMigrations(this.prismaColumns, Buffer.concat(this.prismaData), this.decode)
+          this.prisma = readMigrations(this.prismaColumns, Buffer.concat(this.prismaData), this.reader.decode)
         }
         this.prismaColumns = undefined
         this.prismaData = []
@@ -183,15 +190,28 @@ export class DumpReading {
     if (event.entry !== undefined && event.entry !== this.entry) {
       this.entry = event.entry
       this.objects.set(event.entry.type, (this.objects.get(event.entry.type) ?? 0) + 1)
-      this.nameSchema(event.entry.schema)
     }
-    const kind = classify(event.bytes, this.decode)
+    const kind = this.reader.read(event.bytes)
     this.judge(event, kind)
-    this.takeKind(kind)
+    if (kind._tag === "InsertInto") this.takeInsert(kind.table, event)
+    else this.takeKind(kind)
   }
 
   private nameSchema(schema: string | undefined): void {
-    if (schema !== undefined && !foreignSchemas.has(schema)) this.schemas.add(schema)
+    if (schema !== undefined && !isSystemSchema(schema)) this.schemas.add(schema)
+  }
+
+  private takeInsert({ schema = "", name }: QualifiedName, event: Statement | CopyStart): void {
+    const rows = insertedRows(event.bytes)
+    if (rows === undefined) return
+    this.nameSchema(schema)
+    this.addRows({ schema, name }, rows, event.bytes.length)
+  }
+
+  private addRows(table: { readonly schema: string; readonly name: string }, rows: number, bytes: number): void {
+    const key = objectKey({ kind: "TABLE", ...table })
+    const known = this.tables.get(key) ?? { ...table, rows: 0, bytes: 0 }
+    this.tables.set(key, { ...known, rows: known.rows + rows, bytes: known.bytes + bytes })
   }
 
   private nameRoles(...roles: ReadonlyArray<string | undefined>): void {
@@ -200,22 +220,17 @@ export class DumpReading {
 
   private takeKind(kind: StatementKind): void {
     switch (kind._tag) {
-      case "SetSetting":
-        if (kind.name === "client_encoding") {
-          this.encoding = kind.value
-          this.decode = decoderFor(kind.value)
-        }
-        return
       case "Schema":
+        if (kind.action === "create") this.creates.push({ kind: "SCHEMA", name: kind.schema })
         this.nameSchema(kind.schema)
         return this.nameRoles(...kind.roles)
       case "Create":
         if (kind.kind === "INDEX") this.checks.indexes++
-        if (kind.name !== undefined) this.creates.push({ ...kind, name: kind.name })
+        this.note(this.creates, kind)
         return this.nameSchema(kind.schema)
       case "Drop":
         // What stands on a table goes with it; only the table is worth a name.
-        if (kind.name !== undefined && !partsOfTables.has(kind.kind)) this.drops.push({ ...kind, name: kind.name })
+        if (!partsOfTables.has(kind.kind)) this.note(this.drops, kind)
         return
       case "Extension":
         if (kind.action === "create") this.extensions.push(kind.name)
@@ -235,6 +250,9 @@ export class DumpReading {
         this.sequences.push({ schema: kind.schema ?? "", name, value, called })
         return
       }
+      case "LargeObjectUnlink":
+        if (kind.oid !== undefined) this.drops.push({ kind: "LARGE OBJECT", name: kind.oid })
+        return
       case "LargeObjectCall":
         if (kind.call !== "lo_create") return
         this.largeObjects++
@@ -242,6 +260,9 @@ export class DumpReading {
         return
       case "OwnerTo":
         return this.nameRoles(kind.owner)
+      case "Other":
+        if (!usual.has(kind.word)) this.unusual.set(kind.word, (this.unusual.get(kind.word) ?? 0) + 1)
+        return
       case "SessionAuthorization":
         return this.nameRoles(kind.role)
       case "Grant":
@@ -251,6 +272,13 @@ export class DumpReading {
       default:
         return
     }
+  }
+
+  private note(
+    list: Array<NamedObject>,
+    { kind, schema, name }: { readonly kind: string } & Partial<QualifiedName>
+  ): void {
+    if (name !== undefined) list.push({ kind, ...(schema === undefined ? {} : { schema }), name })
   }
 
   private keepPrisma(bytes: Uint8Array, columns: ReadonlyArray<string>): void {

@@ -16,7 +16,7 @@ export const TableContents = Schema.Struct({
   schema: Schema.String,
   name: Schema.String,
   rows: Count,
-  /** Bytes of COPY text. */
+  /** Bytes of COPY text, or of INSERT statements. */
   bytes: Count
 })
 
@@ -68,7 +68,7 @@ export const contentFields = {
   encoding: Schema.String,
   tables: Schema.Array(TableContents),
   sequences: Schema.Array(SequenceContents),
-  /** Schemas it covers: those it names and, in a manifest, those that were empty. */
+  /** Schemas it covers: those that its statements name and, in a manifest, those that were empty. */
   schemas: Schema.Array(Schema.String),
   /** Roles that own, grant or are granted something. */
   roles: Schema.Array(Schema.String),

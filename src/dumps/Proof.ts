@@ -9,12 +9,15 @@ import * as Effect from "effect/Effect"
 import { type Contents, DumpReading } from "./DumpReading.ts"
 import { DumpDamaged, DumpUnsafe } from "./DumpError.ts"
 import type { Manifest } from "./Manifest.ts"
+import { isSystemSchema } from "../postgres/ObjectName.ts"
 
 /** A dump that was found whole. */
 export interface Proof {
   /** What it was held against: its manifest, or only its own structure. */
   readonly against: "manifest" | "structure"
   readonly contents: Contents
+  /** The schemas that the dump covers: those of its statements, and those that its manifest says were empty. */
+  readonly schemas: ReadonlyArray<string>
 }
 
 export interface ProveOptions {
@@ -85,7 +88,12 @@ export const prove = Effect.fn("Proof.prove")(function* (
       ...(unsafe.line === undefined ? {} : { line: unsafe.line })
     })
   }
-  return { against: manifest === undefined ? "structure" : "manifest", contents }
+  const schemas = [...new Set([...contents.schemas, ...(manifest?.schemas ?? [])])]
+  return {
+    against: manifest === undefined ? "structure" : "manifest",
+    contents,
+    schemas: schemas.filter((name) => !isSystemSchema(name))
+  }
 })
 
 /** The part of a manifest that is read from the dump itself. */
@@ -98,6 +106,7 @@ export const manifestContents = (contents: Contents) => {
     creates: _creates,
     drops: _drops,
     extensions: _extensions,
+    unusual: _unusual,
     largeObjectIds: _largeObjectIds,
     ...fields
   } = contents

@@ -16,12 +16,12 @@ import {
   withFields
 } from "../postgres/DatabaseError.ts"
 import { DumpGuard } from "../postgres/script/DumpGuard.ts"
-import { decoderFor } from "../postgres/script/Encoding.ts"
 import { literal, qualified, quote } from "../postgres/Identifier.ts"
 import type { CopyStart, ScriptEvent, Statement } from "../postgres/script/ScriptEvent.ts"
 import { ownSettings, type SessionService } from "../postgres/Session.ts"
 import { SqlScanner } from "../postgres/script/SqlScript.ts"
-import { classify, type StatementKind } from "../postgres/script/Statement.ts"
+import type { StatementKind } from "../postgres/script/StatementKind.ts"
+import { defaultSchema, StatementReader } from "../postgres/script/StatementReader.ts"
 import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 import type { Place } from "../postgres/Sqlstate.ts"
 import type { Decision, Policy } from "./StatementPolicy.ts"
@@ -33,8 +33,6 @@ export interface ApplyOptions<E> {
   readonly chunk: Effect.Effect<Option.Option<Uint8Array>, E>
   /** The dump's name, for errors. */
   readonly file: string
-  /** Its `client_encoding`. */
-  readonly encoding: string
   /** Its length in bytes and its SHA-256 as they were proven. */
   readonly length: number
   readonly sha256: string
@@ -96,18 +94,21 @@ const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> 
     : withFields(error, fields)
 }
 
-/** Executes a statement as it was decided; gives the reason where it was skipped. */
+/** The rows of an INSERT's command tag, `INSERT 0 2`. */
+const inserted = (tag: string | undefined): number => Number(/^INSERT \d+ (\d+)$/.exec(tag ?? "")?.[1] ?? 0)
+
+/** Executes a statement as it was decided; gives the command tag, or the reason where it was skipped. */
 const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes, place, decision }: HeldStatement) {
-  if (decision._tag === "Skip") return decision.reason
+  if (decision._tag === "Skip") return { skippedFor: decision.reason }
   const { unless } = decision
-  const execution = Effect.as(session.execute(bytes, place), undefined)
-  const skippedFor =
+  const execution: Effect.Effect<Executed, DatabaseError> = session.execute(bytes, place)
+  const executed =
     unless === undefined
       ? yield* execution
       : yield* session.savepoint("pgark attempt", execution).pipe(
           Effect.catchIf(
             ({ sqlstate }) => sqlstate !== undefined && unless.sqlstates.includes(sqlstate),
-            () => Effect.succeed(unless.reason)
+            () => Effect.succeed({ skippedFor: unless.reason })
           )
         )
   if (session.status() !== "T") {
@@ -117,8 +118,9 @@ const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes
       ...place
     })
   }
-  return skippedFor
+  return executed
 })
+type Executed = { readonly tag: string } | { readonly skippedFor: string }
 
 /**
  * Executes what {@link apply} has held back: owners that take from this role the right to look at what it restored.
@@ -134,9 +136,9 @@ export const finish = Effect.fn("Apply.finish")(function* (
   const all = Effect.gen(function* () {
     if (applied.encoding !== "") yield* session.execute(`SET client_encoding = ${literal(applied.encoding)}`)
     for (const statement of applied.held) {
-      const skippedFor = yield* executeOne(session, statement)
-      if (skippedFor === undefined) statements++
-      else skipped.set(skippedFor, (skipped.get(skippedFor) ?? 0) + 1)
+      const executed = yield* executeOne(session, statement)
+      if ("tag" in executed) statements++
+      else skipped.set(executed.skippedFor, (skipped.get(executed.skippedFor) ?? 0) + 1)
     }
     yield* session.execute(ownSettings)
   })
@@ -149,7 +151,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   options: ApplyOptions<E>
 ): Effect.fn.Return<Applied, E | DumpDamaged | RestoreFailed | Exclude<DatabaseError, StatementFailed>> {
   const { session, file } = options
-  const decode = decoderFor(options.encoding)
+  const reader = new StatementReader()
   const rows = new Map<string, number>()
   const skipped = new Map<string, number>()
   const held: Array<HeldStatement> = []
@@ -181,9 +183,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   }
 
   const execute = (statement: HeldStatement) =>
-    Effect.map(executeOne(session, statement), (skippedFor) => {
-      if (skippedFor === undefined) statements++
-      else skip(skippedFor)
+    Effect.map(executeOne(session, statement), (executed) => {
+      if ("skippedFor" in executed) return void skip(executed.skippedFor)
+      statements++
+      return executed.tag
     })
 
   /** The dump was found safe when it was proven; a file that has changed since is not trusted for that. */
@@ -194,22 +197,30 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     return kind === undefined ? { _tag: "Run" } : options.decide(kind, "entry" in event && event.entry !== undefined)
   }
 
+  const count = (table: QualifiedName, loaded: number) => {
+    rows.set(tableKey(table), (rows.get(tableKey(table)) ?? 0) + loaded)
+  }
+
   const statement = (event: Statement) => {
-    const decision = judge(event, classify(event.bytes, decode))
+    const kind = reader.read(event.bytes)
+    const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
-    if (decision._tag === "Skip" || decision.later !== true) return execute({ bytes: event.bytes, place, decision })
+    if (decision._tag === "Skip" || decision.later !== true) {
+      const execution = execute({ bytes: event.bytes, place, decision })
+      return kind._tag !== "InsertInto" ? execution : Effect.map(execution, (tag) => count(kind.table, inserted(tag)))
+    }
     // The event's bytes are a view of a chunk that would otherwise be kept whole.
     held.push({ bytes: Uint8Array.from(event.bytes), place, decision })
     return Effect.void
   }
 
   const copy = Effect.fnUntraced(function* (event: CopyStart) {
-    const kind = classify(event.bytes, decode)
+    const kind = reader.read(event.bytes)
     const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return yield* decision
     const table = kind._tag === "CopyFrom" ? kind.table : undefined
-    const count = yield* session.copyIn(event.bytes, { file, line: event.line }, (write) =>
+    const loaded = yield* session.copyIn(event.bytes, { file, line: event.line }, (write) =>
       Effect.gen(function* () {
         for (;;) {
           const data = yield* next
@@ -220,10 +231,11 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       })
     )
     statements++
-    if (table !== undefined) rows.set(tableKey(table), (rows.get(tableKey(table)) ?? 0) + count)
+    if (table !== undefined) count(table, loaded)
   })
 
   const all = Effect.gen(function* () {
+    yield* session.execute(`SET search_path = ${quote(defaultSchema)}`)
     for (;;) {
       const event = yield* next
       if (event === undefined) break
@@ -242,7 +254,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     yield* session.execute("RESET SESSION AUTHORIZATION")
     yield* session.execute("RESET ALL")
     yield* session.execute(ownSettings)
-    return { statements, rows, skipped, held, encoding: options.encoding }
+    return { statements, rows, skipped, held, encoding: reader.encoding }
   })
   return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(error) : error))
 })

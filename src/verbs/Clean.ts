@@ -1,17 +1,20 @@
 /** The verb clean: empties schemas, by the best way that this role's rights allow. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { committed, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
-import { listed, plural } from "../pipeline/Words.ts"
+import { listed } from "../pipeline/Words.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
-import { type Blocker, choose, type Ladder, type Rung } from "./Ladder.ts"
-import { CleanRefused, noSuchSchema, type SchemaMissing } from "./VerbError.ts"
+import { describeObject, refused } from "./Blocker.ts"
+import { choose, type Ladder, lost, type Rung, type RungStatement, type Wish } from "./Ladder.ts"
+import * as Lock from "./Lock.ts"
+import { CleanRefused, noSuchSchema, type SchemaMissing, type TargetChanged } from "./VerbError.ts"
 
 /** What the clean step did. */
 export interface CleanReport {
@@ -22,37 +25,22 @@ export interface CleanReport {
   readonly dropped: ReadonlyArray<string>
   /** What other roles own and what therefore stayed. */
   readonly stays: ReadonlyArray<string>
+  /** What went and is not created again. */
+  readonly lost: ReadonlyArray<string>
 }
 
-const refused = (blockers: ReadonlyArray<Blocker>, role: string): CleanRefused => {
-  const lines = blockers.map(({ what, owner, why }) => `${what}, owned by ${quote(owner)}: ${why}`)
-  return new CleanRefused({
-    message: `The role ${quote(role)} cannot empty the target: ${plural(blockers.length, "object is", "objects are")} in the way.`,
-    detail: listed(lines).join("\n"),
-    suggestion: [
-      "One of these helps:",
-      `own the schema (ALTER SCHEMA … OWNER TO ${quote(role)}),`,
-      `own the objects (ALTER TABLE … OWNER TO ${quote(role)}, or GRANT their owner TO ${quote(role)}),`,
-      "or have their owner drop or move them first."
-    ].join("\n"),
-    state: "untouched",
-    blockers
-  })
-}
+const destroyed = (statements: ReadonlyArray<RungStatement>) =>
+  statements.filter(({ destroys }) => destroys).map(({ what }) => what)
 
-const climb = (session: SessionService, rung: Rung): Effect.Effect<CleanReport, DatabaseError> =>
+const climb = (session: SessionService, rung: Rung): Effect.Effect<Climbed, DatabaseError> =>
   Effect.as(
     session.savepoint(
       `pgark rung ${rung.rung}`,
       Effect.forEach(rung.statements, ({ sql }) => session.execute(sql), { discard: true })
     ),
-    {
-      rung: rung.rung,
-      why: rung.why,
-      dropped: rung.statements.filter(({ destroys }) => destroys).map(({ what }) => what),
-      stays: rung.stays
-    }
+    { rung: rung.rung, why: rung.why, dropped: destroyed(rung.statements), stays: rung.stays }
   )
+type Climbed = Omit<CleanReport, "lost">
 
 /** What no survey could see: the last rung was denied too, and its savepoint rolled back. */
 const denied = (role: string) => (error: PermissionDenied) =>
@@ -68,37 +56,43 @@ const denied = (role: string) => (error: PermissionDenied) =>
 
 const run = (
   session: SessionService,
-  ladder: Ladder,
+  { beside, rungs: [first, second] }: Ladder,
   role: string
-): Effect.Effect<CleanReport, Exclude<DatabaseError, PermissionDenied> | CleanRefused> => {
-  const [first, second] = ladder.rungs
-  if (first === undefined) return Effect.succeed({ rung: 0, why: "nothing was there", dropped: [], stays: [] })
-  const climbed = climb(session, first)
-  const withFallback =
+): Effect.Effect<Climbed, Exclude<DatabaseError, PermissionDenied> | CleanRefused> => {
+  const fallBack = (climbed: Effect.Effect<Climbed, DatabaseError>) =>
     second === undefined
       ? climbed
       : Effect.catchTag(climbed, "PermissionDenied", (error) =>
           Effect.andThen(
-            note(`DROP SCHEMA was denied (${error.message}); its content is dropped object by object instead.`),
+            note(`Dropping the schema was denied (${error.message}); it is kept and its content dropped.`),
             climb(session, { ...second, why: error.message })
           )
         )
-  return Effect.catchTag(withFallback, "PermissionDenied", denied(role))
+  const climbed: Effect.Effect<Climbed, DatabaseError> =
+    first === undefined
+      ? Effect.succeed({ rung: 0, why: "nothing was there", dropped: [], stays: [] })
+      : fallBack(climb(session, first))
+  return Effect.gen(function* () {
+    for (const { sql } of beside) yield* session.execute(sql)
+    const report = yield* climbed
+    return { ...report, dropped: [...destroyed(beside), ...report.dropped] }
+  }).pipe(Effect.catchTag("PermissionDenied", denied(role)))
 }
+
+const row = ({ sql, what, destroys }: RungStatement) => Plan.row(what, { sql, destroys })
 
 /**
  * Empties the surveyed schemas within a transaction that is open on the session "target".
  *
  * Planning fails with CleanRefused where something is in the way. In a run PermissionDenied falls back from the first
  * rung to the second, and is gone from the error type.
- *
- * @param wanted names that will be created afterwards; see {@link choose}
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
   readonly survey: (needs: Task.PlannedNeeds<N>) => {
     readonly survey: Survey
-    readonly wanted?: ReadonlySet<string>
+    /** What will be created afterwards, where something will be. */
+    readonly wish?: Wish
   }
 }) =>
   Task.make("clean", {
@@ -108,21 +102,29 @@ export const task = <N extends Task.Needs>(options: {
     plan: Effect.fnUntraced(function* (needs) {
       const found = options.survey(needs)
       const role = found.survey.role.name
-      const ladder = choose(found.survey, found.wanted)
-      if (ladder.blockers.length > 0) return yield* refused(ladder.blockers, role)
+      const ladder = choose(found.survey, found.wish)
+      if (ladder.blockers.length > 0) return yield* refused(ladder.blockers, role, "empty the target")
       const [first] = ladder.rungs
+      const gone = found.wish === undefined ? [] : lost(found.survey, found.wish).map(describeObject)
       return {
         value: ladder,
-        rows:
-          first === undefined
+        rows: [
+          ...ladder.beside.map(row),
+          ...(first === undefined
             ? [Plan.row("nothing to drop: the schemas are empty")]
-            : [
-                ...first.statements.map(({ sql, what, destroys }, index) =>
-                  Plan.row(what, { sql, destroys, ...(index === 0 ? { why: `rung ${first.rung}: ${first.why}` } : {}) })
-                ),
-                ...first.stays.map((what) => Plan.row(`leave ${what}`))
-              ],
-        run: () => Effect.flatMap(Session, (session) => run(session, ladder, role))
+            : first.statements.map((statement, index) => ({
+                ...row(statement),
+                ...(index === 0 ? { why: `rung ${first.rung}: ${first.why}` } : {})
+              }))),
+          ...(gone.length === 0
+            ? []
+            : [Plan.row(`of these the dump does not bring back: ${listed(gone, 6).join(", ")}`, { destroys: true })]),
+          ...(first?.stays ?? []).map((what) => Plan.row(`leave ${what}`))
+        ],
+        run: () =>
+          Effect.flatMap(Session, (session) =>
+            Effect.map(run(session, ladder, role), (report): CleanReport => ({ ...report, lost: gone }))
+          )
       }
     })
   })
@@ -134,16 +136,33 @@ const look = (schemas: ReadonlyArray<string>) =>
     session: "target",
     scope: () => schemas.map((schema) => `schema ${schema}`),
     plan: Effect.fnUntraced(function* () {
-      const found = yield* survey(schemas)
+      const found = yield* survey({ schemas })
       const missing = found.schemas.find(({ exists }) => !exists)
       if (missing !== undefined) return yield* noSuchSchema(missing.name, found.server.database)
       return found
     })
   })
 
+export interface CleanOptions {
+  readonly schemas: ReadonlyArray<string>
+  /** How long others may hold what is to be dropped before the clean step gives up; 30 seconds unless told. */
+  readonly lockTimeout?: Duration.Input
+}
+
 /** The verb by itself, in one transaction. */
-export const pipeline = (options: { readonly schemas: ReadonlyArray<string> }) => {
-  const surveyed = look(options.schemas)
+export const pipeline = (options: CleanOptions) => {
+  const { schemas } = options
+  const surveyed = look(schemas)
+  const locked = Lock.task({
+    needs: { surveyed },
+    timeout: options.lockTimeout,
+    what: ({ surveyed }) => ({
+      scope: { schemas },
+      survey: surveyed,
+      going: surveyed.objects.filter(({ extension }) => extension === null),
+      more: false
+    })
+  })
   const cleaned = task({ needs: { surveyed }, survey: ({ surveyed }) => ({ survey: surveyed }) })
   return Pipeline.make(`clean ${options.schemas.map(quote).join(", ")}`, [
     surveyed,
@@ -151,7 +170,7 @@ export const pipeline = (options: { readonly schemas: ReadonlyArray<string> }) =
       title: "Clean in one transaction",
       session: "target",
       needs: [surveyed],
-      pipeline: Pipeline.make("clean", [cleaned], [surveyed.name]),
+      pipeline: Pipeline.make("clean", [locked, cleaned], [surveyed.name]),
       around: (inner) =>
         Effect.gen(function* () {
           const session = yield* Session
@@ -166,12 +185,16 @@ export const pipeline = (options: { readonly schemas: ReadonlyArray<string> }) =
 /**
  * Empties schemas: all of it or nothing.
  *
- * Fails with CleanRefused (nothing changed) where this role may not, SchemaMissing for an unknown name, and otherwise
- * with what the server refused, rolled back.
+ * Fails with CleanRefused (nothing changed) where this role may not, SchemaMissing for an unknown name, TargetChanged
+ * where others were at work in between, and otherwise with what the server refused, rolled back.
  */
-export const clean = Effect.fn("Clean.clean")(function* (options: {
-  readonly schemas: ReadonlyArray<string>
-}): Effect.fn.Return<CleanReport, DatabaseError | CleanRefused | SchemaMissing, Session | SqlClient.SqlClient> {
+export const clean = Effect.fn("Clean.clean")(function* (
+  options: CleanOptions
+): Effect.fn.Return<
+  CleanReport,
+  DatabaseError | CleanRefused | SchemaMissing | TargetChanged,
+  Session | SqlClient.SqlClient
+> {
   const { results } = yield* Pipeline.run(pipeline(options))
   return results.transaction
 })

@@ -2,11 +2,74 @@
 import type { Contents } from "../dumps/DumpReading.ts"
 import { PermissionDenied, ReadOnlyTarget } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
+import type { SchemaFacts } from "../postgres/survey/Schemas.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
 import { TargetUnfit } from "./VerbError.ts"
 
+/** One thing that is missing. */
+interface Reason {
+  /** Whether it is a right, or something that the target does not have. */
+  readonly kind: "right" | "lack"
+  readonly message: string
+  readonly suggestion: string
+}
+
+/** What stands on a table needs rights on that table, and none on its schema. */
+const onTables = new Set(["POLICY", "RULE", "TRIGGER"])
+
+/** Schemas into which the dump puts something. A schema that it only names, or that was empty, needs no right. */
+const filledBy = ({ creates }: Contents): ReadonlySet<string> =>
+  new Set(creates.flatMap(({ kind, schema }) => (schema === undefined || onTables.has(kind) ? [] : [schema])))
+
+const schemaReason = (
+  schema: SchemaFacts,
+  { server, role }: Survey,
+  dump: { readonly creates: boolean; readonly fills: boolean }
+): Reason | undefined => {
+  const name = quote(schema.name)
+  if (schema.exists) {
+    if (!dump.fills || schema.canCreate) return undefined
+    return {
+      kind: "right",
+      message: `The role ${quote(role.name)} may not create anything in schema ${name}.`,
+      suggestion: `Have its owner ${quote(schema.owner)} run: GRANT USAGE, CREATE ON SCHEMA ${name} TO ${quote(role.name)};`
+    }
+  }
+  if (!dump.creates) {
+    if (!dump.fills) return undefined
+    return {
+      kind: "lack",
+      message: `The dump puts objects into schema ${name}, which neither is there nor is created by the dump.`,
+      suggestion: `It is a dump of parts of a database. Run CREATE SCHEMA ${name}; first.`
+    }
+  }
+  if (server.canCreateInDatabase) return undefined
+  return {
+    kind: "right",
+    message: `The role ${quote(role.name)} may not create the schema ${name}, which the dump needs.`,
+    suggestion: `Have the database's owner run: GRANT CREATE ON DATABASE ${quote(server.database)} TO ${quote(role.name)};`
+  }
+}
+
+const extensionReason = (name: string, { availableExtensions, role, server }: Survey): Reason | undefined => {
+  const available = availableExtensions.find((extension) => extension.name === name)
+  if (available === undefined) {
+    return {
+      kind: "lack",
+      message: `The dump needs the extension ${quote(name)}, which this server does not offer.`,
+      suggestion: "Install its package on the server, or restore into a server that has it."
+    }
+  }
+  if (role.superuser || !available.superuserOnly || (available.trusted && server.canCreateInDatabase)) return undefined
+  return {
+    kind: "right",
+    message: `The dump needs the extension ${quote(name)}, which the role ${quote(role.name)} may not create.`,
+    suggestion: `Have an administrator run in this database: CREATE EXTENSION ${quote(name)};`
+  }
+}
+
 /**
- * What stands against restoring, the first reason found, or undefined.
+ * What stands against restoring, as one error that tells of everything found, or undefined.
  *
  * The right to create is asked by `has_schema_privilege` and `has_database_privilege`, not by trying: a restore
  * without it would fail only after everything was dropped.
@@ -15,46 +78,28 @@ export const unfit = (
   survey: Survey,
   contents: Contents
 ): PermissionDenied | ReadOnlyTarget | TargetUnfit | undefined => {
-  const { server, role } = survey
-  if (server.inRecovery) {
+  if (survey.server.inRecovery) {
     return new ReadOnlyTarget({
-      message: `${server.database} is on a replica, which accepts no writes.`,
+      message: `${survey.server.database} is on a replica, which accepts no writes.`,
       suggestion: "Connect to the primary server.",
       state: "untouched"
     })
   }
-  for (const schema of survey.schemas) {
-    if (schema.exists ? schema.canCreate : server.canCreateInDatabase) continue
-    return new PermissionDenied({
-      message: schema.exists
-        ? `The role ${quote(role.name)} may not create anything in schema ${quote(schema.name)}.`
-        : `The role ${quote(role.name)} may not create the schema ${quote(schema.name)}, which the dump needs.`,
-      ...(schema.exists ? { detail: `The schema belongs to ${quote(schema.owner)}.` } : {}),
-      suggestion: schema.exists
-        ? `Have its owner run: GRANT USAGE, CREATE ON SCHEMA ${quote(schema.name)} TO ${quote(role.name)};`
-        : `Have the database's owner run: GRANT CREATE ON DATABASE ${quote(server.database)} TO ${quote(role.name)};`,
-      state: "untouched"
-    })
-  }
+  const filled = filledBy(contents)
+  const created = new Set(contents.creates.flatMap(({ kind, name }) => (kind === "SCHEMA" ? [name] : [])))
   const installed = new Set(survey.extensions.map(({ name }) => name))
-  for (const name of contents.extensions) {
-    if (installed.has(name)) continue
-    const available = survey.availableExtensions.find((extension) => extension.name === name)
-    if (available === undefined) {
-      return new TargetUnfit({
-        message: `The dump needs the extension ${quote(name)}, which this server does not offer.`,
-        suggestion: "Install its package on the server, or restore into a server that has it.",
-        state: "untouched"
-      })
-    }
-    const may = role.superuser || !available.superuserOnly || (available.trusted && server.canCreateInDatabase)
-    if (!may) {
-      return new PermissionDenied({
-        message: `The dump needs the extension ${quote(name)}, which the role ${quote(role.name)} may not create.`,
-        suggestion: `Have an administrator run in this database: CREATE EXTENSION ${quote(name)};`,
-        state: "untouched"
-      })
-    }
+  const [first, ...others] = [
+    ...survey.schemas.map((schema) =>
+      schemaReason(schema, survey, { creates: created.has(schema.name), fills: filled.has(schema.name) })
+    ),
+    ...contents.extensions.filter((name) => !installed.has(name)).map((name) => extensionReason(name, survey))
+  ].filter((reason) => reason !== undefined)
+  if (first === undefined) return undefined
+  const fields = {
+    message: first.message,
+    ...(others.length === 0 ? {} : { detail: others.map(({ message }) => `Also: ${message}`).join("\n") }),
+    suggestion: [...new Set([first, ...others].map(({ suggestion }) => suggestion))].join("\n"),
+    state: "untouched" as const
   }
-  return undefined
+  return first.kind === "right" ? new PermissionDenied(fields) : new TargetUnfit(fields)
 }

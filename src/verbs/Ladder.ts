@@ -1,16 +1,21 @@
 /**
  * The ladder of the clean step: ways to empty schemas, best first.
  *
- * 1. `DROP SCHEMA … CASCADE` and create it again, where this role can put owner, rights and comment back as they were.
+ * 1. Drop the content and the schema and create it again, where this role can put owner, rights and comment back as
+ *    they were. Never with CASCADE: that would also take what nobody has looked at.
  * 2. Keep the schema and drop its content: every object that this role may drop, in the order of their dependencies,
  *    and never what an extension owns.
  * 3. Stop, and say what is in the way, whose it is and what would help.
  */
 import { listed, plural } from "../pipeline/Words.ts"
 import { quote, qualified } from "../postgres/Identifier.ts"
+import { objectKey } from "../postgres/ObjectName.ts"
 import { dropStatements } from "../postgres/survey/DropOrder.ts"
+import type { DatabaseObject } from "../postgres/survey/DatabaseWide.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
 import type { CatalogObject } from "../postgres/survey/Objects.ts"
+import { type Blocker, describeObject, ownIt, publishedInTheWay } from "./Blocker.ts"
+import { foreignLargeObjects } from "./Replacement.ts"
 
 /** A statement of a rung. */
 export interface RungStatement {
@@ -29,21 +34,14 @@ export interface Rung {
   readonly stays: ReadonlyArray<string>
 }
 
-/** Something that stops the clean step. */
-export interface Blocker {
-  readonly what: string
-  readonly owner: string
-  readonly why: string
-}
-
 /** What the survey allows: the rungs to try, in order, or what is in the way of all of them. */
 export interface Ladder {
+  /** What goes besides and stands in no schema: large objects that will be created, rows of extensions' tables. */
+  readonly beside: ReadonlyArray<RungStatement>
   readonly rungs: ReadonlyArray<Rung>
   /** Empty unless `rungs` is. */
   readonly blockers: ReadonlyArray<Blocker>
 }
-
-export const describeObject = (object: CatalogObject): string => `${object.kind.toLowerCase()} ${object.identity}`
 
 const pluralKind = (kind: string, n: number): string => {
   const word = kind.toLowerCase()
@@ -73,6 +71,13 @@ const names = (objects: ReadonlyArray<CatalogObject>): string =>
 
 const existing = (survey: Survey) => survey.schemas.filter((schema) => schema.exists)
 
+const dropAll = (survey: Survey, content: ReadonlyArray<CatalogObject>): ReadonlyArray<RungStatement> =>
+  dropStatements(content, survey.dependencies).map(({ sql, kind, objects }) => ({
+    sql,
+    what: `drop ${pluralKind(kind, objects.length)}: ${names(objects)}`,
+    destroys: true
+  }))
+
 const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung => {
   const schemas = existing(survey)
   const list = schemas.map(({ name }) => quote(name)).join(", ")
@@ -81,11 +86,9 @@ const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung
     why: `this role can put ${list} back with owner, rights and comment`,
     stays: [],
     statements: [
-      {
-        sql: `DROP SCHEMA ${list} CASCADE`,
-        what: `drop schema ${list} with ${census(content)}`,
-        destroys: true
-      },
+      ...dropAll(survey, content),
+      // Without CASCADE: what has come into the schema since the survey is never taken along.
+      { sql: `DROP SCHEMA ${list}`, what: `drop schema ${list}, empty by then`, destroys: true },
       ...schemas.flatMap((schema) =>
         schema.recreate.map((sql) => ({ sql, what: `put schema ${quote(schema.name)} back`, destroys: false }))
       )
@@ -103,67 +106,121 @@ const dropContent = (survey: Survey, content: ReadonlyArray<CatalogObject>): Run
     stays: content
       .filter(({ droppable }) => !droppable)
       .map((object) => `${describeObject(object)} (of ${object.owner})`),
-    statements: dropStatements(
-      content.filter(({ droppable }) => droppable),
-      survey.dependencies
-    ).map(({ sql, kind, objects }) => ({
-      sql,
-      what: `drop ${pluralKind(kind, objects.length)}: ${names(objects)}`,
-      destroys: true
-    }))
+    statements: dropAll(
+      survey,
+      content.filter(({ droppable }) => droppable)
+    )
   }
 }
 
+/** What will be created after the clean step. */
+export interface Wish {
+  /** Keys ({@link objectKey}) of objects: another role's object of such a name is in the way, any other one stays. */
+  readonly wanted: ReadonlySet<string>
+  /** The database's own objects that the dump drops and creates again: publications among them lose nothing. */
+  readonly replaced: ReadonlyArray<DatabaseObject>
+}
+
+const nothingWished: Wish = { wanted: new Set(), replaced: [] }
+
+/** Event triggers whose functions go, and that come back with the dump. */
+const goingTriggers = ({ outside }: Survey, { replaced }: Wish): ReadonlyArray<DatabaseObject> => {
+  const keys = new Set(outside.map(({ key }) => key))
+  return replaced.filter(({ kind, key }) => kind === "EVENT TRIGGER" && keys.has(key))
+}
+
 /** What neither rung may touch or go around. */
-const inTheWay = (
-  survey: Survey,
-  content: ReadonlyArray<CatalogObject>,
-  wanted: ReadonlySet<string>
-): ReadonlyArray<Blocker> => {
+const inTheWay = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: Wish): ReadonlyArray<Blocker> => {
+  const { wanted, replaced } = wish
+  const going = new Set(goingTriggers(survey, wish).map(({ key }) => key))
+  const publications = new Set(replaced.flatMap(({ kind, name }) => (kind === "PUBLICATION" ? [name] : [])))
   const byKey = new Map(content.map((object) => [object.key, object]))
   const foreign = content.filter(({ droppable }) => !droppable)
   const needing = survey.dependencies.flatMap(({ dependent, on }) => {
     const [user, used] = [byKey.get(dependent), byKey.get(on)]
     return user !== undefined && used !== undefined && !user.droppable && used.droppable ? [{ user, used }] : []
   })
+  const owned = (object: CatalogObject, why: string): Blocker => {
+    const owner = object.owner ?? "nobody"
+    return { what: describeObject(object), owner, why, remedy: ownIt(owner, survey.role.name) }
+  }
   return [
-    ...survey.outside.map(({ description, owner, on }) => ({
-      what: description,
-      owner,
-      why: `it is outside of the schemas to clean and depends on ${on}`
-    })),
-    ...survey.published.map(({ schema, table, publication, owner }) => ({
-      what: `publication ${quote(publication)}`,
-      owner,
-      why: `dropping the published table ${qualified(schema, table)} would take it out of the publication without a word`
-    })),
-    ...needing.map(({ user, used }) => ({
-      what: describeObject(user),
-      owner: user.owner ?? "nobody",
-      why: `this role may not drop it, and it depends on ${describeObject(used)}`
-    })),
+    ...survey.outside
+      .filter(({ key }) => !going.has(key))
+      .map(({ description, owner, on }) => ({
+        what: description,
+        owner,
+        why: `it is outside of the schemas to clean and depends on ${on}`,
+        remedy: `Have ${quote(owner)} drop the ${description} first, and create it again afterwards.`
+      })),
+    ...publishedInTheWay(
+      survey,
+      ({ droppable, extension }) => droppable && extension === null,
+      (name) => publications.has(name)
+    ),
+    ...needing.map(({ user, used }) =>
+      owned(user, `this role may not drop it, and it depends on ${describeObject(used)}`)
+    ),
     ...foreign
-      .filter(({ schema, name }) => wanted.has(qualified(schema, name)))
-      .map((object) => ({
-        what: describeObject(object),
-        owner: object.owner ?? "nobody",
-        why: "this role may not drop it, and the dump creates an object of this name"
+      .filter((object) => wanted.has(objectKey(object)))
+      .map((object) => owned(object, "this role may not drop it, and the dump creates an object of this name")),
+    ...foreignLargeObjects(survey),
+    ...survey.configTables
+      .filter(({ rows, deletable }) => rows !== false && !deletable)
+      .map(({ schema, name, extension, owner }) => ({
+        what: `rows of ${qualified(schema, name)}`,
+        owner,
+        why: `extension ${quote(extension)} stays with its table, and this role may not delete the rows that the dump has too`,
+        remedy: `Have ${quote(owner)} run GRANT SELECT, DELETE ON ${qualified(schema, name)} TO ${quote(survey.role.name)};`
       }))
   ]
 }
 
-/**
- * Chooses from the survey.
- *
- * @param wanted qualified names ({@link qualified}) that will be created afterwards: another role's object of such a
- * name is in the way, any other one stays
- */
-export const choose = (survey: Survey, wanted: ReadonlySet<string> = new Set()): Ladder => {
+const besides = (survey: Survey, wish: Wish): ReadonlyArray<RungStatement> => [
+  ...goingTriggers(survey, wish).map(({ kind, name }) => ({
+    sql: `DROP ${kind} ${quote(name)}`,
+    what: `drop ${kind.toLowerCase()} ${quote(name)}, which the dump has too`,
+    destroys: true
+  })),
+  ...(survey.largeObjects.length === 0
+    ? []
+    : [
+        {
+          sql:
+            "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata " +
+            `WHERE oid IN (${survey.largeObjects.map(({ oid }) => oid).join(", ")})`,
+          what: `unlink ${plural(survey.largeObjects.length, "large object")} that the dump has too`,
+          destroys: true
+        }
+      ]),
+  ...survey.configTables
+    .filter(({ rows }) => rows === true)
+    .map(({ schema, name, condition, extension }) => ({
+      sql: `DELETE FROM ONLY ${qualified(schema, name)} ${condition}`.trimEnd(),
+      what: `delete the rows of ${qualified(schema, name)} that extension ${quote(extension)} leaves to its users`,
+      destroys: true
+    }))
+]
+
+/** Names of what goes and will not be created again, by kind; casts and transforms go with their types. */
+export const lost = (survey: Survey, { wanted }: Wish): ReadonlyArray<CatalogObject> =>
+  survey.objects.filter(
+    (object) =>
+      object.extension === null &&
+      object.droppable &&
+      object.kind !== "CAST" &&
+      object.kind !== "TRANSFORM" &&
+      !wanted.has(objectKey(object))
+  )
+
+/** Chooses from the survey. */
+export const choose = (survey: Survey, wish: Wish = nothingWished): Ladder => {
   const content = survey.objects.filter(({ extension }) => extension === null)
-  if (content.length === 0) return { rungs: [], blockers: [] }
-  const blockers = inTheWay(survey, content, wanted)
-  if (blockers.length > 0) return { rungs: [], blockers }
+  const blockers = inTheWay(survey, content, wish)
+  if (blockers.length > 0) return { beside: [], rungs: [], blockers }
+  const beside = besides(survey, wish)
+  if (content.length === 0) return { beside, rungs: [], blockers }
   const whole = existing(survey).every(({ recreatable }) => recreatable === true)
   const second = dropContent(survey, content)
-  return { rungs: whole ? [dropSchema(survey, content), second] : [second], blockers: [] }
+  return { beside, rungs: whole ? [dropSchema(survey, content), second] : [second], blockers }
 }

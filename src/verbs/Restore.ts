@@ -1,30 +1,34 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as SqlClient from "effect/sql/SqlClient"
-import type { DumpDamaged, DumpMissing, DumpUnsafe, DumpUnreadable } from "../dumps/DumpError.ts"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { committed, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
+import { plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
-import { qualified } from "../postgres/Identifier.ts"
-import { fromSqlError } from "../postgres/Sqlstate.ts"
+import { quote } from "../postgres/Identifier.ts"
+import { objectKey } from "../postgres/ObjectName.ts"
 import { Session } from "../postgres/Session.ts"
-import { type Survey, survey } from "../postgres/survey/Survey.ts"
+import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
 import { type Applied, apply, finish, tableKey } from "./Apply.ts"
+import { refused } from "./Blocker.ts"
 import * as Clean from "./Clean.ts"
 import { unfit } from "./Fitness.ts"
-import { census } from "./Ladder.ts"
 import * as Grant from "./Grant.ts"
+import { census } from "./Ladder.ts"
+import * as Lock from "./Lock.ts"
+import { replacedWide, type Replacement, replacement } from "./Replacement.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
 import {
   type CleanRefused,
   type RestoreFailed,
   type RoleMissing,
-  type SchemaMissing,
+  type TargetChanged,
   type TargetUnfit,
   VerificationFailed
 } from "./VerbError.ts"
@@ -61,57 +65,6 @@ export interface RestoreReport {
   readonly verify: Verify.VerifyReport | undefined
 }
 
-const defaultLockTimeout: Duration.Input = "30 seconds"
-
-/** What the dump's own DROP statements will take from the target. */
-const replaced = ({ drops }: Contents, found: Survey) => {
-  const names = new Set(drops.map(tableKey))
-  return found.objects.filter(({ schema, name, extension }) => extension === null && names.has(qualified(schema, name)))
-}
-
-/** How many of these large objects the target has: they are unlinked before the dump's own are created. */
-const largeObjectsAmong = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
-  if (ids.length === 0) return 0
-  const sql = yield* SqlClient.SqlClient
-  const rows = yield* sql<{ readonly count: number }>`
-    select count(*)::int4 as "count" from pg_largeobject_metadata
-    where oid = any(string_to_array(${ids.join(",")}::text, ',')::oid[])`.pipe(Effect.mapError(fromSqlError))
-  return rows[0]?.count ?? 0
-})
-
-/** Writers wait from here on; what they have committed until now is what is replaced. */
-const lockTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: RestoreOptions) =>
-  Task.make("lock", {
-    title: "Lock what is replaced",
-    session: "target",
-    needs,
-    plan: ({ proof, surveyed }) => {
-      const timeout = Math.ceil(Duration.toMillis(options.lockTimeout ?? defaultLockTimeout))
-      const all = surveyed.objects.filter(({ extension }) => extension === null)
-      const going = options.clean ? all : replaced(proof.contents, surveyed)
-      const tables = going.filter(({ kind, droppable }) => kind === "TABLE" && droppable)
-      const sql = `LOCK TABLE ${tables.map(({ identity }) => identity).join(", ")} IN EXCLUSIVE MODE`
-      return Effect.succeed({
-        value: tables,
-        ...(tables.length === 0 ? { does: "nothing" as const } : {}),
-        rows:
-          tables.length === 0 ? [] : [Plan.row(`lock ${tables.length} tables: writers wait, readers go on`, { sql })],
-        run: () =>
-          Effect.gen(function* () {
-            const session = yield* Session
-            yield* session.execute(`SET LOCAL lock_timeout = ${timeout}`)
-            if (tables.length === 0) return
-            // An owner of the schema may drop a table that it may not lock; DROP takes the lock then.
-            yield* session
-              .savepoint("pgark lock", session.execute(sql))
-              .pipe(
-                Effect.catchTag("PermissionDenied", ({ message }) => note(`Tables are locked as they go: ${message}`))
-              )
-          })
-      })
-    }
-  })
-
 const proofTask = (options: RestoreOptions) =>
   Task.read("prove", {
     title: "Prove the dump",
@@ -124,50 +77,85 @@ const proofTask = (options: RestoreOptions) =>
           acceptUnproven: options.acceptUnproven,
           onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
         })
-        return { ...proof, file: dump.file, schemas: dump.manifest?.schemas ?? proof.contents.schemas }
+        return { ...proof, file: dump.file }
       }),
     rows: ({ file, contents, against }) => [
-      Plan.row(`read ${file}: ${contents.tables.length} tables, ${totalRows(contents.tables)} rows`, {
-        why: against === "manifest" ? "it is what its manifest says" : "it has no manifest; its structure is complete"
-      })
+      Plan.row(
+        `read ${file}: ${plural(contents.tables.length, "table")}, ${plural(totalRows(contents.tables), "row")}`,
+        {
+          why: against === "manifest" ? "it is what its manifest says" : "it has no manifest; its structure is complete"
+        }
+      )
     ]
   })
 type ProofTask = ReturnType<typeof proofTask>
 
 const totalRows = (tables: ReadonlyArray<{ readonly rows: number }>) => tables.reduce((sum, { rows }) => sum + rows, 0)
 
-const surveyTask = (proof: ProofTask) =>
+/** What the target is asked for: all that the dump may collide with. */
+const scopeOf = ({ contents, schemas }: Task.Planned<ProofTask>): SurveyScope => ({
+  schemas,
+  largeObjects: contents.largeObjectIds,
+  tables: contents.tables
+})
+
+const surveyTask = (proof: ProofTask, options: RestoreOptions) =>
   Task.read("survey", {
     title: "Survey the target",
     session: "target",
     needs: { proof },
     plan: Effect.fnUntraced(function* ({ proof }) {
-      const found = yield* survey(proof.schemas)
+      const found = yield* survey(scopeOf(proof))
       const reason = unfit(found, proof.contents)
-      return reason === undefined ? found : yield* reason
+      if (reason !== undefined) return yield* reason
+      // What the clean step has in its way it tells itself.
+      const going = options.clean
+        ? { objects: [], largeObjects: [], databaseWide: replacedWide(proof.contents, found), blockers: [] }
+        : replacement(proof.contents, found)
+      if (going.blockers.length > 0) {
+        return yield* refused(going.blockers, found.role.name, "replace what the dump drops")
+      }
+      return { found, going }
     }),
-    scope: (found: Survey) => found.schemas.map(({ name }) => `schema ${name}`)
+    scope: ({ found }: { readonly found: Survey }) => found.schemas.map(({ name }) => `schema ${name}`)
   })
 type SurveyTask = ReturnType<typeof surveyTask>
+
+/** In words, what the dump's own statements take away. */
+const replacedRows = ({ objects, largeObjects, databaseWide }: Replacement, { unusual }: Contents) => {
+  const byItself = { destroys: true, why: "the dump's own DROP statements" }
+  const words = Object.entries(unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
+  return [
+    ...(objects.length === 0 ? [] : [Plan.row(`replace ${census(objects)}`, byItself)]),
+    ...(largeObjects.length === 0
+      ? []
+      : [Plan.row(`replace ${plural(largeObjects.length, "large object")}`, byItself)]),
+    ...databaseWide.map(({ kind, name }) => Plan.row(`replace ${kind.toLowerCase()} ${quote(name)}`, byItself)),
+    ...(words.length === 0
+      ? []
+      : [
+          Plan.row(`execute statements that pg_dump does not write: ${words.join(", ")}`, {
+            destroys: true,
+            why: "what they do only the author of the dump knows"
+          })
+        ])
+  ]
+}
 
 const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: RestoreOptions) =>
   Task.make("apply", {
     title: "Apply the dump",
     session: "target",
     needs,
-    plan: Effect.fnUntraced(function* ({ proof, surveyed }) {
+    plan: ({ proof, surveyed }) => {
       const { contents, file } = proof
-      const going = options.clean ? [] : replaced(contents, surveyed)
-      const unlinked = yield* largeObjectsAmong(contents.largeObjectIds)
-      const byItself = { destroys: true, why: "the dump's own DROP statements" }
-      return {
+      return Effect.succeed({
         value: contents,
         rows: [
-          ...(going.length === 0 ? [] : [Plan.row(`replace ${census(going)}`, byItself)]),
-          ...(unlinked === 0 ? [] : [Plan.row(`replace ${unlinked} large objects`, byItself)]),
+          ...replacedRows(surveyed.going, contents),
           Plan.row(
-            `execute ${contents.statements} statements and copy ${totalRows(contents.tables)} rows ` +
-              `into ${contents.tables.length} tables`
+            `execute ${plural(contents.statements, "statement")} and copy ${plural(totalRows(contents.tables), "row")} ` +
+              `into ${plural(contents.tables.length, "table")}`
           )
         ],
         run: () =>
@@ -179,15 +167,14 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
                 session,
                 chunk: (yield* store.read(file)).pull,
                 file,
-                encoding: contents.encoding,
                 length: contents.length,
                 sha256: contents.sha256,
-                decide: StatementPolicy.make({ survey: surveyed, cleaned: options.clean, owner: options.owner })
+                decide: StatementPolicy.make({ survey: surveyed.found, cleaned: options.clean, owner: options.owner })
               })
             })
           )
-      }
-    })
+      })
+    }
   })
 
 const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnType<typeof applyTask> }) =>
@@ -245,11 +232,27 @@ const analyzeTask = (proof: ProofTask) =>
 /** Everything that a restore does, as a graph of tasks. */
 export const pipeline = (options: RestoreOptions) => {
   const proof = proofTask(options)
-  const surveyed = surveyTask(proof)
+  const surveyed = surveyTask(proof, options)
   const needs = { proof, surveyed }
+  const locked = Lock.task({
+    needs,
+    timeout: options.lockTimeout,
+    what: ({ proof, surveyed: { found, going } }) => ({
+      scope: scopeOf(proof),
+      survey: found,
+      going: options.clean ? found.objects.filter(({ extension }) => extension === null) : going.objects,
+      more: found.largeObjects.length + going.databaseWide.length > 0
+    })
+  })
   const cleaned = Clean.task({
     needs,
-    survey: ({ proof, surveyed }) => ({ survey: surveyed, wanted: new Set(proof.contents.creates.map(tableKey)) })
+    survey: ({ proof, surveyed: { found, going } }) => ({
+      survey: found,
+      wish: {
+        wanted: new Set(proof.contents.creates.map(objectKey)),
+        replaced: going.databaseWide
+      }
+    })
   })
   const applied = applyTask(needs, options)
   const granted = Grant.task({
@@ -261,7 +264,7 @@ export const pipeline = (options: RestoreOptions) => {
   const inner = Pipeline.make(
     "transaction",
     [
-      lockTask(needs, options),
+      locked,
       Task.when(options.clean, cleaned),
       applied,
       Task.when(options.grantTo !== undefined, granted),
@@ -297,7 +300,7 @@ export type RestoreError =
   | DumpUnreadable
   | RestoreFailed
   | RoleMissing
-  | SchemaMissing
+  | TargetChanged
   | TargetUnfit
   | VerificationFailed
 

@@ -5,8 +5,10 @@
  * dump unsafe has been refused before, when the dump was proven. Nothing that would lose data or a constraint is ever
  * skipped.
  */
+import { databaseWide, objectKey } from "../postgres/ObjectName.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
-import type { StatementKind } from "../postgres/script/Statement.ts"
+import type { StatementKind } from "../postgres/script/StatementKind.ts"
+import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 
 export type Decision =
   | {
@@ -44,13 +46,60 @@ const ownSettings = new Set([
 /** Denied; or a sequence that a column owns, which stays with its table. */
 const notToBeOwned = ["42501", "0A000"]
 
+/**
+ * Kinds that only a superuser, or the owner of something else, may create, and without which no row and no constraint is
+ * lost. What cannot do without them (a foreign table, an index of an operator class) fails when its turn comes, and
+ * everything is rolled back.
+ */
+const spare = new Set([
+  ...databaseWide,
+  "CAST",
+  "OPERATOR CLASS",
+  "OPERATOR FAMILY",
+  "TEXT SEARCH PARSER",
+  "TEXT SEARCH TEMPLATE",
+  "TRANSFORM"
+])
+
+/** GRANT's and COMMENT's words for some of them. */
+const spareName = (kind: string): string => (kind === "FOREIGN SERVER" ? "SERVER" : kind)
+
+/** Denied, or about something that is not there because it was denied. */
+const deniedOrAbsent = ["42501", "42704", "42883"]
+/** Denied, or the server has no such library or label provider. */
+const deniedOrUnknown = ["42501", "42704", "58P01", "22023"]
+/** Of a DROP without IF EXISTS: what it drops is not there. */
+const absent = ["42704", "42883", "42P01", "3F000"]
+
+const unlessAbsent: Decision = {
+  _tag: "Run",
+  unless: { sqlstates: absent, reason: "what the dump would drop is not there" }
+}
+
 /** pg_dump also drops what partitions have from their parent, which only the parent's DROP can do. */
 const inherited: Decision = {
   _tag: "Run",
-  unless: { sqlstates: ["42P16", "2BP01"], reason: "it goes with the partitioned table that it comes from" }
+  unless: {
+    sqlstates: [...absent, "42703", "42P16", "2BP01"],
+    reason: "it is not there, or goes with its parent table"
+  }
 }
 
 const always = () => run
+
+/** Where new tables are put; a server that lacks the place puts them into its default one. */
+const placements = new Set(["default_tablespace", "default_table_access_method"])
+
+/** `an operator class` */
+const aKind = (kind: string): string => `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind.toLowerCase()}`
+
+const keyOf = (kind: string, name: Partial<QualifiedName>) =>
+  name.name === undefined ? undefined : objectKey({ kind, ...name, name: name.name })
+
+const unlessDenied = (kind: string, sqlstates: ReadonlyArray<string> = deniedOrAbsent) => ({
+  _tag: "Run" as const,
+  unless: { sqlstates, reason: `this role may not create or change ${aKind(kind)}` }
+})
 
 type Kinds = { readonly [K in StatementKind["_tag"]]: Extract<StatementKind, { readonly _tag: K }> }
 type Table = { readonly [K in keyof Kinds]: (kind: Kinds[K], described: boolean) => Decision }
@@ -65,13 +114,16 @@ export type Policy = (kind: StatementKind, described: boolean) => Decision
 export const make = (options: PolicyOptions): Policy => {
   const { survey } = options
   const settings = new Set(survey.server.settings)
+  const scope = new Set(survey.schemas.map(({ name }) => name))
   const existing = new Set(survey.schemas.flatMap(({ name, exists }) => (exists ? [name] : [])))
   const installed = new Set(survey.extensions.map(({ name }) => name))
   const roles = new Map(survey.roles.map((role) => [role.name, role]))
-  const views = new Set(
-    survey.objects.flatMap(({ kind, schema, name }) => (kind === "VIEW" ? [`${schema}.${name}`] : []))
-  )
-  const created = new Set<string | undefined>()
+  const views = new Set(survey.objects.flatMap((object) => (object.kind === "VIEW" ? [objectKey(object)] : [])))
+  const wide = new Map(survey.databaseWide.map((object) => [objectKey(object), object]))
+  const content = new Set(survey.objects.flatMap((object) => (object.extension === null ? [objectKey(object)] : [])))
+  const created = new Set<string>()
+  /** What was in the target and is gone by now: leaving its successor out would lose it. */
+  const gone = new Set<string>(options.cleaned ? content : [])
   let skippingAs: string | undefined
 
   const missing = (names: ReadonlyArray<string>) => names.find((name) => !roles.has(name))
@@ -92,6 +144,9 @@ export const make = (options: PolicyOptions): Policy => {
 
   const table: Table = {
     SetSetting: ({ name }) => {
+      if (placements.has(name)) {
+        return { _tag: "Run", unless: { sqlstates: ["22023", "42704"], reason: `the server lacks this ${name}` } }
+      }
       if (ownSettings.has(name)) return skip("limits of the session are pgark's own")
       // Two-part names belong to extensions and need not be known before they are set.
       if (!settings.has(name) && !name.includes(".") && name !== "role") {
@@ -125,25 +180,63 @@ export const make = (options: PolicyOptions): Policy => {
     },
     Database: () => skip("what concerns the database itself is left as it is"),
     Role: always,
-    OwnerTo: ({ owner }) => ownerTo(owner),
-    Drop: ({ kind, name }) => {
-      if (options.cleaned && !created.has(name)) return skip("the clean step has dropped it already")
-      return kind === "CONSTRAINT" || kind === "INDEX" ? inherited : run
+    OwnerTo: ({ kind, owner }) => {
+      const decision = ownerTo(owner)
+      if (decision._tag === "Skip" || !spare.has(kind)) return decision
+      const { unless } = unlessDenied(kind)
+      return {
+        ...decision,
+        unless: { ...unless, sqlstates: [...(decision.unless?.sqlstates ?? []), ...unless.sqlstates] }
+      }
     },
-    Create: ({ name, schema, hollow }, described) => {
+    Alter: ({ kind }) => (spare.has(kind) ? unlessDenied(kind) : run),
+    Comment: ({ kind }) => (spare.has(kind) ? unlessDenied(kind) : run),
+    SecurityLabel: () => unlessDenied("SECURITY LABEL", deniedOrUnknown),
+    Drop: ({ kind, guarded, ...named }) => {
+      const dropped = keyOf(kind, named)
+      if (dropped !== undefined && databaseWide.has(kind)) {
+        const there = wide.get(dropped)
+        if (there === undefined) return skip("what the dump would drop is not there")
+        if (!there.droppable)
+          return skip(`${kind.toLowerCase()} "${there.name}" is left as it is: it is not this role's`)
+        gone.add(dropped)
+        return guarded ? run : unlessAbsent
+      }
+      if (named.schema !== undefined && !scope.has(named.schema)) {
+        return skip(`nothing of schema "${named.schema}" is in the dump: what is there stays`)
+      }
+      if (options.cleaned && kind !== "CAST" && kind !== "TRANSFORM") {
+        // A dump may drop what it has itself created; all else is gone.
+        if (dropped === undefined || !created.has(dropped)) {
+          return skip("the clean step has dropped it already")
+        }
+      }
+      if (dropped !== undefined && content.has(dropped)) gone.add(dropped)
+      if (kind === "CONSTRAINT" || kind === "INDEX") return inherited
+      return guarded ? run : unlessAbsent
+    },
+    Create: ({ kind, hollow, native, ...named }, described) => {
       // Among its DROPs pg_dump hollows out a view that needs what would go before it. No IF EXISTS guards that.
       if (hollow && !described) {
         if (options.cleaned) return skip("the clean step has dropped it already")
-        if (!views.has(`${schema}.${name}`)) return skip("a view that is not there is not prepared for its DROP")
+        if (!views.has(keyOf(kind, named) ?? "")) return skip("a view that is not there is not prepared for its DROP")
         return { _tag: "Run", unless: { sqlstates: ["42P16"], reason: "a view of other columns is dropped as it is" } }
       }
-      created.add(name)
-      return run
+      const made = keyOf(kind, named)
+      if (made !== undefined) created.add(made)
+      const replaced = made !== undefined && gone.has(made)
+      if (made !== undefined && wide.has(made) && !replaced) {
+        return skip(`${kind.toLowerCase()} "${named.name}" is there already and left as it is`)
+      }
+      if (replaced) return run
+      if (spare.has(kind)) return unlessDenied(kind)
+      return native === true ? unlessDenied("FUNCTION IN C", deniedOrUnknown) : run
     },
     AddConstraint: always,
-    Grant: ({ roles: named }) => {
+    Grant: ({ kind = "", roles: named }) => {
       const absent = missing(named)
-      return absent === undefined ? run : skip(`the server has no role "${absent}": its rights are not restored`)
+      if (absent !== undefined) return skip(`the server has no role "${absent}": its rights are not restored`)
+      return spare.has(spareName(kind)) ? unlessDenied(spareName(kind)) : run
     },
     DefaultPrivileges: ({ forRole, roles: named }) => {
       const absent = missing([...named, ...(forRole === undefined ? [] : [forRole])])
@@ -154,8 +247,13 @@ export const make = (options: PolicyOptions): Policy => {
     CopyFrom: always,
     CopyTo: always,
     SequenceValue: always,
-    LargeObjectUnlink: always,
+    InsertInto: always,
+    LargeObjectUnlink: () => (options.cleaned ? skip("the clean step has dropped it already") : run),
     LargeObjectCall: always,
+    RestoreStatistics: () => ({
+      _tag: "Run",
+      unless: { sqlstates: ["42883", "42501"], reason: "the planner's statistics are gathered anew" }
+    }),
     AlterSystem: always,
     Other: always
   }

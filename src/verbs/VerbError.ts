@@ -54,11 +54,16 @@ export class VerificationFailed extends Schema.TaggedError<VerificationFailed>()
   findings: Schema.Array(Finding)
 }) {}
 
-/** Something stands in the way of emptying the target that this role may not remove (exit code 5). */
+/** Something stands in the way of what would be dropped or replaced that this role may not remove (exit code 5). */
 export class CleanRefused extends Schema.TaggedError<CleanRefused>()("CleanRefused", {
   ...problemFields,
-  blockers: Schema.Array(Schema.Struct({ what: Schema.String, owner: Schema.String, why: Schema.String }))
+  blockers: Schema.Array(
+    Schema.Struct({ what: Schema.String, owner: Schema.String, why: Schema.String, remedy: Schema.String })
+  )
 }) {}
+
+/** The target is no longer what the plan was made from (exit code 6: trying again may help). */
+export class TargetChanged extends Schema.TaggedError<TargetChanged>()("TargetChanged", problemFields) {}
 
 /** The target cannot take this dump: an extension is missing, a right to create, an encoding (exit code 5 or 2). */
 export class TargetUnfit extends Schema.TaggedError<TargetUnfit>()("TargetUnfit", problemFields) {}
@@ -75,6 +80,7 @@ export type VerbError =
   | RestoreFailed
   | RoleMissing
   | SchemaMissing
+  | TargetChanged
   | TargetUnfit
   | VerificationFailed
   | VersionMismatch

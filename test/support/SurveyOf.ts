@@ -12,9 +12,6 @@ export const schema = (
   exists: true,
   owner: "other",
   ownedByRole: false,
-  acl: null,
-  comment: null,
-  canUse: true,
   canCreate: true,
   recreatable: true,
   recreate: [`CREATE SCHEMA "${name}" AUTHORIZATION "other"`],
@@ -31,7 +28,6 @@ export const object = (kind: string, name: string, more: Partial<CatalogObject> 
   owner: "me",
   droppable: true,
   extension: null,
-  estimatedRows: null,
   ...more
 })
 
@@ -41,14 +37,12 @@ export const surveyOf = (more: Partial<Survey> = {}): Survey => ({
     versionNumber: 150018,
     version: "15.18",
     database: "app",
-    databaseOwner: "other",
     encoding: "UTF8",
     inRecovery: false,
-    defaultReadOnly: false,
     canCreateInDatabase: false,
     settings: new Set(["search_path", "work_mem", "statement_timeout"])
   },
-  role: { name: "me", superuser: false, bypassesRowSecurity: false },
+  role: { name: "me", superuser: false },
   roles: [{ name: "me", member: true, inherits: true, settable: true }],
   extensions: [],
   availableExtensions: [],
@@ -57,5 +51,8 @@ export const surveyOf = (more: Partial<Survey> = {}): Survey => ({
   dependencies: [],
   outside: [],
   published: [],
+  databaseWide: [],
+  largeObjects: [],
+  configTables: [],
   ...more
 })

@@ -13,7 +13,7 @@ const roles = [
 const extensions = [{ name: "plpgsql", schema: "pg_catalog", version: "1.0", owner: "postgres" }]
 const schemas = [schema("public"), { name: "new", exists: false } as const]
 const survey = surveyOf({ roles, extensions, schemas, objects: [object("VIEW", "v")] })
-const superuser = surveyOf({ ...survey, role: { name: "me", superuser: true, bypassesRowSecurity: true } })
+const superuser = surveyOf({ ...survey, role: { name: "me", superuser: true } })
 
 /** What is decided about each statement, in a word or the reason for skipping it. */
 const decisions = (
@@ -74,8 +74,13 @@ const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
   ],
   ["ALTER TABLE public.t OWNER TO gone", `skip: the server has no role "gone": its objects are now this role's`],
   ["DROP TABLE IF EXISTS public.t", "run"],
-  ["DROP INDEX IF EXISTS public.i", "run unless 42P16,2BP01"],
-  ["ALTER TABLE IF EXISTS ONLY public.t DROP CONSTRAINT IF EXISTS c", "run unless 42P16,2BP01"],
+  ["DROP TABLE public.t", "run unless 42704,42883,42P01,3F000"],
+  ["DROP TABLE IF EXISTS other.t", `skip: nothing of schema "other" is in the dump: what is there stays`],
+  ["DROP INDEX IF EXISTS public.i", "run unless 42704,42883,42P01,3F000,42703,42P16,2BP01"],
+  [
+    "ALTER TABLE IF EXISTS ONLY public.t DROP CONSTRAINT IF EXISTS c",
+    "run unless 42704,42883,42P01,3F000,42703,42P16,2BP01"
+  ],
   ["CREATE TABLE public.t (id int)", "run"],
   ["CREATE OR REPLACE VIEW public.v AS SELECT NULL::int AS id", "run"],
   ["ALTER TABLE ONLY public.t ADD CONSTRAINT c PRIMARY KEY (id)", "run"],
@@ -129,7 +134,7 @@ describe("the policy for a dump's statements", () => {
     assert.deepStrictEqual(decisions(statements, { cleaned: true }), [
       cleanedAlready,
       "run",
-      "run",
+      "run unless 42704,42883,42P01,3F000",
       cleanedAlready,
       cleanedAlready
     ])
@@ -173,5 +178,62 @@ describe("the policy for a dump's statements", () => {
     const gone = statements.map((sql) => sql.replace("stranger", "gone"))
     const skippedGone = `skip: rights granted by "gone" are not restored`
     assert.deepStrictEqual(decisions(gone, { survey: superuser }), [skippedGone, skippedGone, skippedGone, "run"])
+  })
+})
+
+describe("what stands in no schema", () => {
+  const publication = (droppable: boolean) => ({ key: "6104:1", kind: "PUBLICATION", name: "p", owner: "x", droppable })
+  const statements = [
+    "DROP PUBLICATION IF EXISTS p",
+    "CREATE PUBLICATION p WITH (publish = 'insert')",
+    "ALTER PUBLICATION p OWNER TO me",
+    "ALTER PUBLICATION p ADD TABLE ONLY public.t"
+  ]
+  const spared = "run unless 42501,42704,42883"
+
+  it("is left out where the role may not create it, and is nothing that the target had", () =>
+    assert.deepStrictEqual(decisions(statements), [
+      "skip: what the dump would drop is not there",
+      spared,
+      spared,
+      spared
+    ]))
+
+  it("must come back where the dump has dropped it", () => {
+    const given = surveyOf({ ...survey, databaseWide: [publication(true)] })
+    for (const cleaned of [false, true]) {
+      assert.deepStrictEqual(decisions(statements, { survey: given, cleaned }), ["run", "run", spared, spared])
+    }
+  })
+
+  it("stays where it is another role's, or the dump does not drop it", () => {
+    const given = surveyOf({ ...survey, databaseWide: [publication(false)] })
+    assert.deepStrictEqual(decisions(statements, { survey: given }).slice(0, 2), [
+      `skip: publication "p" is left as it is: it is not this role's`,
+      `skip: publication "p" is there already and left as it is`
+    ])
+  })
+})
+
+describe("what only a superuser may create", () => {
+  const statements = [
+    "CREATE OPERATOR CLASS public.c FOR TYPE int4 USING btree AS STORAGE int4",
+    "CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS 'lib', 'f'",
+    "CREATE CAST (public.a AS public.b) WITHOUT FUNCTION",
+    "SECURITY LABEL FOR x ON TABLE public.t IS 'y'"
+  ]
+
+  it("is left out, unless the target had it and the clean step took it", () => {
+    assert.deepStrictEqual(decisions(statements), [
+      "run unless 42501,42704,42883",
+      "run unless 42501,42704,58P01,22023",
+      "run unless 42501,42704,42883",
+      "run unless 42501,42704,58P01,22023"
+    ])
+    const objects = [object("OPERATOR CLASS", "c"), object("FUNCTION", "f")]
+    assert.deepStrictEqual(
+      decisions(statements.slice(0, 2), { survey: surveyOf({ ...survey, objects }), cleaned: true }),
+      ["run", "run"]
+    )
   })
 })

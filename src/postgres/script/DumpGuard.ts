@@ -6,7 +6,7 @@
  * the server's configuration.
  */
 import type { ScriptEvent } from "./ScriptEvent.ts"
-import type { StatementKind } from "./Statement.ts"
+import type { StatementKind } from "./StatementKind.ts"
 
 /** What to do with an event: send it (or use it), pass over it, or refuse the whole dump. */
 export type Verdict =

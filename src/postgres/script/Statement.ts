@@ -4,53 +4,8 @@
  * Cheap for what is frequent: an INSERT of many megabytes is known by its first word.
  */
 import { utf8 } from "./Encoding.ts"
+import type { ConstraintKind, ObjectAction, Roles, StatementKind } from "./StatementKind.ts"
 import { type Decode, type QualifiedName, StatementTokens } from "./StatementTokens.ts"
-
-/** Kinds of objects are upper-case SQL words, as in `CREATE <kind>`: `TABLE`, `MATERIALIZED VIEW`, `FOREIGN TABLE` … */
-export type StatementKind =
-  | { readonly _tag: "SetSetting"; readonly name: string; readonly value: string }
-  | { readonly _tag: "SessionAuthorization"; readonly role?: string }
-  | { readonly _tag: "TransactionControl"; readonly word: string }
-  | { readonly _tag: "Schema"; readonly action: ObjectAction; readonly schema: string; readonly roles: Roles }
-  | { readonly _tag: "Extension"; readonly action: ObjectAction; readonly name: string }
-  | { readonly _tag: "Database"; readonly action: ObjectAction }
-  | { readonly _tag: "Role"; readonly action: ObjectAction; readonly role: string }
-  | ({ readonly _tag: "OwnerTo"; readonly kind: string; readonly owner: string } & Partial<QualifiedName>)
-  | ({ readonly _tag: "Drop"; readonly kind: string } & Partial<QualifiedName>)
-  | ({
-      readonly _tag: "Create"
-      readonly kind: string
-      /** `CREATE OR REPLACE VIEW … AS SELECT NULL::…`: a view with its columns and nothing behind them. */
-      readonly hollow?: true
-    } & Partial<QualifiedName>)
-  | { readonly _tag: "AddConstraint"; readonly table: QualifiedName; readonly constraint: ConstraintKind }
-  | { readonly _tag: "Grant"; readonly action: "grant" | "revoke"; readonly roles: Roles }
-  | { readonly _tag: "DefaultPrivileges"; readonly forRole?: string; readonly roles: Roles }
-  | {
-      readonly _tag: "CopyFrom"
-      readonly source: "stdin" | "file" | "program"
-      /** Absent where it cannot be read. */
-      readonly table?: QualifiedName
-      readonly columns: ReadonlyArray<string>
-      /** What follows the source: `WITH ( … )`, or empty. */
-      readonly options: string
-    }
-  | { readonly _tag: "CopyTo" }
-  | ({ readonly _tag: "SequenceValue"; readonly value: string; readonly called: boolean } & QualifiedName)
-  | { readonly _tag: "LargeObjectUnlink" }
-  | {
-      readonly _tag: "LargeObjectCall"
-      readonly call: "lo_create" | "lo_open" | "lowrite" | "lo_close"
-      /** The large object's OID, where the call names it in quotes. */
-      readonly oid?: string
-    }
-  | { readonly _tag: "AlterSystem" }
-  | { readonly _tag: "Other"; readonly word: string }
-
-export type ObjectAction = "create" | "drop" | "alter" | "owner" | "comment" | "grant" | "revoke"
-export type ConstraintKind = "primary key" | "unique" | "foreign key" | "check" | "exclude" | "not null"
-/** Roles a statement names, without `PUBLIC` and the pseudo-roles. */
-export type Roles = ReadonlyArray<string>
 
 const pseudoRoles = new Set(["public", "current_user", "current_role", "session_user"])
 
@@ -79,12 +34,21 @@ const set = (tokens: StatementTokens): StatementKind => {
   if (tokens.take("time", "zone")) return { _tag: "SetSetting", name: "timezone", value: value(tokens) }
   if (tokens.take("xml", "option")) return { _tag: "SetSetting", name: "xmloption", value: value(tokens) }
   if (tokens.take("names")) return { _tag: "SetSetting", name: "client_encoding", value: value(tokens) }
-  if (tokens.take("schema")) return { _tag: "SetSetting", name: "search_path", value: value(tokens) }
+  if (tokens.take("schema")) return searchPath(tokens)
   const name = tokens.qualified()
   if (name === undefined) return { _tag: "Other", word: "set" }
   if (!tokens.take("=")) tokens.take("to")
-  const full = name.schema === undefined ? name.name : `${name.schema}.${name.name}`
-  return { _tag: "SetSetting", name: full.toLowerCase(), value: value(tokens) }
+  const full = (name.schema === undefined ? name.name : `${name.schema}.${name.name}`).toLowerCase()
+  return full === "search_path" ? searchPath(tokens) : { _tag: "SetSetting", name: full, value: value(tokens) }
+}
+
+/** A list of schemas: words, quoted names or literals, each of them one schema. */
+const searchPath = (tokens: StatementTokens): StatementKind => {
+  const path: Array<string> = []
+  for (let token = tokens.next(); token !== undefined; token = tokens.next()) {
+    if (token.type !== "symbol" && token.text !== "") path.push(token.text)
+  }
+  return { _tag: "SetSetting", name: "search_path", value: path.join(", "), path }
 }
 
 /** One value is given without its quotes, several as they are written. */
@@ -97,13 +61,21 @@ const authorization = (tokens: StatementTokens): StatementKind => {
 }
 
 const select = (tokens: StatementTokens): StatementKind => {
+  const all = tokens.take("*", "from")
   tokens.take("pg_catalog", ".")
   const call = tokens.identifier() ?? ""
+  // pg_dump --statistics, 18 and later
+  if (all)
+    return /^pg_restore_\w+_stats$/.test(call) ? { _tag: "RestoreStatistics" } : { _tag: "Other", word: "select" }
   const argument = tokens.take("(") ? tokens.next() : undefined
   switch (call) {
-    case "set_config":
+    case "set_config": {
       if (argument?.type !== "text" || !tokens.take(",")) break
-      return { _tag: "SetSetting", name: argument.text.toLowerCase(), value: tokens.next()?.text ?? "" }
+      const [name, value] = [argument.text.toLowerCase(), tokens.next()?.text ?? ""]
+      // Here the list is inside the literal.
+      if (name === "search_path") return searchPath(new StatementTokens(Buffer.from(value), utf8))
+      return { _tag: "SetSetting", name, value }
+    }
     case "setval": {
       if (argument?.type !== "text" || !tokens.take(",")) break
       const sequence = new StatementTokens(Buffer.from(argument.text), utf8).qualified()
@@ -113,7 +85,10 @@ const select = (tokens: StatementTokens): StatementKind => {
       return { _tag: "SequenceValue", ...sequence, value, called: !tokens.take(",", "false") }
     }
     case "lo_unlink":
-      return { _tag: "LargeObjectUnlink" }
+      if (argument?.type === "text") return { _tag: "LargeObjectUnlink", oid: argument.text }
+      // pg_dump --if-exists: SELECT pg_catalog.lo_unlink(oid) FROM … WHERE oid = '16400'
+      if (!tokens.take(")") || !tokens.skipTo("where", "oid", "=")) return { _tag: "LargeObjectUnlink" }
+      return { _tag: "LargeObjectUnlink", oid: tokens.next()?.text ?? "" }
     case "lo_create":
     case "lo_open":
     case "lowrite":
@@ -142,6 +117,7 @@ const kinds = [
   ["access", "method"],
   ["event", "trigger"],
   ["foreign", "data", "wrapper"],
+  ["foreign", "server"],
   ["foreign", "table"],
   ["large", "object"],
   ["materialized", "view"],
@@ -159,9 +135,21 @@ const kindOf = (tokens: StatementTokens): string => {
   return words.join(" ").toUpperCase()
 }
 
-const nothing = (tokens: StatementTokens): void => {
-  if (!tokens.take("if", "not", "exists")) tokens.take("if", "exists")
+/** Takes IF [NOT] EXISTS and ONLY. Returns whether the former was there. */
+const guard = (tokens: StatementTokens): boolean => {
+  const guarded = tokens.take("if", "not", "exists") || tokens.take("if", "exists")
   tokens.take("only")
+  return guarded
+}
+
+/** The name of an object of this kind: operators are symbols, user mappings a role and a server. */
+const nameOf = (tokens: StatementTokens, kind: string): QualifiedName | undefined => {
+  if (kind === "OPERATOR") return tokens.operator()
+  if (kind !== "USER MAPPING") return tokens.qualified()
+  guard(tokens)
+  tokens.take("for")
+  const role = tokens.identifier() ?? ""
+  return tokens.take("server") ? { name: `${role} on ${tokens.identifier() ?? ""}` } : { name: role }
 }
 
 const isRole = (kind: string): boolean => kind === "ROLE" || kind === "USER" || kind === "GROUP"
@@ -188,7 +176,7 @@ const create = (tokens: StatementTokens): StatementKind => {
   while (adjectives.some((adjective) => tokens.take(adjective))) {}
   const kind = kindOf(tokens)
   if (kind === "INDEX") tokens.take("concurrently")
-  nothing(tokens)
+  guard(tokens)
   if (kind === "SCHEMA") {
     const schema = tokens.peek()?.text === "authorization" ? undefined : tokens.identifier()
     const roles = tokens.take("authorization") ? tokens.names() : []
@@ -197,7 +185,7 @@ const create = (tokens: StatementTokens): StatementKind => {
   const found = special(tokens, "create", kind)
   if (found !== undefined) return found
   const on = tokens.peek()?.text === "on" && tokens.peek()?.type === "word"
-  const name = on ? undefined : tokens.qualified()
+  const name = on ? undefined : nameOf(tokens, kind)
   if ((kind === "INDEX" || onTable.has(kind)) && tokens.skipTo("on")) {
     // The table names the schema; a rule names its event first.
     if (kind === "RULE") tokens.skipTo("to")
@@ -205,8 +193,13 @@ const create = (tokens: StatementTokens): StatementKind => {
     const schema = tokens.qualified()?.schema
     return { _tag: "Create", kind, ...name, ...(schema === undefined ? {} : { schema }) }
   }
+  if (kind === "CAST" || kind === "TRANSFORM") return { _tag: "Create", kind }
   const hollow = kind === "VIEW" && replaces && tokens.skipTo("as") && tokens.take("select", "null", ":", ":")
-  return { _tag: "Create", kind, ...name, ...(hollow ? { hollow } : {}) }
+  const native =
+    (kind === "FUNCTION" || kind === "PROCEDURE") &&
+    tokens.skipTo("language") &&
+    (tokens.take("c") || tokens.take("internal"))
+  return { _tag: "Create", kind, ...name, ...(hollow ? { hollow } : {}), ...(native ? { native } : {}) }
 }
 
 const drop = (tokens: StatementTokens): StatementKind => {
@@ -214,8 +207,11 @@ const drop = (tokens: StatementTokens): StatementKind => {
   tokens.take("procedural")
   const kind = kindOf(tokens)
   if (kind === "INDEX") tokens.take("concurrently")
-  nothing(tokens)
-  return special(tokens, "drop", kind) ?? { _tag: "Drop", kind, ...tokens.qualified() }
+  const guarded = guard(tokens)
+  const found = special(tokens, "drop", kind)
+  if (found !== undefined) return found
+  const name = kind === "CAST" || kind === "TRANSFORM" ? undefined : nameOf(tokens, kind)
+  return { _tag: "Drop", kind, ...name, ...(guarded ? { guarded } : {}) }
 }
 
 const alter = (tokens: StatementTokens): StatementKind => {
@@ -223,7 +219,7 @@ const alter = (tokens: StatementTokens): StatementKind => {
   if (tokens.take("default", "privileges")) return defaultPrivileges(tokens)
   tokens.take("procedural")
   const kind = kindOf(tokens)
-  nothing(tokens)
+  const guarded = guard(tokens) ? { guarded: true as const } : {}
   if (kind === "SCHEMA") {
     const schema = tokens.identifier() ?? ""
     if (!tokens.take("owner", "to")) return { _tag: "Schema", action: "alter", schema, roles: [] }
@@ -231,21 +227,21 @@ const alter = (tokens: StatementTokens): StatementKind => {
   }
   const found = special(tokens, "alter", kind)
   if (found !== undefined) return found
-  const name = kind === "LARGE OBJECT" ? { name: tokens.next()?.text ?? "" } : tokens.qualified()
+  const name = kind === "LARGE OBJECT" ? { name: tokens.next()?.text ?? "" } : nameOf(tokens, kind)
   if (kind === "TABLE" && name !== undefined) {
     if (tokens.take("add", "constraint")) return addConstraint(tokens, name)
     if (tokens.take("drop", "constraint")) {
-      nothing(tokens)
-      return { _tag: "Drop", kind: "CONSTRAINT", ...name, name: tokens.identifier() ?? "" }
+      guard(tokens)
+      return { _tag: "Drop", kind: "CONSTRAINT", ...name, name: tokens.identifier() ?? "", ...guarded }
     }
     if (tokens.take("alter")) {
       tokens.take("column")
       const column = tokens.identifier() ?? ""
-      if (tokens.take("drop", "default")) return { _tag: "Drop", kind: "DEFAULT", ...name, name: column }
-      return { _tag: "Other", word: "alter table" }
+      if (tokens.take("drop", "default")) return { _tag: "Drop", kind: "DEFAULT", ...name, name: column, ...guarded }
+      return { _tag: "Alter", kind }
     }
   }
-  if (!tokens.skipTo("owner", "to")) return { _tag: "Other", word: `alter ${kind.toLowerCase()}` }
+  if (!tokens.skipTo("owner", "to")) return { _tag: "Alter", kind }
   return { _tag: "OwnerTo", kind, ...name, owner: tokens.identifier() ?? "" }
 }
 
@@ -261,9 +257,7 @@ const constraints: ReadonlyArray<ConstraintKind> = [
 const addConstraint = (tokens: StatementTokens, table: QualifiedName): StatementKind => {
   tokens.identifier()
   const constraint = constraints.find((words) => tokens.take(...words.split(" ")))
-  return constraint === undefined
-    ? { _tag: "Other", word: "alter table" }
-    : { _tag: "AddConstraint", table, constraint }
+  return constraint === undefined ? { _tag: "Alter", kind: "TABLE" } : { _tag: "AddConstraint", table, constraint }
 }
 
 const named = (roles: Roles): Roles => roles.filter((role) => !pseudoRoles.has(role))
@@ -294,17 +288,44 @@ const grant = (tokens: StatementTokens, word: string): StatementKind => {
   }
   if (!tokens.take("on")) return { _tag: "Grant", action, roles: [...named(before), ...grantees(tokens, action)] }
   if (tokens.take("database")) return { _tag: "Database", action }
-  if (!tokens.take("schema")) return { _tag: "Grant", action, roles: grantees(tokens, action) }
+  if (!tokens.take("schema")) return { _tag: "Grant", action, kind: kindOf(tokens), roles: grantees(tokens, action) }
   const schemas = tokens.names()
   const roles = grantees(tokens, action)
   const schema = schemas[0]
-  if (schema === undefined || schemas.length > 1) return { _tag: "Grant", action, roles }
+  if (schema === undefined || schemas.length > 1) return { _tag: "Grant", action, kind: "SCHEMA", roles }
   return { _tag: "Schema", action, schema, roles }
 }
 
 const comment = (tokens: StatementTokens): StatementKind => {
   const kind = tokens.take("on") ? kindOf(tokens) : ""
-  return special(tokens, "comment", kind) ?? { _tag: "Other", word: "comment" }
+  return special(tokens, "comment", kind) ?? { _tag: "Comment", kind }
+}
+
+const securityLabel = (tokens: StatementTokens): StatementKind => ({
+  _tag: "SecurityLabel",
+  kind: tokens.skipTo("on") ? kindOf(tokens) : ""
+})
+
+const insert = (tokens: StatementTokens, word: string): StatementKind => {
+  const table = tokens.take("into") ? tokens.qualified() : undefined
+  return table === undefined ? { _tag: "Other", word } : { _tag: "InsertInto", table }
+}
+
+/**
+ * How many rows an INSERT as pg_dump writes it holds: the lists behind VALUES, or one of DEFAULT VALUES. Undefined for
+ * any other.
+ */
+export const insertedRows = (bytes: Uint8Array): number | undefined => {
+  const tokens = new StatementTokens(bytes, utf8)
+  if (!tokens.take("insert", "into") || tokens.qualified() === undefined) return undefined
+  if (tokens.take("default", "values")) return 1
+  if (!tokens.skipTo("values")) return undefined
+  let rows = 0
+  do {
+    if (!tokens.take("(") || !tokens.skipTo(")")) return undefined
+    rows++
+  } while (tokens.take(","))
+  return rows
 }
 
 const copy = (tokens: StatementTokens): StatementKind => {
@@ -330,6 +351,8 @@ const readers = {
   revoke: grant,
   comment,
   copy,
+  insert,
+  security: securityLabel,
   reset: (tokens: StatementTokens): StatementKind => {
     if (tokens.take("session", "authorization")) return { _tag: "SessionAuthorization" }
     return { _tag: "Other", word: "reset" }

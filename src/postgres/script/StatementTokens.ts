@@ -79,6 +79,16 @@ export class StatementTokens {
     return schema === undefined ? { name } : { schema, name }
   }
 
+  /** Takes `+++` or `schema.+++`. */
+  operator(): QualifiedName | undefined {
+    const schema = this.peek(1)?.text === "." ? this.identifier() : undefined
+    if (schema !== undefined) this.take(".")
+    let name = ""
+    while (this.peek()?.type === "symbol" && this.peek()?.text !== "(") name += this.next()?.text ?? ""
+    if (name === "") return undefined
+    return schema === undefined ? { name } : { schema, name }
+  }
+
   /** Takes names up to the first token that is neither name nor comma. */
   names(): ReadonlyArray<string> {
     const names: Array<string> = []

@@ -22,12 +22,12 @@ export interface CatalogObject extends Droppable {
   readonly droppable: boolean
   /** The extension it belongs to: never dropped. */
   readonly extension: string | null
-  /** The planner's estimate of the rows of a table or materialised view, null where never counted. */
-  readonly estimatedRows: number | null
 }
 
 /** Something that is not in the schemas and would go, or stands in the way, when their objects are dropped. */
 export interface OutsideDependent {
+  /** `classid:oid`, as the key of an object. */
+  readonly key: string
   /** In the server's words: `view reports.totals`, `trigger audit on table app.orders`. */
   readonly description: string
   /** Owner of it, or of the table it is on. */
@@ -36,8 +36,6 @@ export interface OutsideDependent {
   readonly on: string
   /** The schemas of the scope that hold what it needs, directly or through other dependents. */
   readonly schemas: ReadonlyArray<string>
-  /** True where DROP takes it along without CASCADE and without a word, as it does with partitions. */
-  readonly automatic: boolean
 }
 
 /**
@@ -75,12 +73,10 @@ export const readObjects = Effect.fnUntraced(function* (
           when l.oid is not null
             then format('FOR %s LANGUAGE %I', (pg_identify_object(${sql.literal(catalog("pg_type"))}, r.trftype, 0)).identity, l.lanname)
           else i.identity
-        end as named,
-        case when c.relkind in ('r', 'p', 'm', 'f') and c.reltuples >= 0 then c.reltuples::float8 end as rows
+        end as named
       from member m
       join scope n on n.oid = m.nsp
       cross join lateral pg_identify_object(m.classid, m.objid, 0) i
-      left join pg_class c on m.classid = ${sql.literal(catalog("pg_class"))} and c.oid = m.objid
       left join pg_type t on m.classid = ${sql.literal(catalog("pg_type"))} and t.oid = m.objid
       left join pg_proc p on m.classid = ${sql.literal(catalog("pg_proc"))} and p.oid = m.objid
       left join pg_transform r on m.classid = ${sql.literal(catalog("pg_transform"))} and r.oid = m.objid
@@ -99,8 +95,7 @@ export const readObjects = Effect.fnUntraced(function* (
       case when f.owner <> 0 then pg_get_userbyid(f.owner)::text end as "owner",
       (select rolsuper from pg_roles where rolname = current_user)
         or (r.usage and (f.owned or (r.owned and f.kind not in ('CAST', 'TRANSFORM')))) as "droppable",
-      e.extname::text as "extension",
-      f.rows as "estimatedRows"
+      e.extname::text as "extension"
     from found f
     join rights r on r.oid = f.nsp
     left join pg_extension e on e.oid = f.ext
@@ -111,10 +106,10 @@ export const readObjects = Effect.fnUntraced(function* (
 interface LinkRow {
   readonly dependent: string | null
   readonly on: string
+  readonly key: string | null
   readonly description: string | null
   readonly owner: string | null
   readonly schemas: ReadonlyArray<string> | null
-  readonly automatic: boolean | null
 }
 
 /**
@@ -147,19 +142,18 @@ export const readDependencies = Effect.fnUntraced(function* (
       left join inside i on i.classid = d.classid and i.objid = d.objid
       where d.deptype <> 'e' and (i.tclass, i.tobj) is distinct from (o.tclass, o.tobj)
     ),
-    reached(classid, objid, objsubid, refclassid, refobjid, refobjsubid, nsp, automatic) as (
-      select classid, objid, objsubid, refclassid, refobjid, refobjsubid, nsp, deptype <> 'n'
+    reached(classid, objid, objsubid, refclassid, refobjid, refobjsubid, nsp) as (
+      select classid, objid, objsubid, refclassid, refobjid, refobjsubid, nsp
       from link where tobj is null
       union
       select x.*
       from reached r
       cross join lateral (
-        select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, r.nsp,
-          r.automatic and d.deptype <> 'n'
+        select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, r.nsp
         from pg_depend d
         where d.refclassid = r.classid and d.refobjid = r.objid and r.objsubid in (0, d.refobjsubid) and d.deptype <> 'e'
         union all
-        select d.refclassid, d.refobjid, d.refobjsubid, r.refclassid, r.refobjid, r.refobjsubid, r.nsp, r.automatic
+        select d.refclassid, d.refobjid, d.refobjsubid, r.refclassid, r.refobjid, r.refobjsubid, r.nsp
         from pg_depend d
         where d.classid = r.classid and d.objid = r.objid and d.deptype in ('i', 'e')
       ) x
@@ -175,7 +169,7 @@ export const readDependencies = Effect.fnUntraced(function* (
     ),
     outermost as (
       select classid, objid, objsubid, min(pg_describe_object(refclassid, refobjid, refobjsubid)) as needs,
-        array_agg(distinct n.nspname::text) as schemas, bool_or(automatic) as automatic
+        array_agg(distinct n.nspname::text) as schemas
       from reached r
       join scope n on n.oid = r.nsp
       where (r.classid, r.objid, r.objsubid) not in (select classid, objid, objsubid from covered)
@@ -186,15 +180,16 @@ export const readDependencies = Effect.fnUntraced(function* (
     select distinct
       tclass::int8::text || ':' || tobj::int8::text as "dependent",
       otclass::int8::text || ':' || otobj::int8::text as "on",
-      null as "description", null as "owner", null::text[] as "schemas", null::bool as "automatic"
+      null as "key", null as "description", null as "owner", null::text[] as "schemas"
     from link
     -- A part that goes silently with another object (the triggers of a foreign key on the table it refers to) does not
     -- make its own table go first.
     where tobj is not null and (deptype = 'n' or (classid, objid) = (tclass, tobj))
     union all
-    select null, o.needs, pg_describe_object(o.classid, o.objid, o.objsubid),
+    select null, o.needs, o.classid::int8::text || ':' || o.objid::int8::text,
+      pg_describe_object(o.classid, o.objid, o.objsubid),
       -- The bootstrap superuser's ownership is not recorded: role 10 on every server.
-      pg_get_userbyid(coalesce(s.refobjid, 10))::text, o.schemas, o.automatic
+      pg_get_userbyid(coalesce(s.refobjid, 10))::text, o.schemas
     from outermost o
     left join part p on p.classid = o.classid and p.objid = o.objid
     left join pg_shdepend s on s.deptype = 'o' and s.objsubid = 0
@@ -204,10 +199,10 @@ export const readDependencies = Effect.fnUntraced(function* (
   )
   const dependencies: Array<Dependency> = []
   const outside: Array<OutsideDependent> = []
-  for (const { dependent, on, description, owner, schemas: needed, automatic } of rows) {
+  for (const { dependent, on, key, description, owner, schemas: needed } of rows) {
     if (dependent !== null) dependencies.push({ dependent, on })
-    else if (description !== null && owner !== null && needed !== null) {
-      outside.push({ description, owner, on, schemas: needed, automatic: automatic === true })
+    else if (key !== null && description !== null && owner !== null && needed !== null) {
+      outside.push({ key, description, owner, on, schemas: needed })
     }
   }
   outside.sort((a, b) => (a.description < b.description ? -1 : 1))

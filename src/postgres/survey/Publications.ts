@@ -10,8 +10,6 @@ export interface PublishedTable {
   readonly table: string
   readonly publication: string
   readonly owner: string
-  /** This role has the rights of the publication's owner, without which it cannot put the table back. */
-  readonly ownedByRole: boolean
   /** Puts the table back, with its columns and row filter; wants the publication's and the table's owner. */
   readonly restore: string
 }
@@ -40,7 +38,6 @@ export const readPublished = Effect.fnUntraced(function* (
       c.relname::text as "table",
       p.pubname::text as "publication",
       pg_get_userbyid(p.pubowner)::text as "owner",
-      pg_has_role(p.pubowner, 'USAGE') as "ownedByRole",
       ${sql.literal(details)}
     from pg_publication_rel r
     join pg_publication p on p.oid = r.prpubid
@@ -48,10 +45,10 @@ export const readPublished = Effect.fnUntraced(function* (
     join pg_namespace n on n.oid = c.relnamespace
     where ${sql.in("n.nspname", schemas)}
     order by 3, 1, 2`.pipe(Effect.mapError(fromSqlError))
-  return rows.map(({ schema, table, publication, owner, ownedByRole, columns, filter }) => {
+  return rows.map(({ schema, table, publication, owner, columns, filter }) => {
     const list = columns.length === 0 ? "" : ` (${columns.map(quote).join(", ")})`
     const where = filter === null ? "" : ` WHERE (${filter})`
     const restore = `ALTER PUBLICATION ${quote(publication)} ADD TABLE ${qualified(schema, table)}${list}${where}`
-    return { schema, table, publication, owner, ownedByRole, restore }
+    return { schema, table, publication, owner, restore }
   })
 })

@@ -49,10 +49,6 @@ interface ExistingSchema {
   readonly owner: string
   /** This role has the owner's rights: it is the owner, a member that inherits, or superuser. */
   readonly ownedByRole: boolean
-  /** The ACL as the catalogue writes it, null where it was never changed. */
-  readonly acl: string | null
-  readonly comment: string | null
-  readonly canUse: boolean
   readonly canCreate: boolean
   /** True, or what DROP SCHEMA … CASCADE and CREATE could not bring back with this role's rights. */
   readonly recreatable: true | ReadonlyArray<Obstacle>
@@ -73,7 +69,6 @@ interface SchemaRow {
   readonly ownerSettable: boolean
   readonly acl: string | null
   readonly comment: string | null
-  readonly canUse: boolean
   readonly canCreate: boolean
   /** Grantees of what ALTER DEFAULT PRIVILEGES would add when the owner creates a schema. */
   readonly defaultGrantees: ReadonlyArray<string>
@@ -206,7 +201,6 @@ export const readSchemas = Effect.fnUntraced(function* (
       pg_has_role(n.nspowner, ${settable}::text) as "ownerSettable",
       n.nspacl::text as "acl",
       obj_description(n.oid, 'pg_namespace') as "comment",
-      has_schema_privilege(n.oid, 'USAGE') as "canUse",
       has_schema_privilege(n.oid, 'CREATE') as "canCreate",
       array(
         select pg_get_userbyid(a.grantee)::text
@@ -269,15 +263,12 @@ export const readSchemas = Effect.fnUntraced(function* (
     if (row === undefined) return { name, exists: false }
     const grants: ReadonlyArray<Grant> = JSON.parse(row.grants)
     const found = obstacles(row, grants, known.canCreateInDatabase, known.outside, known.published)
-    const { owner, ownedByRole, acl, comment, canUse, canCreate } = row
+    const { owner, ownedByRole, canCreate } = row
     return {
       name,
       exists: true,
       owner,
       ownedByRole,
-      acl,
-      comment,
-      canUse,
       canCreate,
       recreatable: found.length === 0 ? true : found,
       recreate: recreateStatements(row, grants, JSON.parse(row.defaultGrants), known.role.name)

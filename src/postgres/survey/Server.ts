@@ -10,13 +10,10 @@ export interface ServerFacts {
   /** `server_version` as the server writes it. */
   readonly version: string
   readonly database: string
-  readonly databaseOwner: string
   /** Encoding of the database: `UTF8`, `LATIN1`, `SQL_ASCII` … */
   readonly encoding: string
   /** A replica: it accepts no writes at all. */
   readonly inRecovery: boolean
-  /** `default_transaction_read_only` as this session sees it; a transaction may still ask for READ WRITE. */
-  readonly defaultReadOnly: boolean
   readonly canCreateInDatabase: boolean
   /** Names of the settings that the server shows to this role, in lower case. */
   readonly settings: ReadonlySet<string>
@@ -36,8 +33,6 @@ export interface RoleMembership {
 export interface RoleFacts {
   readonly name: string
   readonly superuser: boolean
-  /** Reads all rows whatever the policies say: BYPASSRLS or superuser. */
-  readonly bypassesRowSecurity: boolean
 }
 
 export interface InstalledExtension {
@@ -49,7 +44,6 @@ export interface InstalledExtension {
 
 export interface AvailableExtension {
   readonly name: string
-  readonly defaultVersion: string
   /** Only a superuser may create it … */
   readonly superuserOnly: boolean
   /** … unless it is trusted (13 and later): then CREATE on the database is enough. */
@@ -63,7 +57,6 @@ interface ServerRow extends Omit<ServerFacts, "settings"> {
   readonly settings: ReadonlyArray<string>
   readonly role: string
   readonly superuser: boolean
-  readonly bypassesRowSecurity: boolean
 }
 
 /** Server, database and connecting role, in one query. */
@@ -78,22 +71,19 @@ export const readServer = Effect.fnUntraced(function* (): Effect.fn.Return<
       current_setting('server_version_num')::int4 as "versionNumber",
       current_setting('server_version') as "version",
       d.datname::text as "database",
-      pg_get_userbyid(d.datdba)::text as "databaseOwner",
       pg_encoding_to_char(d.encoding)::text as "encoding",
       pg_is_in_recovery() as "inRecovery",
-      current_setting('default_transaction_read_only')::bool as "defaultReadOnly",
       has_database_privilege(d.oid, 'CREATE') as "canCreateInDatabase",
       array(select lower(name)::text from pg_settings)::text[] as "settings",
       r.rolname::text as "role",
-      r.rolsuper as "superuser",
-      r.rolsuper or r.rolbypassrls as "bypassesRowSecurity"
+      r.rolsuper as "superuser"
     from pg_database d, pg_roles r
     where d.datname = current_database() and r.rolname = current_user`.pipe(Effect.mapError(fromSqlError))
   if (row === undefined) return yield* Effect.die(new Error("the server knows neither its database nor its user"))
-  const { role, superuser, bypassesRowSecurity, settings, ...server } = row
+  const { role, superuser, settings, ...server } = row
   return {
     server: { ...server, settings: new Set(settings) },
-    role: { name: role, superuser, bypassesRowSecurity }
+    role: { name: role, superuser }
   }
 })
 
@@ -141,7 +131,6 @@ export const readAvailableExtensions = Effect.fnUntraced(function* (): Effect.fn
   return yield* sql<AvailableExtension>`
     select
       e.name::text as "name",
-      e.default_version as "defaultVersion",
       v.superuser as "superuserOnly",
       coalesce((to_jsonb(v) ->> 'trusted')::bool, false) as "trusted"
     from pg_available_extensions e

@@ -1,10 +1,19 @@
 /**
  * The survey of a target: who we are there, what stands in the schemas in scope, what of it this role may drop, and
- * whether it could put a schema back. Reads the catalogue only, in eight queries however many objects there are.
+ * whether it could put a schema back. Reads the catalogue in nine queries however many objects there are, and besides
+ * only whether tables of extensions hold rows of the user.
  */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
+import {
+  type ConfigTable,
+  type DatabaseObject,
+  type LargeObject,
+  readConfigTables,
+  readDatabaseWide,
+  readLargeObjects
+} from "./DatabaseWide.ts"
 import type { Dependency } from "./DropOrder.ts"
 import { type CatalogObject, type OutsideDependent, readDependencies, readObjects } from "./Objects.ts"
 import { type PublishedTable, readPublished } from "./Publications.ts"
@@ -20,6 +29,16 @@ import {
   type RoleMembership,
   type ServerFacts
 } from "./Server.ts"
+
+/** What to look at. */
+export interface SurveyScope {
+  /** Names as in the catalogue, unquoted; missing ones are reported as such. */
+  readonly schemas: ReadonlyArray<string>
+  /** OIDs of large objects that may be there. */
+  readonly largeObjects?: ReadonlyArray<string>
+  /** Tables that may be an extension's. */
+  readonly tables?: ReadonlyArray<{ readonly schema: string; readonly name: string }>
+}
 
 export interface Survey {
   readonly server: ServerFacts
@@ -39,18 +58,25 @@ export interface Survey {
   readonly outside: ReadonlyArray<OutsideDependent>
   /** Tables among the objects that publications name. */
   readonly published: ReadonlyArray<PublishedTable>
+  /** What stands in no schema: publications, event triggers, foreign servers … */
+  readonly databaseWide: ReadonlyArray<DatabaseObject>
+  /** Those of the large objects asked for that are there. */
+  readonly largeObjects: ReadonlyArray<LargeObject>
+  /** Those of the tables asked for that an extension owns and whose rows it leaves to the user. */
+  readonly configTables: ReadonlyArray<ConfigTable>
 }
 
 /**
- * Surveys the database of this connection for the given schemas (names as in the catalogue, unquoted; missing ones are
- * reported as such).
+ * Surveys the database of this connection.
  *
  * The queries are separate statements: run them in one transaction, or under a lock, where nothing may change between
  * them.
  */
-export const survey = Effect.fn("Survey.survey")(function* (
-  schemas: ReadonlyArray<string>
-): Effect.fn.Return<Survey, DatabaseError, SqlClient.SqlClient> {
+export const survey = Effect.fn("Survey.survey")(function* ({
+  schemas,
+  largeObjects = [],
+  tables = []
+}: SurveyScope): Effect.fn.Return<Survey, DatabaseError, SqlClient.SqlClient> {
   const { server, role } = yield* readServer()
   const roles = yield* readRoles(server.versionNumber)
   const extensions = yield* readInstalledExtensions()
@@ -70,6 +96,9 @@ export const survey = Effect.fn("Survey.survey")(function* (
     objects,
     dependencies,
     outside,
-    published
+    published,
+    databaseWide: yield* readDatabaseWide(),
+    largeObjects: yield* readLargeObjects(largeObjects),
+    configTables: yield* readConfigTables(tables)
   }
 })

@@ -1,17 +1,33 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DumpGuard } from "../../../src/postgres/script/DumpGuard.ts"
 import { decoderFor } from "../../../src/postgres/script/Encoding.ts"
+import { StatementReader } from "../../../src/postgres/script/StatementReader.ts"
 import { SqlScanner } from "../../../src/postgres/script/SqlScript.ts"
-import { classify, type StatementKind } from "../../../src/postgres/script/Statement.ts"
+import { classify, insertedRows } from "../../../src/postgres/script/Statement.ts"
+import type { StatementKind } from "../../../src/postgres/script/StatementKind.ts"
 
 const kindOf = (sql: string) => classify(Buffer.from(sql))
 
 describe("classify", () => {
   const cases: ReadonlyArray<readonly [string, StatementKind]> = [
     ["SET lock_timeout = 0", { _tag: "SetSetting", name: "lock_timeout", value: "0" }],
-    ["/* x */ set local search_path TO a, 'b'", { _tag: "SetSetting", name: "search_path", value: "a , 'b'" }],
+    [
+      "/* x */ set local search_path TO a, 'b'",
+      { _tag: "SetSetting", name: "search_path", value: "a, b", path: ["a", "b"] }
+    ],
+    [
+      `SET search_path = "Sales Dept", pg_catalog`,
+      { _tag: "SetSetting", name: "search_path", value: "Sales Dept, pg_catalog", path: ["Sales Dept", "pg_catalog"] }
+    ],
+    [
+      "SELECT pg_catalog.set_config('search_path', '\"A b\", c', false)",
+      { _tag: "SetSetting", name: "search_path", value: "A b, c", path: ["A b", "c"] }
+    ],
     ["SET SESSION my.Setting = 'x''y'", { _tag: "SetSetting", name: "my.setting", value: "x'y" }],
-    ["SELECT pg_catalog.set_config('search_path', '', false)", { _tag: "SetSetting", name: "search_path", value: "" }],
+    [
+      "SELECT pg_catalog.set_config('search_path', '', false)",
+      { _tag: "SetSetting", name: "search_path", value: "", path: [] }
+    ],
     ["SET SESSION AUTHORIZATION 'Me'", { _tag: "SessionAuthorization", role: "Me" }],
     ["SET SESSION AUTHORIZATION DEFAULT", { _tag: "SessionAuthorization" }],
     ["RESET SESSION AUTHORIZATION", { _tag: "SessionAuthorization" }],
@@ -50,21 +66,41 @@ describe("classify", () => {
     ],
     ["ALTER LARGE OBJECT 42 OWNER TO me", { _tag: "OwnerTo", kind: "LARGE OBJECT", name: "42", owner: "me" }],
     ["ALTER TABLE ONLY s.t OWNER TO me", { _tag: "OwnerTo", kind: "TABLE", schema: "s", name: "t", owner: "me" }],
-    ["DROP MATERIALIZED VIEW IF EXISTS s.m", { _tag: "Drop", kind: "MATERIALIZED VIEW", schema: "s", name: "m" }],
+    ["DROP MATERIALIZED VIEW s.m", { _tag: "Drop", kind: "MATERIALIZED VIEW", schema: "s", name: "m" }],
+    ["DROP TABLE IF EXISTS s.m", { _tag: "Drop", kind: "TABLE", schema: "s", name: "m", guarded: true }],
+    ["DROP OPERATOR s.<-> (s.a, s.b)", { _tag: "Drop", kind: "OPERATOR", schema: "s", name: "<->" }],
+    ["CREATE OPERATOR +++ (FUNCTION = f)", { _tag: "Create", kind: "OPERATOR", name: "+++" }],
+    ["DROP CAST IF EXISTS (s.a AS text)", { _tag: "Drop", kind: "CAST", guarded: true }],
+    ["CREATE CAST (s.a AS text) WITHOUT FUNCTION", { _tag: "Create", kind: "CAST" }],
+    ["CREATE USER MAPPING FOR me SERVER far", { _tag: "Create", kind: "USER MAPPING", name: "me on far" }],
+    [
+      "DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER far",
+      { _tag: "Drop", kind: "USER MAPPING", name: "public on far", guarded: true }
+    ],
+    [
+      "CREATE FUNCTION s.f(text) RETURNS int\n    LANGUAGE c STRICT\n    AS 'lib', 'f'",
+      { _tag: "Create", kind: "FUNCTION", schema: "s", name: "f", native: true }
+    ],
+    ["ALTER PUBLICATION p ADD TABLE ONLY s.t", { _tag: "Alter", kind: "PUBLICATION" }],
+    ["COMMENT ON EVENT TRIGGER e IS 'x'", { _tag: "Comment", kind: "EVENT TRIGGER" }],
+    [
+      "GRANT USAGE ON FOREIGN SERVER far TO me",
+      { _tag: "Grant", action: "grant", kind: "FOREIGN SERVER", roles: ["me"] }
+    ],
+    ["SECURITY LABEL FOR x ON TABLE s.t IS 'y'", { _tag: "SecurityLabel", kind: "TABLE" }],
+    ["SELECT * FROM pg_catalog.pg_restore_relation_stats('version', 180000)", { _tag: "RestoreStatistics" }],
     [
       "ALTER TABLE IF EXISTS ONLY s.t DROP CONSTRAINT IF EXISTS c",
       {
         _tag: "Drop",
         kind: "CONSTRAINT",
         schema: "s",
-        name: "c"
+        name: "c",
+        guarded: true
       }
     ],
-    [
-      "ALTER TABLE IF EXISTS s.t ALTER COLUMN c DROP DEFAULT",
-      { _tag: "Drop", kind: "DEFAULT", schema: "s", name: "c" }
-    ],
-    ["ALTER TABLE s.t ALTER COLUMN c SET DEFAULT 1", { _tag: "Other", word: "alter table" }],
+    ["ALTER TABLE s.t ALTER COLUMN c DROP DEFAULT", { _tag: "Drop", kind: "DEFAULT", schema: "s", name: "c" }],
+    ["ALTER TABLE s.t ALTER COLUMN c SET DEFAULT 1", { _tag: "Alter", kind: "TABLE" }],
     [
       "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u(b)",
       {
@@ -74,17 +110,26 @@ describe("classify", () => {
       }
     ],
     ["SELECT pg_catalog.lo_unlink(oid) FROM pg_largeobject_metadata", { _tag: "LargeObjectUnlink" }],
+    ["SELECT pg_catalog.lo_unlink('7')", { _tag: "LargeObjectUnlink", oid: "7" }],
+    [
+      "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '42'",
+      { _tag: "LargeObjectUnlink", oid: "42" }
+    ],
     ["SELECT pg_catalog.lowrite(0, '\\x00')", { _tag: "LargeObjectCall", call: "lowrite" }],
     [
       'GRANT SELECT(a),UPDATE(b) ON TABLE t TO app, "Odd Role" WITH GRANT OPTION',
       {
         _tag: "Grant",
         action: "grant",
+        kind: "TABLE",
         roles: ["app", "Odd Role"]
       }
     ],
     ["GRANT admin TO app", { _tag: "Grant", action: "grant", roles: ["admin", "app"] }],
-    ["REVOKE ALL ON FUNCTION f(a integer) FROM PUBLIC", { _tag: "Grant", action: "revoke", roles: [] }],
+    [
+      "REVOKE ALL ON FUNCTION f(a integer) FROM PUBLIC",
+      { _tag: "Grant", action: "revoke", kind: "FUNCTION", roles: [] }
+    ],
     [
       "ALTER DEFAULT PRIVILEGES FOR ROLE o IN SCHEMA s GRANT SELECT ON TABLES TO app",
       {
@@ -156,7 +201,8 @@ describe("classify", () => {
       }
     ],
     ["SELECT pg_catalog.setval('s', -5, true)", { _tag: "SequenceValue", name: "s", value: "-5", called: true }],
-    ["INSERT INTO t VALUES ('COMMIT')", { _tag: "Other", word: "insert" }],
+    ["INSERT INTO s.t VALUES ('COMMIT')", { _tag: "InsertInto", table: { schema: "s", name: "t" } }],
+    ["insert t", { _tag: "Other", word: "insert" }],
     ["constructor", { _tag: "Other", word: "constructor" }],
     ["", { _tag: "Other", word: "" }]
   ]
@@ -167,6 +213,70 @@ describe("classify", () => {
     assert.deepStrictEqual(classify(sql, decoderFor("LATIN1")), { _tag: "Drop", kind: "TABLE", name: "Größe" })
     assert.strictEqual(decoderFor("WIN1251")(Uint8Array.of(0xcf)), "П")
     assert.strictEqual(decoderFor("SQL_ASCII")(Buffer.from("é")), "é")
+  })
+})
+
+describe("the rows of an INSERT", () => {
+  const cases: ReadonlyArray<readonly [string, number | undefined]> = [
+    ["INSERT INTO t VALUES (1)", 1],
+    ["INSERT INTO s.t (a, b) VALUES (1, 'x), ('), ((2), $$)$$),\n\t(ARRAY[1,2], f(3))", 3],
+    ["INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1), (2) ON CONFLICT DO NOTHING", 2],
+    ["INSERT INTO t DEFAULT VALUES", 1],
+    ["INSERT INTO t SELECT 1", undefined],
+    ["INSERT INTO t VALUES (1", undefined],
+    ["DELETE FROM t", undefined]
+  ]
+  for (const [sql, rows] of cases) it(sql, () => assert.strictEqual(insertedRows(Buffer.from(sql)), rows))
+})
+
+describe("names without a schema", () => {
+  const readAll = (...statements: ReadonlyArray<string>) => {
+    const reader = new StatementReader()
+    return statements.map((sql) => {
+      const kind = reader.read(Buffer.from(sql))
+      return "table" in kind ? kind.table?.schema : "schema" in kind ? kind.schema : undefined
+    })
+  }
+
+  it("stand where the search_path says, as dumps up to 9.6 have it", () =>
+    assert.deepStrictEqual(
+      readAll(
+        'SET search_path = "Sales Dept", pg_catalog',
+        "CREATE TABLE t (id int)",
+        "COPY t (id) FROM stdin",
+        "SELECT pg_catalog.setval('s', 1, true)",
+        "ALTER TABLE ONLY t ADD CONSTRAINT k PRIMARY KEY (id)",
+        "DROP TABLE elsewhere.t",
+        "CREATE PUBLICATION p",
+        "SET search_path = pg_catalog, other",
+        "INSERT INTO t VALUES (1)",
+        "ALTER TABLE t OWNER TO me"
+      ),
+      [
+        undefined,
+        "Sales Dept",
+        "Sales Dept",
+        "Sales Dept",
+        "Sales Dept",
+        "elsewhere",
+        undefined,
+        undefined,
+        "other",
+        "other"
+      ]
+    ))
+
+  it("are public's before a script has set one, and nobody's with an empty one", () =>
+    assert.deepStrictEqual(
+      readAll("CREATE TABLE t ()", "SELECT pg_catalog.set_config('search_path', '', false)", "CREATE TABLE t ()"),
+      ["public", undefined, undefined]
+    ))
+
+  it("are read in the encoding that the script has set", () => {
+    const reader = new StatementReader()
+    reader.read(Buffer.from("SET client_encoding = 'LATIN1'"))
+    assert.strictEqual(reader.encoding, "LATIN1")
+    assert.deepInclude(reader.read(Buffer.from('DROP TABLE "Größe"', "latin1")), { name: "Größe", schema: "public" })
   })
 })
 

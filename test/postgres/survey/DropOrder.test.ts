@@ -211,7 +211,8 @@ const kinds = [
   ...["CONFIGURATION", "DICTIONARY", "PARSER", "TEMPLATE"].map((kind) => `TEXT SEARCH ${kind}`)
 ]
 
-const surveyOf = (url: DatabaseUrl) => survey(["Every Thing"]).pipe(Effect.provide(PgClient.layer({ url: toUri(url) })))
+const surveyOf = (url: DatabaseUrl) =>
+  survey({ schemas: ["Every Thing"] }).pipe(Effect.provide(PgClient.layer({ url: toUri(url) })))
 
 /** What the server itself says stands in the schema, or is a cast or transform of the database; extension members aside. */
 const left = (url: DatabaseUrl) =>

@@ -1,0 +1,89 @@
+/**
+ * What a restore takes away from the target by the dump's own DROP statements, where the target is not emptied first.
+ */
+import type { Contents } from "../dumps/DumpReading.ts"
+import { quote } from "../postgres/Identifier.ts"
+import { objectKey } from "../postgres/ObjectName.ts"
+import type { DatabaseObject, LargeObject } from "../postgres/survey/DatabaseWide.ts"
+import type { CatalogObject } from "../postgres/survey/Objects.ts"
+import type { Survey } from "../postgres/survey/Survey.ts"
+import { type Blocker, describeObject, ownIt, publishedInTheWay } from "./Blocker.ts"
+
+/** What goes by the dump's own statements, and what is in the way of that. */
+export interface Replacement {
+  readonly objects: ReadonlyArray<CatalogObject>
+  readonly largeObjects: ReadonlyArray<LargeObject>
+  readonly databaseWide: ReadonlyArray<DatabaseObject>
+  readonly blockers: ReadonlyArray<Blocker>
+}
+
+/** Names of what the dump drops by itself. */
+export const droppedByDump = ({ drops }: Contents): ReadonlySet<string> => new Set(drops.map(objectKey))
+
+/** The database's own objects that the dump drops, as far as this role may: the others are left as they are. */
+export const replacedWide = (contents: Contents, survey: Survey): ReadonlyArray<DatabaseObject> => {
+  const drops = droppedByDump(contents)
+  return survey.databaseWide.filter((object) => object.droppable && drops.has(objectKey(object)))
+}
+
+const largeObject = ({ oid, owner }: LargeObject, why: string, remedy: string): Blocker => ({
+  what: `large object ${oid}`,
+  owner,
+  why,
+  remedy
+})
+
+/** Large objects of another role that the dump has too. */
+export const foreignLargeObjects = ({ largeObjects, role }: Survey): ReadonlyArray<Blocker> =>
+  largeObjects
+    .filter(({ droppable }) => !droppable)
+    .map((one) =>
+      largeObject(
+        one,
+        "this role may not unlink it, and the dump creates one of this number",
+        `Own the large objects, by ALTER LARGE OBJECT … OWNER TO or GRANT ${quote(one.owner)} TO ${quote(role.name)}.`
+      )
+    )
+
+/** What the dump's own DROPs take from the target. */
+export const replacement = (contents: Contents, survey: Survey): Replacement => {
+  const drops = droppedByDump(contents)
+  const unlinked = ({ oid }: LargeObject) => drops.has(objectKey({ kind: "LARGE OBJECT", name: oid }))
+  const objects = survey.objects.filter((object) => object.extension === null && drops.has(objectKey(object)))
+  const databaseWide = replacedWide(contents, survey)
+  const publications = new Set(databaseWide.map(objectKey))
+  const going = new Set(objects)
+  const cleanFirst = "Restore with --clean, which replaces them."
+  return {
+    objects,
+    databaseWide,
+    largeObjects: survey.largeObjects.filter(unlinked),
+    blockers: [
+      ...objects
+        .filter(({ droppable }) => !droppable)
+        .map((object) => ({
+          what: describeObject(object),
+          owner: object.owner ?? "nobody",
+          why: "this role may not drop it, and the dump replaces it",
+          remedy: ownIt(object.owner ?? "nobody", survey.role.name)
+        })),
+      ...publishedInTheWay(
+        survey,
+        (object) => going.has(object),
+        (name) => publications.has(objectKey({ kind: "PUBLICATION", name }))
+      ),
+      ...foreignLargeObjects(survey),
+      ...survey.largeObjects
+        .filter((one) => one.droppable && !unlinked(one))
+        .map((one) => largeObject(one, "the dump creates one of this number and does not drop it before", cleanFirst)),
+      ...survey.configTables
+        .filter(({ rows }) => rows !== false)
+        .map(({ schema, name, extension, owner }) => ({
+          what: `rows of ${quote(schema)}.${quote(name)}`,
+          owner,
+          why: `extension ${quote(extension)} stays with its table, and the dump would add the same rows again`,
+          remedy: cleanFirst
+        }))
+    ]
+  }
+}
