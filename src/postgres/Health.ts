@@ -1,5 +1,5 @@
 /**
- * What a live database holds and in what state it is: rows, constraints, indexes, sequences, Prisma's migrations.
+ * What a live database holds and in what state it is: rows, constraints, indexes, sequences.
  *
  * Only reading, over any `SqlClient`. What the connected role may not read is said, never guessed. Objects of
  * extensions are left out, as pg_dump leaves them out; only {@link tables} lists theirs, marked.
@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import type { DatabaseError } from "./DatabaseError.ts"
+import * as Guarded from "./Guarded.ts"
 import { qualified, quote } from "./Identifier.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
@@ -63,14 +64,6 @@ export interface SequenceState {
   readonly hidden: string | undefined
 }
 
-/** A row of Prisma's migration table. */
-export interface Migration {
-  /** The migration table, qualified and quoted. */
-  readonly table: string
-  readonly name: string
-  readonly state: "applied" | "failed" | "unfinished" | "rolled back"
-}
-
 /** How many relations one query asks about. */
 const batchSize = 100
 
@@ -106,7 +99,7 @@ export const tables = Effect.fn("Health.tables")(function* (
 
 /**
  * One value per item, many items a query. An item whose query fails (a damaged page, a table dropped meanwhile) gets
- * the server's words; only a lost connection fails the whole.
+ * the server's words, also within a transaction; only a lost connection fails the whole.
  *
  * @param select a query of one row with the text column `value`
  */
@@ -114,29 +107,27 @@ const askEach = Effect.fnUntraced(function* <A>(
   items: ReadonlyArray<A>,
   select: (item: A) => string
 ): Effect.fn.Return<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> {
-  const sql = yield* SqlClient.SqlClient
-  const ask = (batch: ReadonlyArray<A>): Effect.Effect<ReadonlyArray<Answer<string>>, DatabaseError> =>
-    sql
-      .unsafe<{ readonly item: number; readonly value: string }>(
-        batch
-          .map((item, index) => `select ${index}::int4 as "item", q.value from (${select(item)}) q`)
-          .join(" union all ")
-      )
-      .unprepared.pipe(
-        Effect.mapError(fromSqlError),
-        Effect.map((rows) => {
-          const answers = new Map(rows.map(({ item, value }) => [item, value]))
-          return batch.map((_, index) => ({ value: answers.get(index) ?? "" }))
-        }),
-        Effect.catch((error) => {
-          if (error._tag === "ConnectionFailed") return Effect.fail(error)
-          if (batch.length === 1) return Effect.succeed([{ unknown: error.message }])
-          return Effect.map(
-            Effect.forEach(batch, (item) => ask([item])),
-            (answers) => answers.flat()
-          )
-        })
-      )
+  const ask = (
+    batch: ReadonlyArray<A>
+  ): Effect.Effect<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> =>
+    Guarded.ask<{ readonly item: number; readonly value: string }>(
+      batch
+        .map((item, index) => `select ${index}::int4 as "item", q.value from (${select(item)}) q`)
+        .join(" union all ")
+    ).pipe(
+      Effect.map((rows) => {
+        const answers = new Map(rows.map(({ item, value }) => [item, value]))
+        return batch.map((_, index) => ({ value: answers.get(index) ?? "" }))
+      }),
+      Effect.catch((error) => {
+        if (error._tag === "ConnectionFailed") return Effect.fail(error)
+        if (batch.length === 1) return Effect.succeed([{ unknown: error.message }])
+        return Effect.map(
+          Effect.forEach(batch, (item) => ask([item])),
+          (answers) => answers.flat()
+        )
+      })
+    )
   const answers: Array<Answer<string>> = []
   for (let start = 0; start < items.length; start += batchSize) {
     answers.push(...(yield* ask(items.slice(start, start + batchSize))))
@@ -146,7 +137,8 @@ const askEach = Effect.fnUntraced(function* <A>(
 
 const unreadable = "the connected role may not read it"
 
-const hindrance = ({ readable, filtered }: Pick<LiveTable, "readable" | "filtered">): string | undefined =>
+/** Why the connected role does not see the rows of a relation; undefined where it sees them all. */
+export const hindrance = ({ readable, filtered }: Pick<LiveTable, "readable" | "filtered">): string | undefined =>
   readable ? (filtered ? "row-level security hides rows from the connected role" : undefined) : unreadable
 
 /**
@@ -300,39 +292,3 @@ export const isBehind = ({ value, called, increment, furthest }: SequenceState):
   const next = called ? value + increment : value
   return increment > 0n ? next <= furthest : next >= furthest
 }
-
-/**
- * The rows of every `_prisma_migrations` among the tables, with their state as Prisma understands it.
- *
- * @see https://www.prisma.io/docs/orm/prisma-migrate/workflows/patching-and-hotfixing
- */
-export const migrations = Effect.fn("Health.migrations")(function* (
-  among: ReadonlyArray<LiveTable>
-): Effect.fn.Return<
-  ReadonlyArray<{ readonly table: string; readonly migrations: Answer<ReadonlyArray<Migration>> }>,
-  DatabaseError,
-  SqlClient.SqlClient
-> {
-  const sql = yield* SqlClient.SqlClient
-  const found = among.filter(({ name }) => name === "_prisma_migrations")
-  return yield* Effect.forEach(found, (live) => {
-    const table = qualified(live.schema, live.name)
-    const reason = hindrance(live)
-    if (reason !== undefined) return Effect.succeed({ table, migrations: { unknown: reason } })
-    return sql
-      .unsafe<{ readonly name: string; readonly state: Migration["state"] }>(
-        `select migration_name::text as "name",
-           case when rolled_back_at is not null then 'rolled back' when finished_at is not null then 'applied'
-             when logs is not null then 'failed' else 'unfinished' end as "state"
-         from ${table} order by started_at, migration_name`
-      )
-      .unprepared.pipe(
-        Effect.map((rows) => ({ table, migrations: { value: rows.map((row) => ({ ...row, table })) } })),
-        Effect.mapError(fromSqlError),
-        Effect.catchTags({
-          PermissionDenied: ({ message }) => Effect.succeed({ table, migrations: { unknown: message } }),
-          StatementFailed: ({ message }) => Effect.succeed({ table, migrations: { unknown: message } })
-        })
-      )
-  })
-})

@@ -77,6 +77,8 @@ const manifestOf = (more: Partial<Pick<Manifest, keyof typeof contents>> = {}) =
 
 const manifest = manifestOf()
 
+const { prismaMigrations: _, ...withoutMigrations } = manifest
+
 const check = (url: DatabaseUrl.DatabaseUrl, options: Partial<Verify.VerifyOptions> = {}) =>
   Verify.check({ manifest, ...options }).pipe(Effect.provide(Session.layer(url)))
 
@@ -213,6 +215,21 @@ const cases: ReadonlyArray<{
     finds: [
       `finding: migrations: "public"."_prisma_migrations": 2_more: applied / unfinished`,
       "finding: migrations: _prisma_migrations: 2 migrations applied / 1 migration applied"
+    ]
+  },
+  {
+    name: "a migration table that lost a column",
+    sql: `ALTER TABLE public."_prisma_migrations" DROP logs`,
+    finds: [
+      `finding: migrations: "public"."_prisma_migrations": readable migrations / not Prisma's table: it has no column logs`
+    ]
+  },
+  {
+    name: "a migration table that is not Prisma's in the source either, as a warning",
+    sql: `ALTER TABLE public."_prisma_migrations" DROP logs`,
+    options: { manifest: withoutMigrations },
+    finds: [
+      `warning: migrations: "public"."_prisma_migrations": readable migrations / not Prisma's table: it has no column logs`
     ]
   },
   {
