@@ -41,11 +41,21 @@ export const grant = Command.make(
         const options = { role, profile, schemas: schemas.length === 0 ? [fallback ?? "public"] : schemas }
         if (writing) {
           const fs = yield* FileSystem.FileSystem
+          const database = Option.getOrUndefined(url)?.database
           const { unwritable } = yield* load(() => import("../dumps/DumpFile.ts"))
-          yield* Effect.mapError(fs.writeFileString(sqlFile.value, Grants.sqlFile(options)), unwritable(sqlFile.value))
+          yield* Effect.mapError(
+            fs.writeFileString(sqlFile.value, Grants.sqlFile(options, database)),
+            unwritable(sqlFile.value)
+          )
           return {
             text: `Wrote ${sqlFile.value}: upload it in phpPgAdmin (SQL, Choose File), or run psql -f ${sqlFile.value}`,
-            document: { sqlFile: sqlFile.value, statements: Grants.statements(options).map(({ sql }) => sql) }
+            document: {
+              sqlFile: sqlFile.value,
+              statements: [
+                ...(database === undefined ? [] : [Grants.connecting(role, database)]),
+                ...Grants.statements(options)
+              ].map(({ sql }) => sql)
+            }
           }
         }
         const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })

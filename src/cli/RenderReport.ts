@@ -20,7 +20,8 @@ export const clean = (report: CleanReport): ReadonlyArray<string> => [
 
 export const grant = (report: GrantReport): ReadonlyArray<string> => [
   `  granted    ${report.role} has the rights "${report.profile}" on ${plural(report.schemas, "schema")}, ` +
-    `${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}, proven one by one`,
+    `${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}, and may connect: proven one by one`,
+  ...report.unproven.map(({ kind, object, why }) => hang("  not proven ", `${kind} ${object}: ${why}`)),
   ...report.refused.map((what) => `             not needed: ${what}`)
 ]
 

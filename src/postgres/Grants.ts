@@ -1,6 +1,7 @@
 /** The rights an app role gets on schemas, as SQL and as questions to the server whether it has them. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { literal, qualified, quote } from "./Identifier.ts"
 import { fromSqlError } from "./Sqlstate.ts"
@@ -17,14 +18,15 @@ export interface Options {
 }
 
 /** The kinds of object that rights are granted on. "table" includes views and foreign tables, as GRANT has it. */
-export type ObjectKind = "schema" | "table" | "sequence"
+export type ObjectKind = "database" | "schema" | "table" | "sequence"
 
 /** A statement of {@link statements}. */
 export interface GrantStatement {
   readonly sql: string
   /** In words, an imperative. */
   readonly what: string
-  readonly schema: string
+  /** The schema it is about; undefined of the database. */
+  readonly schema: string | undefined
   /** What it is about; "default" for objects that will be created later. */
   readonly on: ObjectKind | "default"
 }
@@ -35,6 +37,14 @@ const granted: Record<GrantProfile, { readonly table: string; readonly sequence:
   readwrite: { table: "SELECT, INSERT, UPDATE, DELETE", sequence: "USAGE, SELECT", words: "reading and writing" },
   readonly: { table: "SELECT", sequence: "SELECT", words: "reading" }
 }
+
+/** Without it no other right is of use. Usually everyone has it; where not, the owner of the database may grant it. */
+export const connecting = (role: string, database: string): GrantStatement => ({
+  sql: `GRANT CONNECT ON DATABASE ${quote(database)} TO ${quote(role)}`,
+  what: `let ${role} connect to database ${database}`,
+  schema: undefined,
+  on: "database"
+})
 
 /**
  * What is granted: per schema its use, its tables, its sequences, and default privileges for the tables and
@@ -86,12 +96,19 @@ const comment = (text: string) => text.replaceAll(/[\r\n]+/g, " ")
 /**
  * The statements as a file for phpPgAdmin's upload or for psql: one statement a line, plain SQL, and as a comment at
  * the end the query that shows what was granted.
+ *
+ * @param database the one it is for; where it is not known, the right to connect to it is only a comment
  */
-export const sqlFile = (options: Options): string =>
+export const sqlFile = (options: Options, database: string | undefined): string =>
   [
     `-- Rights of the role ${comment(options.role)} (profile "${options.profile}"), written by pgark.`,
     "-- Run this file as the owner of the tables: in phpPgAdmin by SQL > Choose File > Execute, or by psql -f.",
     "",
+    "-- Only the owner of the database may grant this. From others the server takes it with a warning, which does no",
+    "-- harm where the role may connect anyway.",
+    database === undefined
+      ? `-- ${comment(connecting(options.role, "name of the database").sql)};`
+      : `${connecting(options.role, database).sql};`,
     ...statements(options).flatMap(({ sql, what }) => [`-- ${comment(what)}`, `${sql};`]),
     "",
     "-- To see what was granted afterwards:",
@@ -106,8 +123,9 @@ export const sqlFile = (options: Options): string =>
 /** An object and the rights of the profile that the role lacks on it. */
 export interface ObjectRights {
   readonly kind: ObjectKind
+  /** The schema it is in; of a schema its own name, of the database nothing. */
   readonly schema: string
-  /** Name within the schema; of a schema its own. */
+  /** Name within the schema; of a schema and of the database its own. */
   readonly name: string
   readonly owner: string
   readonly missing: ReadonlyArray<string>
@@ -130,10 +148,20 @@ export interface Rights {
   readonly tables: number
   readonly sequences: number
   readonly schemas: number
+  /** Where having all rights is not enough to use the object, or may not be, in words. */
+  readonly unproven: ReadonlyArray<Unproven>
+}
+
+/** An object that the role may not be able to use although it has its rights. */
+export interface Unproven {
+  readonly kind: "view" | "foreign table"
+  /** Qualified and quoted. */
+  readonly object: string
+  readonly why: string
 }
 
 /** Single privileges that a profile stands for, per kind of object; MAINTAIN is part of ALL since 17. */
-const privileges = (profile: GrantProfile, versionNumber: number): Record<ObjectKind, string> => ({
+const privileges = (profile: GrantProfile, versionNumber: number): Record<Exclude<ObjectKind, "database">, string> => ({
   schema: "USAGE",
   table: {
     all: `SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER${versionNumber >= 170000 ? ",MAINTAIN" : ""}`,
@@ -143,9 +171,17 @@ const privileges = (profile: GrantProfile, versionNumber: number): Record<Object
   sequence: { all: "USAGE,SELECT,UPDATE", readwrite: "USAGE,SELECT", readonly: "SELECT" }[profile]
 })
 
+/** The schema `n` is one of these. */
+const among = (sql: SqlClient.SqlClient, schemas: ReadonlyArray<string>): Fragment =>
+  schemas.length === 0 ? sql.literal("false") : sql.in("n.nspname", schemas)
+
+const notOfExtension = `not exists (
+  select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'
+)`
+
 /**
- * Schemas, tables and sequences of the named schemas with the rights that the role lacks on each, however it might
- * have them: granted itself, by membership, or by PUBLIC. Objects of extensions are left out.
+ * The database, and schemas, tables and sequences of the named schemas, with the rights that the role lacks on each,
+ * however it might have them: granted itself, by membership, or by PUBLIC. Objects of extensions are left out.
  */
 export const objects = Effect.fn("Grants.objects")(function* ({
   role,
@@ -153,21 +189,28 @@ export const objects = Effect.fn("Grants.objects")(function* ({
   profile
 }: Options): Effect.fn.Return<ReadonlyArray<ObjectRights>, DatabaseError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
-  if (schemas.length === 0) return []
   const versions = yield* sql<{ readonly number: number }>`
     select current_setting('server_version_num')::int4 as "number"`.pipe(Effect.mapError(fromSqlError))
   const asked = privileges(profile, versions[0]?.number ?? 0)
   return yield* sql<ObjectRights>`
     select
-      'schema' as "kind", n.nspname::text as "schema", n.nspname::text as "name",
-      pg_get_userbyid(n.nspowner)::text as "owner",
+      'database' as "kind", '' as "schema", d.datname::text as "name", pg_get_userbyid(d.datdba)::text as "owner",
+      array(
+        select 'CONNECT' where not has_database_privilege(${role}::text::name, d.oid, 'CONNECT')
+      )::text[] as "missing",
+      has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION') as "grantable"
+    from pg_database d
+    where d.datname = current_database()
+    union all
+    select
+      'schema', n.nspname::text, n.nspname::text, pg_get_userbyid(n.nspowner)::text,
       array(
         select p::text from unnest(string_to_array(${asked.schema}::text, ',')) p
         where not has_schema_privilege(${role}::text::name, n.oid, p)
-      )::text[] as "missing",
-      has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION') as "grantable"
+      )::text[],
+      has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION')
     from pg_namespace n
-    where ${sql.in("n.nspname", schemas)}
+    where ${among(sql, schemas)}
     union all
     select
       a.kind, n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text,
@@ -188,20 +231,55 @@ export const objects = Effect.fn("Grants.objects")(function* ({
         case c.relkind when 'S' then 'sequence' else 'table' end as kind,
         string_to_array(case c.relkind when 'S' then ${asked.sequence}::text else ${asked.table}::text end, ',') as privileges
     ) a
-    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and ${sql.in("n.nspname", schemas)}
-      and not exists (
-        select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
-      )
+    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and ${among(sql, schemas)} and ${sql.literal(notOfExtension)}
     order by 2, 1, 3`.pipe(Effect.mapError(fromSqlError))
 })
 
+/**
+ * What no right on the object itself can give: a view reads with its owner's rights (with `security_invoker` with the
+ * role's own on what it reads), and what a foreign server lets the role do is known to that server alone.
+ */
+const unproven = Effect.fnUntraced(function* ({ role, schemas }: Options) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<Omit<Unproven, "object"> & { readonly schema: string; readonly name: string }>`
+    select distinct
+      'view' as "kind", n.nspname::text as "schema", c.relname::text as "name",
+      format('%s %I may not read %I.%I',
+        case when v.invoker then 'it reads with the rights of whoever asks:' else 'it reads with the rights of its owner:' end,
+        reader.rolname, tn.nspname, t.relname)::text as "why"
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (
+      select exists(
+        select from pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
+      ) as invoker
+    ) v
+    join pg_roles reader on case when v.invoker then reader.rolname = ${role}::text::name else reader.oid = c.relowner end
+    join pg_rewrite r on r.ev_class = c.oid
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+    join pg_class t on t.oid = d.refobjid and t.oid <> c.oid and t.relkind in ('r', 'p', 'v', 'm', 'f')
+    join pg_namespace tn on tn.oid = t.relnamespace
+    where c.relkind = 'v' and r.ev_type = '1' and ${among(sql, schemas)} and ${sql.literal(notOfExtension)}
+      and not has_any_column_privilege(reader.oid, t.oid, 'SELECT')
+    union all
+    select 'foreign table', n.nspname::text, c.relname::text,
+      format('what the foreign server %I lets the role do was not asked', s.srvname)::text
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_foreign_table f on f.ftrelid = c.oid
+    join pg_foreign_server s on s.oid = f.ftserver
+    where ${among(sql, schemas)} and ${sql.literal(notOfExtension)}
+    order by 2, 3, 4`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(({ kind, schema, name, why }): Unproven => ({ kind, object: qualified(schema, name), why }))
+})
+
 /** What of {@link objects} the role lacks, and how much was looked at. */
-export const summary = (found: ReadonlyArray<ObjectRights>): Rights => ({
+const summary = (found: ReadonlyArray<ObjectRights>) => ({
   missing: found
     .filter(({ missing }) => missing.length > 0)
     .map(({ kind, schema, name, owner, missing }) => ({
       kind,
-      object: kind === "schema" ? quote(name) : qualified(schema, name),
+      object: schema === "" || kind === "schema" ? quote(name) : qualified(schema, name),
       owner,
       privileges: missing
     })),
@@ -211,8 +289,15 @@ export const summary = (found: ReadonlyArray<ObjectRights>): Rights => ({
 })
 
 /** Proves, object by object, which rights of the profile the role has. A schema that is not there is not counted. */
-export const rights = (options: Options): Effect.Effect<Rights, DatabaseError, SqlClient.SqlClient> =>
-  Effect.map(objects(options), summary)
+export const rights = Effect.fn("Grants.rights")(function* (
+  options: Options
+): Effect.fn.Return<Rights, DatabaseError, SqlClient.SqlClient> {
+  return { ...summary(yield* objects(options)), unproven: yield* unproven(options) }
+})
+
+/** The connected database: its owner, and whether the role may connect to it. */
+export const database = (role: string): Effect.Effect<ObjectRights | undefined, DatabaseError, SqlClient.SqlClient> =>
+  Effect.map(objects({ role, schemas: [], profile: "readonly" }), ([found]) => found)
 
 /** Whether the server has a role of that name. */
 export const roleExists = Effect.fn("Grants.roleExists")(function* (

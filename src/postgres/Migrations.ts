@@ -1,6 +1,6 @@
 /** What Prisma's migration tables in a live database say. */
 import * as Effect from "effect/Effect"
-import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Guarded from "./Guarded.ts"
 import { type Answer, hindrance, type LiveTable } from "./Health.ts"

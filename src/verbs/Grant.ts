@@ -57,7 +57,7 @@ const grantOneByOne = Effect.fnUntraced(function* (
   options: GrantOptions,
   { on, schema }: Grants.GrantStatement
 ) {
-  if (on !== "table" && on !== "sequence") return
+  if (schema === undefined || (on !== "table" && on !== "sequence")) return
   const found = yield* Grants.objects({ ...options, schemas: [schema] })
   const own = found.filter(({ kind, missing, grantable }) => kind === on && missing.length > 0 && grantable)
   if (own.length === 0) return
@@ -83,6 +83,16 @@ const incomplete = (options: GrantOptions, rights: Grants.Rights, refusals: Read
   })
 }
 
+/** Nothing that a restore does can change this, so it is said before. */
+const mayNotConnect = ({ name, owner }: Grants.ObjectRights, role: string) =>
+  new PermissionDenied({
+    message: `The role ${quote(role)} may not connect to the database ${quote(name)}, and this role may not let it.`,
+    detail: `database ${quote(name)} of ${quote(owner)}: no CONNECT`,
+    suggestion: `Have ${quote(owner)} or a superuser run: ${Grants.connecting(role, name).sql}`,
+    state: "untouched",
+    sqlstate: "42501"
+  })
+
 const run = Effect.fnUntraced(function* (
   options: GrantOptions,
   statements: ReadonlyArray<Grants.GrantStatement>
@@ -107,7 +117,8 @@ const run = Effect.fnUntraced(function* (
 /**
  * Grants within a transaction that is open on the session "target", and proves the rights.
  *
- * Planning it fails with RoleMissing where the server has no such role. Running it fails with PermissionDenied, which
+ * Planning it fails with RoleMissing where the server has no such role, and with PermissionDenied where the role may
+ * not connect to the database and this role may not let it. Running it fails with PermissionDenied, which
  * lists what is missing and whose it is, where the role does not have all rights in the end.
  */
 export const task = <const N extends Task.Needs = {}>(
@@ -124,7 +135,6 @@ export const task = <const N extends Task.Needs = {}>(
     plan: Effect.fnUntraced(function* (needs: Task.PlannedNeeds<N>) {
       const schemas = typeof options.schemas === "function" ? options.schemas(needs) : options.schemas
       const granted: GrantOptions = { role: options.role, profile: options.profile, schemas }
-      const statements = Grants.statements(granted)
       if (!(yield* Grants.roleExists(options.role))) {
         return yield* new RoleMissing({
           message: `The server has no role "${options.role}".`,
@@ -135,11 +145,18 @@ export const task = <const N extends Task.Needs = {}>(
           role: options.role
         })
       }
+      const database = yield* Grants.database(options.role)
+      const connects = database === undefined || database.missing.length === 0
+      if (!connects && !database.grantable) return yield* mayNotConnect(database, options.role)
+      const statements = [
+        ...(connects ? [] : [Grants.connecting(options.role, database.name)]),
+        ...Grants.statements(granted)
+      ]
       return {
         value: statements,
         rows: [
           ...statements.map(({ sql, what }) => Plan.row(what, { sql })),
-          Plan.row(`prove that ${options.role} has these rights on every object`)
+          Plan.row(`prove that ${options.role} may connect, and has these rights on every object`)
         ],
         run: () => run(granted, statements)
       }

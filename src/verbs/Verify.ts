@@ -199,10 +199,13 @@ const checkRights = Effect.fnUntraced(function* (grantTo: VerifyOptions["grantTo
   if (grantTo === undefined) return []
   const { role } = grantTo
   if (!(yield* Grants.roleExists(role))) return [finding("rights", role, "a role of the server", "no such role")]
-  const { missing } = yield* Grants.rights({ ...grantTo, schemas })
-  return missing.map(({ kind, object, privileges }) =>
-    finding("rights", `${kind} ${object}`, `${role} has ${privileges.join(", ")}`, "it has not")
-  )
+  const { missing, unproven } = yield* Grants.rights({ ...grantTo, schemas })
+  return [
+    ...missing.map(({ kind, object, privileges }) =>
+      finding("rights", `${kind} ${object}`, `${role} has ${privileges.join(", ")}`, "it has not")
+    ),
+    ...unproven.map(({ kind, object, why }) => warning("rights", `${kind} ${object}`, `${role} can use it`, why))
+  ]
 })
 
 /**

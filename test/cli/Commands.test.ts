@@ -7,6 +7,7 @@ import * as Clusters from "../support/Clusters.ts"
 import { sourceMajor, suite } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
+import { quote } from "../../src/postgres/Identifier.ts"
 import { snapshot } from "../support/Snapshot.ts"
 
 /** What ORMs and poolers put into a URL; libpq knows the last one only. */
@@ -201,6 +202,7 @@ describe("grant --sql-file", () => {
       const sql = readFileSync(join(cwd, "rights.sql"), "utf8")
       const code = sql.split("\n").filter((line) => line !== "" && !line.startsWith("--"))
       assert.isAtLeast(code.length, 5)
+      assert.include(code[0], `GRANT CONNECT ON DATABASE ${quote(admin.database)} TO`)
       for (const line of code) assert.match(line, /^(GRANT|ALTER DEFAULT PRIVILEGES) .*;$/)
       yield* Clusters.query(url, sql)
       yield* Clusters.query(Clusters.as(admin, app), `UPDATE public."Goal" SET title = title`)
@@ -213,6 +215,7 @@ describe("grant --sql-file", () => {
       const { code, stderr } = yield* Pgark.run(["grant", "app", "--sql-file", "rights.sql"], { cwd })
       assert.strictEqual(code, 0, stderr)
       assert.deepStrictEqual(files(cwd), ["rights.sql"])
+      assert.match(readFileSync(join(cwd, "rights.sql"), "utf8"), /^-- GRANT CONNECT ON DATABASE .* TO "app";$/m)
     })
   )
 })

@@ -120,6 +120,96 @@ for (const major of [15, 18] as const) {
       })
     )
 
+    it.live("lets the app role connect where PUBLIC may not, as owner of the database", () =>
+      Effect.gen(function* () {
+        const { url, admin, app, appUrl } = yield* prepare(major, "databaseOwner")
+        yield* Clusters.query(admin, `REVOKE CONNECT ON DATABASE ${quote(admin.database)} FROM PUBLIC`)
+        const options = { role: app.name, schemas, profile: "readonly" } as const
+        assert.strictEqual(tagOf(yield* Effect.flip(Clusters.query(appUrl, "SELECT"))), "PermissionDenied")
+        const database: Grants.MissingRight = {
+          kind: "database",
+          object: quote(admin.database),
+          owner: url.user,
+          privileges: ["CONNECT"]
+        }
+        assert.deepStrictEqual((yield* rights(url, options)).missing[0], database)
+        yield* grant(url, options)
+        assert.deepStrictEqual(yield* Clusters.query(appUrl, `SELECT name FROM public."Names"`), [{ name: "Ada" }])
+        assert.deepStrictEqual((yield* rights(url, options)).missing, [])
+
+        yield* Clusters.query(admin, `REVOKE CONNECT ON DATABASE ${quote(admin.database)} FROM ${quote(app.name)}`)
+        yield* Clusters.query(url, Grants.sqlFile(options, url.database))
+        assert.deepStrictEqual((yield* rights(url, options)).missing, [])
+      })
+    )
+
+    it.live("says who may let the app role connect, before anything is granted", () =>
+      Effect.gen(function* () {
+        const { url, admin, app } = yield* prepare(major, "tableOwner")
+        const database = quote(admin.database)
+        yield* Clusters.query(
+          admin,
+          `REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC; GRANT CONNECT ON DATABASE ${database} TO ${quote(url.user)}`
+        )
+        const error = yield* Effect.flip(
+          Pipeline.plan(Grant.pipeline({ role: app.name, schemas, profile: "all" })).pipe(
+            Effect.provide(Session.layer(url))
+          )
+        )
+        if (error._tag !== "PermissionDenied") return assert.fail(error._tag)
+        assert.strictEqual(error.detail, `database ${database} of "${admin.user}": no CONNECT`)
+        assert.include(error.suggestion, `GRANT CONNECT ON DATABASE ${database} TO ${quote(app.name)}`)
+        assert.strictEqual(error.state, "untouched")
+      })
+    )
+
+    it.live("says where the rights are not all that it takes: views and foreign tables", () =>
+      Effect.gen(function* () {
+        const { url, admin, app, appUrl } = yield* prepare(major, "superuser")
+        const other = quote((yield* Clusters.makeRole(major)).name)
+        yield* Clusters.query(
+          admin,
+          `CREATE SCHEMA hidden; CREATE TABLE hidden.t AS SELECT 1 AS id; GRANT USAGE ON SCHEMA hidden TO PUBLIC;
+           CREATE VIEW public.blind AS SELECT id FROM hidden.t; ALTER VIEW public.blind OWNER TO ${other};
+           CREATE VIEW public.asks WITH (security_invoker = on) AS SELECT id FROM hidden.t;
+           CREATE VIEW public.sees AS SELECT id FROM hidden.t;
+           CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w;
+           CREATE FOREIGN TABLE public.away (id int) SERVER far`
+        )
+        const report = yield* grant(url, { role: app.name, schemas, profile: "readonly" })
+        assert.deepStrictEqual(report.unproven, [
+          {
+            kind: "view",
+            object: `"public"."asks"`,
+            why: `it reads with the rights of whoever asks: ${app.name} may not read hidden.t`
+          },
+          {
+            kind: "foreign table",
+            object: `"public"."away"`,
+            why: "what the foreign server far lets the role do was not asked"
+          },
+          {
+            kind: "view",
+            object: `"public"."blind"`,
+            why: `it reads with the rights of its owner: ${other.slice(1, -1)} may not read hidden.t`
+          }
+        ])
+        for (const name of ["asks", "away", "blind"]) {
+          yield* Effect.flip(Clusters.query(appUrl, `SELECT * FROM public.${name}`))
+        }
+        yield* Clusters.query(appUrl, "SELECT * FROM public.sees")
+      })
+    )
+
+    it.live("grants the use of a schema without tables, and says that there are none", () =>
+      Effect.gen(function* () {
+        const { url, app } = yield* prepare(major, "databaseOwner")
+        yield* Clusters.query(url, "CREATE SCHEMA bare")
+        const { tables, sequences, schemas } = yield* grant(url, { role: app.name, schemas: ["bare"], profile: "all" })
+        assert.deepStrictEqual({ tables, sequences, schemas }, { tables: 0, sequences: 0, schemas: 1 })
+      })
+    )
+
     it.live("leaves out tables of an extension", () =>
       Effect.gen(function* () {
         const { url, admin, app } = yield* prepare(major, "tableOwner")
@@ -163,7 +253,7 @@ for (const major of [15, 18] as const) {
       Effect.gen(function* () {
         const { url, app, appUrl } = yield* prepare(major, "schemaOwner")
         const options = { role: app.name, schemas, profile: "all" } as const
-        const file = Grants.sqlFile(options)
+        const file = Grants.sqlFile(options, url.database)
         yield* Effect.gen(function* () {
           const session = yield* Session
           yield* session.execute(file)
@@ -192,7 +282,7 @@ for (const major of [15, 18] as const) {
           { tables: report.tables, sequences: report.sequences, schemas: report.schemas },
           { tables: 4, sequences: 3, schemas: 2 }
         )
-        yield* Clusters.query(admin, Grants.sqlFile(options))
+        yield* Clusters.query(admin, Grants.sqlFile(options, admin.database))
       })
     )
 

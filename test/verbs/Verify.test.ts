@@ -335,6 +335,22 @@ for (const major of [15, 18] as const) {
       })
     )
 
+    it.live("a role that may not connect", () =>
+      Effect.gen(function* () {
+        const admin = yield* Clusters.makeDatabase(major)
+        const { name: role } = yield* Clusters.makeRole(major)
+        yield* Clusters.query(admin, `REVOKE CONNECT ON DATABASE ${quote(admin.database)} FROM PUBLIC`)
+        const { findings } = yield* check(admin, {
+          manifest: undefined,
+          grantTo: { role, profile: "readonly" },
+          schemas: []
+        })
+        assert.deepStrictEqual(findings.map(line), [
+          `finding: rights: database ${quote(admin.database)}: ${role} has CONNECT / it has not`
+        ])
+      })
+    )
+
     it.live("a right that was revoked, and nothing before", () =>
       Effect.gen(function* () {
         const admin = yield* Clusters.makeDatabase(major)
