@@ -65,6 +65,12 @@ export const grantTo = Flag.String("grant-to").pipe(
   Flag.optional
 )
 
+/** Its names are those of `Grants.profiles`, which would load the database driver for `--help`. */
+export const profile = Flag.Literals("profile", ["all", "readwrite", "readonly"]).pipe(
+  Flag.withMetavar("all|readwrite|readonly"),
+  Flag.withDefault("all")
+)
+
 export const file = Argument.String("file").pipe(
   Argument.withDescription("The dump (default: the newest one in --dir)"),
   Argument.optional

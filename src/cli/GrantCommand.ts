@@ -12,11 +12,7 @@ export const grant = Command.make(
   "grant",
   {
     role: Argument.String("role").pipe(Argument.withDescription("The role that the app connects as")),
-    profile: Flag.Literals("profile", ["all", "readwrite", "readonly"]).pipe(
-      Flag.withMetavar("all|readwrite|readonly"),
-      Flag.withDescription("Which rights (default: all)"),
-      Flag.withDefault("all")
-    ),
+    profile: Flags.profile.pipe(Flag.withDescription("Which rights (default: all)")),
     schemas: Flags.schemas.pipe(
       Flag.withDescription("Schema, repeatable (default: the URL's schema parameter, else public)")
     ),

@@ -33,7 +33,8 @@ export const restore = Command.make(
       Flag.withDefault(false)
     ),
     yes: Flags.yes,
-    grantTo: Flags.grantTo.pipe(Flag.withDescription("Grant this role all rights on what is restored, and prove it")),
+    grantTo: Flags.grantTo.pipe(Flag.withDescription("Grant this role its rights on what is restored, and prove them")),
+    profile: Flags.profile.pipe(Flag.withDescription("Which rights --grant-to grants (default: all)")),
     owner: Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
       Flag.withMetavar("auto|keep|skip"),
       Flag.withDescription("Owners: the dump's where this role may (auto, the default), always (keep) or never (skip)"),

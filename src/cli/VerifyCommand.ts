@@ -12,9 +12,10 @@ export const verify = Command.make(
   {
     file: Flags.file,
     dir: Flags.dir,
-    grantTo: Flags.grantTo.pipe(Flag.withDescription("Check this role's rights too"))
+    grantTo: Flags.grantTo.pipe(Flag.withDescription("Check this role's rights too")),
+    profile: Flags.profile.pipe(Flag.withDescription("Which rights --grant-to checks (default: all)"))
   },
-  ({ dir, file, grantTo }) =>
+  ({ dir, file, grantTo, profile }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -27,12 +28,12 @@ export const verify = Command.make(
           const { contents } = yield* store.prove(dump)
           const report = yield* Verify.verify({
             manifest: contents,
-            ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile: "all" as const } } : {})
+            ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile } } : {})
           })
           // A right that is missing would have been a finding.
           const rights = Option.match(grantTo, {
             onNone: () => [],
-            onSome: (role) => [`  rights     ${role} has all of them, checked one by one`]
+            onSome: (role) => [`  rights     ${role} has those of the profile "${profile}", checked one by one`]
           })
           return {
             text: [`Verified ${describe(url)} against ${dump.file}`, ...RenderReport.verify(report), ...rights].join(

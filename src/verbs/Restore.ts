@@ -11,6 +11,7 @@ import { committed, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import type { GrantProfile } from "../postgres/Grants.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
 import { Session } from "../postgres/Session.ts"
@@ -40,8 +41,10 @@ export interface RestoreOptions {
   /** Empty the dump's schemas first. */
   readonly clean: boolean
   readonly owner: StatementPolicy.OwnerMode
-  /** The app role to grant all rights to. */
+  /** The app role to grant its rights to. */
   readonly grantTo?: string
+  /** Which rights; all unless told. */
+  readonly profile?: GrantProfile
   /** Hold the restored database against the manifest before the commit. */
   readonly verify: boolean
   readonly analyze: boolean
@@ -257,7 +260,7 @@ export const pipeline = (options: RestoreOptions) => {
   const applied = applyTask(needs, options)
   const granted = Grant.task({
     role: options.grantTo ?? "",
-    profile: "all",
+    profile: options.profile ?? "all",
     needs,
     schemas: ({ proof }) => proof.schemas
   })

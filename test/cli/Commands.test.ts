@@ -72,6 +72,10 @@ suite("the round trip", () => {
       assert.include(grant.stdout, `${app.name} has the rights "readonly" on 1 schema, 19 tables`)
       const denied = yield* run("verify", "--grant-to", app.name)
       assert.strictEqual(denied.code, 3)
+      assert.match(
+        (yield* ok("verify", "--grant-to", app.name, "--profile", "readonly")).stdout,
+        /rights .* has those of the profile "readonly", checked one by one/
+      )
       yield* ok("grant", app.name)
       assert.match((yield* ok("verify", "--grant-to", app.name)).stdout, /rights .* checked one by one/)
 
@@ -88,7 +92,7 @@ suite("the round trip", () => {
 
   it.live("the same for programs: one document on stdout and nothing else", () =>
     Effect.gen(function* () {
-      const { app, document } = yield* prepare()
+      const { admin, app, document } = yield* prepare()
       const dump = yield* document<{ file: string; bytes: number; rows: number; sha256: string }>("dump")
       assert.isAbove(dump.bytes, 10_000)
       assert.match(dump.sha256, /^[\da-f]{64}$/)
@@ -102,8 +106,12 @@ suite("the round trip", () => {
         "--clean",
         "--yes",
         "--grant-to",
-        app.name
+        app.name,
+        "--profile",
+        "readwrite"
       )
+      const truncate = Clusters.query(Clusters.as(admin, app), `TRUNCATE public."DayEvent"`)
+      assert.strictEqual((yield* Effect.flip(truncate))._tag, "PermissionDenied")
       assert.deepInclude(restored.restore, { file: dump.file, against: "manifest", tables: 18, rows: dump.rows })
       assert.nestedInclude(restored, { "restore.clean.rung": 2 })
       const granted = yield* document<{ grant: unknown }>("grant", app.name)
@@ -262,10 +270,21 @@ describe("where the URL comes from", () => {
 describe("help", () => {
   const flags: Record<string, ReadonlyArray<string>> = {
     dump: ["--dir", "--schema", "--exclude-table", "--exclude-table-data", "--dry-run"],
-    restore: ["--clean", "--yes", "--grant-to", "--no-verify", "--owner", "--no-analyze", "--dry-run", "--dir", "FILE"],
+    restore: [
+      "--clean",
+      "--yes",
+      "--grant-to",
+      "--profile",
+      "--no-verify",
+      "--owner",
+      "--no-analyze",
+      "--dry-run",
+      "--dir",
+      "FILE"
+    ],
     clean: ["--schema", "--yes", "--dry-run"],
     grant: ["--profile", "--schema", "--sql-file", "--dry-run", "ROLE"],
-    verify: ["--dir", "--grant-to", "FILE"],
+    verify: ["--dir", "--grant-to", "--profile", "FILE"],
     list: ["--dir"],
     demo: []
   }
