@@ -25,9 +25,9 @@ export const verify = Command.make(
         return yield* Effect.gen(function* () {
           const store = yield* DumpStore
           const dump = yield* Option.match(file, { onNone: () => store.newest(url.database), onSome: store.find })
-          const { contents } = yield* store.prove(dump)
+          const expected = yield* store.prove(dump)
           const report = yield* Verify.verify({
-            manifest: contents,
+            expected,
             ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile } } : {})
           })
           // A right that is missing would have been a finding.

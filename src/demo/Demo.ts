@@ -119,8 +119,9 @@ export const run = Effect.fn("Demo.run")(function* (say: Say, pgark: string) {
     yield* say(`3. Dumped and proven: ${tables.length} tables, ${rows} rows.`)
 
     const session = yield* Session
+    const expected = manifest === undefined ? undefined : ({ against: "manifest", contents: manifest } as const)
     yield* session.execute(damage)
-    const seen = yield* Effect.result(Verify.verify({ manifest }))
+    const seen = yield* Effect.result(Verify.verify({ expected }))
     const differences =
       Result.isFailure(seen) && seen.failure._tag === "VerificationFailed" ? seen.failure.findings : []
     yield* say(
@@ -149,7 +150,7 @@ export const run = Effect.fn("Demo.run")(function* (say: Say, pgark: string) {
     const appRead = yield* Effect.provide(useAsApp, Session.layer(as(server.superuser, app, passwords[app]!)))
     yield* say(`   Connected as ${app}: it read ${appRead} rows and wrote.`)
 
-    const verify = yield* Verify.verify({ manifest, grantTo: { role: app, profile: "all" } })
+    const verify = yield* Verify.verify({ expected, grantTo: { role: app, profile: "all" } })
     yield* say(`7. Verified against the dump: ${verify.tables} tables, ${verify.rows} rows, no difference.`)
     const milliseconds = (yield* Clock.currentTimeMillis) - begun
     const report: DemoReport = {

@@ -191,7 +191,7 @@ const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnTy
         rows: [Plan.row("hold rows, keys, indexes, sequences and migrations against the manifest")],
         run: ({ apply }: { readonly apply: Applied }) =>
           Effect.flatMap(
-            Verify.check({ manifest: proof.contents, restoredRows: apply.rows, schemas: proof.schemas }),
+            Verify.check({ expected: proof, restoredRows: apply.rows, schemas: proof.schemas }),
             Verify.failOnFindings
           ).pipe(
             Effect.catchTag("VerificationFailed", ({ message, detail, findings }) =>
