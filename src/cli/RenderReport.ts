@@ -2,7 +2,7 @@
 import type { CleanReport } from "../verbs/Clean.ts"
 import type { GrantReport } from "../verbs/Grant.ts"
 import type { VerifyReport } from "../verbs/Verify.ts"
-import type { Finding } from "../verbs/VerbError.ts"
+import { grouped } from "../verbs/Findings.ts"
 import { hang } from "./Text.ts"
 import { plural } from "../pipeline/Words.ts"
 
@@ -25,15 +25,9 @@ export const grant = (report: GrantReport): ReadonlyArray<string> => [
   ...report.refused.map((what) => `             not needed: ${what}`)
 ]
 
-const finding = ({ check, object, expected, found }: Finding) =>
-  `${check}: ${object}: expected ${expected}, found ${found}`
-
-export const verify = (report: VerifyReport): ReadonlyArray<string> => {
-  const findings = report.findings.filter(({ severity }) => severity === "finding")
-  return [
-    `  verified   ${plural(report.tables, "table")}, ${plural(report.rows, "row")}, ` +
-      `${plural(report.sequences, "sequence")}, ${plural(report.migrations, "migration")}: ` +
-      (findings.length === 0 ? "no difference" : plural(findings.length, "difference")),
-    ...report.findings.map((one) => `  ${one.severity === "warning" ? "warning  " : "finding  "}  ${finding(one)}`)
-  ]
-}
+/** Of a report that came to be, so what it found are warnings. */
+export const verify = (report: VerifyReport): ReadonlyArray<string> => [
+  `  verified   ${plural(report.tables, "table")}, ${plural(report.rows, "row")}, ` +
+    `${plural(report.sequences, "sequence")}, ${plural(report.migrations, "migration")}: no difference`,
+  ...grouped(report.findings).map((line) => `  warning    ${line}`)
+]

@@ -28,6 +28,7 @@ export const verify = Command.make(
           const expected = yield* store.prove(dump)
           const report = yield* Verify.verify({
             expected,
+            file: dump.file,
             ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile } } : {})
           })
           // A right that is missing would have been a finding.

@@ -31,7 +31,7 @@ import {
   type RoleMissing,
   type TargetChanged,
   type TargetUnfit,
-  VerificationFailed
+  type VerificationFailed
 } from "./VerbError.ts"
 import * as Verify from "./Verify.ts"
 
@@ -192,19 +192,7 @@ const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnTy
         run: ({ apply }: { readonly apply: Applied }) =>
           Effect.flatMap(
             Verify.check({ expected: proof, restoredRows: apply.rows, schemas: proof.schemas }),
-            Verify.failOnFindings
-          ).pipe(
-            Effect.catchTag("VerificationFailed", ({ message, detail, findings }) =>
-              Effect.fail(
-                new VerificationFailed({
-                  message: `What was restored is not what the dump says. ${message}`,
-                  ...(detail === undefined ? {} : { detail }),
-                  suggestion: "Something in the target changes what is restored: event triggers, for example.",
-                  state: "rolled-back",
-                  findings
-                })
-              )
-            )
+            (report) => Verify.failOnFindings(report, { during: "restore" })
           )
       })
   })

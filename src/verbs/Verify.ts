@@ -10,13 +10,14 @@ import type { Manifest } from "../dumps/Manifest.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import * as Task from "../pipeline/Task.ts"
-import { listed, plural } from "../pipeline/Words.ts"
+import { plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import * as Grants from "../postgres/Grants.ts"
 import * as Health from "../postgres/Health.ts"
 import { qualified } from "../postgres/Identifier.ts"
 import * as Migrations from "../postgres/Migrations.ts"
-import { type Finding, VerificationFailed } from "./VerbError.ts"
+import * as Findings from "./Findings.ts"
+import type { Finding, VerificationFailed } from "./VerbError.ts"
 
 /** What must be there: a proof of a dump is one. */
 export interface Expectation {
@@ -31,6 +32,8 @@ export interface Expectation {
 export interface VerifyOptions {
   /** What must be there. Without it only the database's own health is looked at. */
   readonly expected: Expectation | undefined
+  /** The dump's file, for the command that a failure suggests. */
+  readonly file?: string
   /** Rows by qualified and quoted table, where a restore knows them from the server already: nothing is counted then. */
   readonly restoredRows?: ReadonlyMap<string, number>
   /** Whose rights must be there too. */
@@ -252,21 +255,13 @@ export const check = Effect.fn("Verify.check")(function* (
 })
 
 /** The report where nothing was found (warnings are no failure), else VerificationFailed with all that was found. */
-export const failOnFindings = Effect.fn("Verify.failOnFindings")(function* (
-  report: VerifyReport
-): Effect.fn.Return<VerifyReport, VerificationFailed> {
-  const serious = report.findings.filter(({ severity }) => severity === "finding")
-  if (serious.length === 0) return report
-  const lines = serious.map(
-    ({ check, object, expected, found }) => `${check}: ${object}: expected ${expected}, found ${found}`
-  )
-  return yield* new VerificationFailed({
-    message: `The verification found ${plural(serious.length, "difference")}.`,
-    detail: listed(lines).join("\n"),
-    suggestion: "Rows that an app at work has written since the dump are differences too; the others want a restore.",
-    findings: report.findings
-  })
-})
+export const failOnFindings = (
+  report: VerifyReport,
+  occasion: Findings.Occasion
+): Effect.Effect<VerifyReport, VerificationFailed> =>
+  report.findings.some(({ severity }) => severity === "finding")
+    ? Effect.fail(Findings.failure(report.findings, occasion))
+    : Effect.succeed(report)
 
 /** The verification as a task on the session "target": nothing is read until it runs. */
 export const task = (options: VerifyOptions) =>
@@ -284,7 +279,14 @@ export const task = (options: VerifyOptions) =>
           ),
           ...(options.grantTo === undefined ? [] : [Plan.row(`check the rights of ${options.grantTo.role}`)])
         ],
-        run: () => Effect.flatMap(check(options), failOnFindings)
+        run: () =>
+          Effect.flatMap(check(options), (report) =>
+            failOnFindings(report, {
+              during: "verify",
+              ...(options.file === undefined ? {} : { file: options.file }),
+              ...(options.grantTo === undefined ? {} : { role: options.grantTo.role })
+            })
+          )
       })
   })
 

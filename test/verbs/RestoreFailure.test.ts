@@ -151,12 +151,16 @@ NativePgDump.suite("restore leaves the target as it was", () => {
     it.effect("where verification finds a difference", () =>
       Effect.gen(function* () {
         const file = (yield* Restores.JournalDump).edited(
-          Restores.withLast(`DROP INDEX public."Day_date_idx";\nDROP TABLE public."TrelloSettings";\nSELECT pg_catalog.setval('public."Day_id_seq"', 1);`)
+          Restores.withLast(
+            `DROP INDEX public."Day_date_idx";\nDROP TABLE public."TrelloSettings";\nSELECT pg_catalog.setval('public."Day_id_seq"', 1);`
+          )
         )
         const { admin, url } = yield* prepare()
         const error = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean: true })))
         if (error._tag !== "VerificationFailed") return assert.fail(error._tag)
         assert.strictEqual(error.state, "rolled-back")
+        assert.strictEqual(error.message, "What was restored is not what the dump says: 1 difference in tables.")
+        assert.match(error.suggestion ?? "", /^Look at event triggers of the target/)
         assert.deepStrictEqual(
           error.findings.map(({ check, severity }) => [severity, check]),
           [

@@ -405,7 +405,7 @@ for (const major of [15, 18] as const) {
         yield* Clusters.query(admin, `DELETE FROM public.dog`)
         const error = yield* Effect.flip(verify)
         if (error._tag !== "VerificationFailed") return assert.fail(error._tag)
-        assert.strictEqual(error.message, "The verification found 1 difference.")
+        assert.strictEqual(error.message, "The database is not what it should be: 1 difference in rows.")
         assert.strictEqual(error.detail, `rows: "public"."dog": expected 2 rows, found 0 rows`)
         assert.strictEqual(error.findings.length, 2)
       })

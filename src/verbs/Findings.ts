@@ -1,0 +1,83 @@
+/** What a verification found, in words: grouped by kind, with what to do next. */
+import { listed, plural } from "../pipeline/Words.ts"
+import { type Finding, VerificationFailed } from "./VerbError.ts"
+
+/** When the verification took place, which decides what to do about its findings. */
+export type Occasion =
+  /** Within a restore, before its commit. */
+  | { readonly during: "restore" }
+  /** By itself: the dump's file, and the role whose rights were asked for. */
+  | { readonly during: "verify"; readonly file?: string; readonly role?: string }
+
+/** How many findings of one kind are written out. */
+const shown = 10
+
+const byKind = (findings: ReadonlyArray<Finding>): ReadonlyMap<Finding["check"], ReadonlyArray<Finding>> => {
+  const groups = new Map<Finding["check"], Array<Finding>>()
+  for (const finding of findings) groups.set(finding.check, [...(groups.get(finding.check) ?? []), finding])
+  return groups
+}
+
+/** Lines: of each kind a heading with its number and, indented, what was found; one that stands alone in one line. */
+export const grouped = (findings: ReadonlyArray<Finding>): ReadonlyArray<string> =>
+  [...byKind(findings)].flatMap(([check, group]) => {
+    const lines = group.map(({ object, expected, found }) => `${object}: expected ${expected}, found ${found}`)
+    return lines.length === 1
+      ? [`${check}: ${lines[0]}`]
+      : [`${check} (${lines.length}):`, ...listed(lines, shown).map((line) => `  ${line}`)]
+  })
+
+const structure = "event triggers of the target, and what was there before: `--clean` empties first"
+
+/** What to look at where a restore did not give what the dump says. */
+const suspects: Record<Finding["check"], string> = {
+  tables: structure,
+  rows: "triggers and rules on these tables: they drop or add rows while the dump is loaded",
+  "foreign keys": structure,
+  "primary keys": structure,
+  "unique constraints": structure,
+  indexes: structure,
+  validity: structure,
+  sequences: "triggers and event triggers that use these sequences while the dump is loaded",
+  migrations: "triggers and rules on the migration table",
+  rights: "default privileges and event triggers of the target"
+}
+
+/** What an app at work changes. */
+const dataOnly = new Set<Finding["check"]>(["rows", "sequences"])
+
+const next = (kinds: ReadonlyArray<Finding["check"]>, occasion: Occasion): string => {
+  if (occasion.during === "restore") {
+    const places = [...new Set(kinds.map((kind) => suspects[kind]))].join("; ")
+    return `Look at ${places}. With \`--no-verify\` it is committed as it is.`
+  }
+  const { file, role } = occasion
+  if (kinds.every((kind) => kind === "rights")) return `Run \`pgark grant ${role ?? "ROLE"}\` as the owner.`
+  if (file === undefined)
+    return "Look at the objects named here. `pgark restore --clean` brings back what a dump holds."
+  const restore = `\`pgark restore --clean ${file}\` brings back what the dump holds`
+  return kinds.every((kind) => dataOnly.has(kind) || kind === "rights")
+    ? `If an app has written since the dump was made, this is no damage: \`pgark dump\` keeps it. Else ${restore}.`
+    : `If it was changed on purpose since the dump was made, by a migration, dump it again with \`pgark dump\`. Else ${restore}.`
+}
+
+/** The findings as the error that a verification fails with. `all`: warnings too; there is at least one finding. */
+export const failure = (all: ReadonlyArray<Finding>, occasion: Occasion): VerificationFailed => {
+  const serious = all.filter(({ severity }) => severity === "finding")
+  const kinds = [...byKind(serious)].toSorted(([, a], [, b]) => b.length - a.length)
+  const found =
+    kinds.length === 1
+      ? plural(serious.length, `difference in ${kinds[0]![0]}`, `differences in ${kinds[0]![0]}`)
+      : `${plural(serious.length, "difference")}, most of them in ${kinds[0]?.[0]}`
+  const restoring = occasion.during === "restore"
+  return new VerificationFailed({
+    message: `${restoring ? "What was restored is not what the dump says" : "The database is not what it should be"}: ${found}.`,
+    detail: grouped(serious).join("\n"),
+    suggestion: next(
+      kinds.map(([kind]) => kind),
+      occasion
+    ),
+    ...(restoring ? { state: "rolled-back" } : {}),
+    findings: all
+  })
+}
