@@ -1,4 +1,4 @@
-/** The direction of imports, as the folders promise it. */
+/** The direction of imports, as the folders promise it, and the size of files. */
 import { assert, describe, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
@@ -18,21 +18,42 @@ const allowed: Record<string, ReadonlyArray<string>> = {
 
 interface Import {
   readonly file: string
+  /** The file it imports, from src. */
+  readonly target: string
   readonly from: string
   readonly to: string
 }
 
+/** Modules that start processes, and with that have to end them. */
+const startsProcesses = new Set(["demo/OwnedProcess.ts", "demo/PostgresBinaries.ts"])
+
+/** How long a file may be, in lines: more is more than one thing. */
+const longest = 400
+
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
 
-const imports: ReadonlyArray<Import> = files.flatMap((file) => {
-  const text = readFileSync(join(src, file), "utf8")
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => match[1]!)
-  return specifiers.map((specifier) => ({
+const textOf = (file: string): string => readFileSync(join(src, file), "utf8")
+
+/** What each file names behind `from` or `import`, also in `import()` and `import type`. */
+const specifiers = files.flatMap((file) =>
+  [...textOf(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']/g)].map((match) => ({
     file,
-    from: folder(file),
-    to: folder(relative(src, resolve(src, dirname(file), specifier)))
+    specifier: match[1]!
   }))
-})
+)
+
+const imports: ReadonlyArray<Import> = specifiers
+  .filter(({ specifier }) => specifier.startsWith("."))
+  .map(({ file, specifier }) => {
+    const target = relative(src, resolve(src, dirname(file), specifier))
+    return { file, target, from: folder(file), to: folder(target) }
+  })
+
+/** Files that import something that `forbidden` recognises. */
+const importersOf = (forbidden: RegExp, among: (file: string) => boolean): ReadonlyArray<string> =>
+  specifiers
+    .filter(({ file, specifier }) => among(file) && forbidden.test(specifier))
+    .map(({ file, specifier }) => `${file}: ${specifier}`)
 
 function folder(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : ""
@@ -52,12 +73,54 @@ describe("imports", () => {
     assert.deepStrictEqual([...new Set(files.map(folder))].sort(), Object.keys(allowed).sort())
   })
 
-  it("are deep: no barrel of effect is loaded", () => {
-    const barrels = files.filter((file) =>
-      /from "(effect|effect\/(cli|sql|process)|@effect\/(platform-node|sql-pg))"/.test(
-        readFileSync(join(src, file), "utf8")
-      )
+  it("of cli come from main alone, and from cli itself", () => {
+    const others = imports.filter(({ file, from, to }) => to === "cli" && from !== "cli" && file !== "main.ts")
+    assert.deepStrictEqual(others, [])
+    assert.isTrue(imports.some(({ file, to }) => file === "main.ts" && to === "cli"))
+  })
+
+  it("never go from one command to another", () => {
+    const command = /Command\.ts$/
+    assert.isAbove(files.filter((file) => command.test(file)).length, 5)
+    assert.deepStrictEqual(
+      imports.filter(({ file, target }) => command.test(file) && command.test(target)),
+      []
     )
-    assert.deepStrictEqual(barrels, [])
+  })
+
+  it("of a database driver or of SQL do not occur in pipeline", () => {
+    const driver = /^(pg|pg-.*|@effect\/sql.*|effect\/sql(\/.*)?)$/
+    assert.isAbove(importersOf(driver, (file) => folder(file) === "postgres").length, 5)
+    assert.deepStrictEqual(
+      importersOf(driver, (file) => folder(file) === "pipeline"),
+      []
+    )
+  })
+
+  it("of node:child_process occur only in the modules that own processes", () => {
+    const processes = /^(node:)?child_process$/
+    assert.deepStrictEqual(
+      importersOf(processes, (file) => !startsProcesses.has(file)),
+      []
+    )
+    assert.strictEqual(importersOf(processes, (file) => startsProcesses.has(file)).length, startsProcesses.size)
+  })
+
+  it("are deep: no barrel of effect is loaded", () => {
+    const barrels = /^(effect|effect\/(cli|sql|process)|@effect\/(platform-node|sql-pg))$/
+    assert.deepStrictEqual(
+      importersOf(barrels, () => true),
+      []
+    )
+  })
+})
+
+describe("files", () => {
+  it(`have at most ${longest} lines`, () => {
+    const lines = files.map((file) => ({ file, lines: textOf(file).trimEnd().split("\n").length }))
+    assert.deepStrictEqual(
+      lines.filter(({ lines }) => lines > longest),
+      []
+    )
   })
 })
