@@ -4,7 +4,10 @@ import type { GrantReport } from "../verbs/Grant.ts"
 import type { VerifyReport } from "../verbs/Verify.ts"
 import { grouped } from "../verbs/Findings.ts"
 import { hang } from "./Text.ts"
-import { plural } from "../pipeline/Words.ts"
+import { listed, plural } from "../pipeline/Words.ts"
+
+/** How many objects a line names. */
+const shown = 6
 
 const waysToEmpty = {
   0: "nothing was there to drop",
@@ -15,7 +18,10 @@ const waysToEmpty = {
 export const clean = (report: CleanReport): ReadonlyArray<string> => [
   hang("  emptied    ", `${waysToEmpty[report.rung]}${report.rung === 0 ? "" : ` (${report.why})`}`),
   ...report.dropped.map((what) => hang("             - ", what)),
-  ...report.stays.map((what) => hang("  stays      ", what))
+  ...report.stays.map((what) => hang("  stays      ", what)),
+  ...(report.lost.length === 0
+    ? []
+    : [hang("  not back   ", `${listed(report.lost, shown).join(", ")}: not in the dump`)])
 ]
 
 export const grant = (report: GrantReport): ReadonlyArray<string> => [

@@ -28,6 +28,7 @@ export const verify = Command.make(
           const expected = yield* store.prove(dump)
           const report = yield* Verify.verify({
             expected,
+            schemas: expected.schemas,
             file: dump.file,
             ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile } } : {})
           })

@@ -105,8 +105,8 @@ const cases: ReadonlyArray<{
     options: { expected: says(manifest, "structure") },
     finds: [
       `finding: rows: "public"."dog": 2 rows / 0 rows`,
-      "warning: foreign keys: public: 2, counted in the text of the dump, which has no manifest and may not show all / 1",
-      "warning: indexes: public: 4, counted in the text of the dump, which has no manifest and may not show all / 3"
+      "warning: foreign keys: public: 2, counted in the text of the dump, which has neither a manifest nor pg_dump's closing lines / 1",
+      "warning: indexes: public: 4, counted in the text of the dump, which has neither a manifest nor pg_dump's closing lines / 3"
     ]
   },
   {
