@@ -222,7 +222,8 @@ export class DumpReading {
     switch (kind._tag) {
       case "Schema":
         if (kind.action === "create") this.creates.push({ kind: "SCHEMA", name: kind.schema })
-        this.nameSchema(kind.schema)
+        // Rights on a schema, or a comment, do not make it one of the dump's.
+        if (kind.action === "create" || kind.action === "drop") this.nameSchema(kind.schema)
         return this.nameRoles(...kind.roles)
       case "Create":
         if (kind.kind === "INDEX") this.checks.indexes++

@@ -115,7 +115,6 @@ export const make = (options: PolicyOptions): Policy => {
   const { survey } = options
   const settings = new Set(survey.server.settings)
   const scope = new Set(survey.schemas.map(({ name }) => name))
-  const existing = new Set(survey.schemas.flatMap(({ name, exists }) => (exists ? [name] : [])))
   const installed = new Set(survey.extensions.map(({ name }) => name))
   const roles = new Map(survey.roles.map((role) => [role.name, role]))
   const views = new Set(survey.objects.flatMap((object) => (object.kind === "VIEW" ? [objectKey(object)] : [])))
@@ -166,7 +165,8 @@ export const make = (options: PolicyOptions): Policy => {
     },
     TransactionControl: () => skip("large objects are restored in the same transaction as all else"),
     Schema: ({ schema, action, roles: named }) => {
-      if (existing.has(schema)) return skip("a schema that is there keeps its own owner, rights and comment")
+      if (survey.server.schemas.has(schema))
+        return skip("a schema that is there keeps its own owner, rights and comment")
       if (action === "owner") return ownerTo(named[0] ?? "")
       const absent = missing(named)
       if (absent !== undefined && (action === "grant" || action === "revoke")) {

@@ -40,6 +40,7 @@ export const surveyOf = (more: Partial<Survey> = {}): Survey => ({
     encoding: "UTF8",
     inRecovery: false,
     canCreateInDatabase: false,
+    schemas: new Set(["public", "pg_catalog"]),
     settings: new Set(["search_path", "work_mem", "statement_timeout"])
   },
   role: { name: "me", superuser: false },

@@ -338,12 +338,21 @@ NativePgDump.suite("the scope of a restore", () => {
         `SELECT pg_catalog.set_config('search_path', '', false);
          --\n-- Name: t; Type: TABLE; Schema: billing; Owner: me\n--\n
          DROP TABLE IF EXISTS billing.t;
+         REVOKE ALL ON SCHEMA billing FROM CURRENT_USER;
+         COMMENT ON SCHEMA billing IS 'not ours';
          CREATE TABLE public.fresh (id int);`
       )
       const report = yield* Restores.restore(url, file, { clean: true })
       assert.isTrue(reasons(report).has(`nothing of schema "billing" is in the dump: what is there stays`))
       assert.deepStrictEqual(report.clean?.lost, ["table public.old"])
       assert.deepStrictEqual(yield* Clusters.query(admin, "SELECT id FROM billing.t"), [{ id: 1 }])
+      assert.deepStrictEqual(
+        yield* Clusters.query(
+          admin,
+          "SELECT nspacl, obj_description(oid) AS comment FROM pg_namespace WHERE nspname = 'billing'"
+        ),
+        [{ nspacl: null, comment: null }]
+      )
     })
   )
 

@@ -15,6 +15,8 @@ export interface ServerFacts {
   /** A replica: it accepts no writes at all. */
   readonly inRecovery: boolean
   readonly canCreateInDatabase: boolean
+  /** Names of all schemas of the database, whatever is asked for. */
+  readonly schemas: ReadonlySet<string>
   /** Names of the settings that the server shows to this role, in lower case. */
   readonly settings: ReadonlySet<string>
 }
@@ -53,7 +55,8 @@ export interface AvailableExtension {
 /** The words for `pg_has_role` that mean "may SET ROLE": a privilege of its own since 16. */
 export const setRolePrivilege = (versionNumber: number): string => (versionNumber >= 160000 ? "SET" : "MEMBER")
 
-interface ServerRow extends Omit<ServerFacts, "settings"> {
+interface ServerRow extends Omit<ServerFacts, "schemas" | "settings"> {
+  readonly schemas: ReadonlyArray<string>
   readonly settings: ReadonlyArray<string>
   readonly role: string
   readonly superuser: boolean
@@ -74,15 +77,16 @@ export const readServer = Effect.fnUntraced(function* (): Effect.fn.Return<
       pg_encoding_to_char(d.encoding)::text as "encoding",
       pg_is_in_recovery() as "inRecovery",
       has_database_privilege(d.oid, 'CREATE') as "canCreateInDatabase",
+      array(select nspname::text from pg_namespace)::text[] as "schemas",
       array(select lower(name)::text from pg_settings)::text[] as "settings",
       r.rolname::text as "role",
       r.rolsuper as "superuser"
     from pg_database d, pg_roles r
     where d.datname = current_database() and r.rolname = current_user`.pipe(Effect.mapError(fromSqlError))
   if (row === undefined) return yield* Effect.die(new Error("the server knows neither its database nor its user"))
-  const { role, superuser, settings, ...server } = row
+  const { role, superuser, schemas, settings, ...server } = row
   return {
-    server: { ...server, settings: new Set(settings) },
+    server: { ...server, schemas: new Set(schemas), settings: new Set(settings) },
     role: { name: role, superuser }
   }
 })
