@@ -6,8 +6,10 @@ const limits = {
   hookTimeout: 120_000
 } as const
 
-export default defineConfig({
+/** `npm run test:all` adds the tests that take long; see `test/support/Tier.ts`. */
+export default defineConfig(({ mode }) => ({
   test: {
+    env: { PGARK_TESTS: mode === "all" ? "all" : "usual" },
     pool: "forks",
     maxWorkers: 2,
     // The servers are stopped in order here; the longest stop takes 22 seconds.
@@ -26,4 +28,4 @@ export default defineConfig({
       }
     ]
   }
-})
+}))
