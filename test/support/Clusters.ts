@@ -5,13 +5,17 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Client, type QueryResultRow } from "pg"
 import { inject } from "vitest"
-import type { Major } from "../../src/demo/EmbeddedServer.ts"
 import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { literal, quote } from "../../src/postgres/Identifier.ts"
 import { toDatabaseError } from "../../src/postgres/Sqlstate.ts"
 
-export { type Major, majors } from "../../src/demo/EmbeddedServer.ts"
+/** The majors of which one server serves the whole run; a test that wants another starts its own. */
+export const majors = [15, 18] as const
+export type Major = (typeof majors)[number]
+
+/** Databases are dumped from a server of this major, the newest, where a test has no reason for another. */
+export const sourceMajor: Major = 18
 
 /** A login. */
 export interface Role {

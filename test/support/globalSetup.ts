@@ -7,6 +7,7 @@ import type { TestProject } from "vitest/node"
 import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Bundle from "./Bundle.ts"
+import * as Clusters from "./Clusters.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -16,7 +17,7 @@ declare module "vitest" {
 }
 
 const startAll = Effect.fnUntraced(function* (scope: Scope.Closeable) {
-  const servers = yield* Effect.forEach(EmbeddedServer.majors, (major) => EmbeddedServer.start({ major }), {
+  const servers = yield* Effect.forEach(Clusters.majors, (major) => EmbeddedServer.start({ major }), {
     concurrency: "unbounded"
   }).pipe(
     Scope.provide(scope),
