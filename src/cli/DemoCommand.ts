@@ -16,7 +16,7 @@ export const demo = Command.make("demo", {}, () =>
       // The steps are the result, told as they happen; the lines about each task would only repeat them.
       const report = yield* Demo.run(output.json ? output.info : Console.log, Version).pipe(
         Effect.provideService(RunEvents, () => Effect.void),
-        Effect.provide(PgDump.layerNative)
+        Effect.provide(PgDump.layer("wasm"))
       )
       return {
         text: `Done in ${Units.duration(report.milliseconds)}. The server is gone again.`,

@@ -19,29 +19,38 @@ export const dump = Command.make(
     ),
     excludeTables: pattern("exclude-table", "Leave these tables out, repeatable; a pattern of pg_dump"),
     excludeTableData: pattern("exclude-table-data", "Keep these tables but not their rows, repeatable"),
+    pgDump: Flags.pgDump,
+    verbose: Flag.Boolean("verbose").pipe(
+      Flag.withDescription("Show each step of pg_dump; the dump then holds pg_dump's comments with times and OIDs"),
+      Flag.withDefault(false)
+    ),
     dryRun: Flags.dryRun
   },
-  ({ dir, dryRun, ...what }) =>
+  ({ dir, dryRun, pgDump, ...what }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Dump = yield* load(() => import("../verbs/Dump.ts"))
         const url = yield* Target.databaseUrl
         const options = { ...what, pgark: Version }
-        const layer = Target.layer(url, dir)
+        const layer = Target.layer(url, dir, pgDump)
         if (dryRun) {
           return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), url), layer)
         }
         const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), layer)
         const tables = manifest?.tables ?? []
+        const tool = manifest?.tool
         const rows = tables.reduce((sum, table) => sum + table.rows, 0)
         return {
           text: [
             file,
             `  ${Units.bytes(size)}, ${plural(tables.length, "table")}, ${plural(rows, "row")}` +
-              `, ${plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`
+              `, ${plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`,
+            ...(tool === undefined
+              ? []
+              : [`  by ${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}`])
           ].join("\n"),
-          document: { file, bytes: size, tables, rows, sha256: manifest?.sha256 }
+          document: { file, bytes: size, tables, rows, sha256: manifest?.sha256, tool }
         }
       })
     )

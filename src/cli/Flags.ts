@@ -47,6 +47,15 @@ export const dryRun = Flag.Boolean("dry-run").pipe(
   Flag.withDefault(false)
 )
 
+/** Words as in `PgDumpChoice`; repeated so that `--help` does not load what dumps. */
+export const pgDump = Flag.Literals("pg-dump", ["auto", "native", "wasm"]).pipe(
+  Flag.withDescription(
+    "auto (default): a pg_dump of this machine where one is new enough for the server, else pgark's own, as " +
+      "WebAssembly; native, wasm: only that"
+  ),
+  Flag.withDefault("auto")
+)
+
 export const yes = Flag.Boolean("yes").pipe(
   Flag.withAlias("y"),
   Flag.withDescription("Skip the 3-second warning"),

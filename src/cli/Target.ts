@@ -5,7 +5,7 @@ import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type * as Task from "../pipeline/Task.ts"
 import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
-import { PgDump } from "../postgres/PgDump.ts"
+import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { DatabaseUrlFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
@@ -17,13 +17,12 @@ export const databaseUrl = Effect.flatMap(DatabaseUrlFlag, DatabaseUrl.fromConfi
 /** A session on that database, for as long as the command runs. */
 export const session = (url: DatabaseUrl.DatabaseUrl) => Session.layer(url)
 
-/** The folder of dumps and the pg_dump on PATH. */
+/** The folder of dumps. */
 export const store = (directory: string) => DumpStore.layer(directory)
-export const pgDump: typeof PgDump.layerNative = PgDump.layerNative
 
 /** Everything a verb may need. */
-export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
-  Layer.mergeAll(session(url), store(directory), pgDump)
+export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string, pgDump: PgDumpChoice = "auto") =>
+  Layer.mergeAll(session(url), store(directory), PgDump.layer(pgDump))
 
 /** A dry run: the plan is the result. */
 export const dryRun = <T extends Task.Any>(pipeline: Pipeline.Pipeline<T>, url: DatabaseUrl.DatabaseUrl) =>

@@ -9,13 +9,11 @@ import { DumpStore } from "../dumps/DumpStore.ts"
 import type * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
 import { StatementFailed } from "../postgres/DatabaseError.ts"
 import { literal } from "../postgres/Identifier.ts"
-import { PgDump } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import * as Dump from "../verbs/Dump.ts"
 import * as Restore from "../verbs/Restore.ts"
 import * as Verify from "../verbs/Verify.ts"
-import { VersionMismatch } from "../verbs/VerbError.ts"
 import * as EmbeddedServer from "./EmbeddedServer.ts"
 import * as JournalDatabase from "./JournalDatabase.ts"
 
@@ -46,18 +44,8 @@ const damage = `
   ALTER TYPE public."GoalState" ADD VALUE 'FORGOTTEN';
   CREATE TABLE public.leftover (id integer);`
 
-/** The newest embedded server that the pg_dump at hand can read. */
-const chooseMajor = Effect.gen(function* () {
-  const tool = yield* Effect.flatMap(PgDump, (pgDump) => pgDump.tool)
-  const available = yield* EmbeddedServer.available
-  const major = available.toSorted((a, b) => b - a).find((candidate) => candidate <= tool.major)
-  if (major !== undefined || available.length === 0) return major ?? 18
-  return yield* new VersionMismatch({
-    message: `pg_dump on PATH is ${tool.version}; the embedded servers are of version ${available.join(" and ")}.`,
-    suggestion: `Install the client programs of PostgreSQL ${Math.min(...available)} or later.`,
-    state: "untouched"
-  })
-})
+/** The newest embedded server that is installed. */
+const chooseMajor = Effect.map(EmbeddedServer.available, (majors) => majors.toSorted((a, b) => b - a)[0] ?? 18)
 
 const as = (url: DatabaseUrl.DatabaseUrl, role: string, password: string): DatabaseUrl.DatabaseUrl => ({
   ...url,

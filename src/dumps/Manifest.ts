@@ -59,7 +59,12 @@ export const DumpSource = Schema.Struct({
 export type DumpSource = typeof DumpSource.Type
 
 /** What wrote the SQL. */
-export const DumpTool = Schema.Struct({ name: Schema.String, version: Schema.String })
+export const DumpTool = Schema.Struct({
+  name: Schema.String,
+  version: Schema.String,
+  /** A program of the machine, or the one that comes with pgark. */
+  kind: Schema.optionalKey(Schema.Literals(["native", "wasm"]))
+})
 export type DumpTool = typeof DumpTool.Type
 
 /** What the dump's own stream says is in it. */

@@ -237,7 +237,8 @@ export const toPgConfig = (url: DatabaseUrl, encrypted: boolean): ClientConfig =
   }
   const [ca, cert, key] = encrypted ? [read("sslrootcert"), read("sslcert"), read("sslkey")] : []
   const timeout = Number(url.parameters.get("connect_timeout") ?? 10)
-  const options = url.parameters.get("options")
+  // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
+  const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
   return {
     host: url.host,
     port: url.port,

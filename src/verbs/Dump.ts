@@ -6,11 +6,17 @@ import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps
 import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
-import { progress } from "../pipeline/RunEvent.ts"
+import { note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import { ConnectionFailed, type DatabaseError, PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
-import { PgDump, type PgDumpFailed, type PgDumpOptions, type PgDumpSettings } from "../postgres/PgDump.ts"
+import {
+  PgDump,
+  type PgDumpFailed,
+  type PgDumpOptions,
+  type PgDumpProgram,
+  type PgDumpSettings
+} from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
@@ -102,21 +108,28 @@ const toolTask = (source: ReturnType<typeof sourceTask>) =>
     needs: { source },
     plan: Effect.fnUntraced(function* ({ source }) {
       const pgDump = yield* PgDump
-      const tool = yield* pgDump.tool
       const major = Math.floor(source.versionNumber / 10000)
-      if (tool.major < major) {
+      const program = yield* pgDump.choose(major)
+      if (program.tool.major < major) {
         return yield* new VersionMismatch({
-          message: `The server is PostgreSQL ${major}, but pg_dump on PATH is ${tool.version}: it refuses newer servers.`,
-          suggestion: `Install the client programs of PostgreSQL ${major} or later, and put them first on PATH.`,
+          message: `The server is PostgreSQL ${major}, but the newest pg_dump here is ${describe(program)}: it refuses newer servers.`,
+          suggestion: `Install the client programs of PostgreSQL ${major} or later, and use --pg-dump auto or native.`,
           state: "untouched"
         })
       }
-      return tool
+      return program
     })
   })
 
+/** Which pg_dump it is, for people. */
+const describe = ({ tool }: PgDumpProgram): string =>
+  `${tool.version} (${tool.kind === "wasm" ? "WebAssembly" : tool.name})`
+
+/** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
+const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
+
 /** Why pg_dump failed, as far as this session can tell: the server went away, or tables were closed to the role. */
-const explain = (failure: PgDumpFailed, denied: PermissionDenied | undefined) =>
+const explain = (failure: PgDumpFailed | PermissionDenied, denied: PermissionDenied | undefined) =>
   Effect.gen(function* () {
     const session = yield* Session
     return yield* session.execute("SELECT 1").pipe(
@@ -151,15 +164,14 @@ const writeTask = (
     session: "source",
     needs,
     plan: Effect.fnUntraced(function* ({ source, tool }) {
-      const pgDump = yield* PgDump
       const store = yield* DumpStore
       const { url } = yield* Session
       return {
         value: undefined,
         rows: [
           Plan.row(`dump ${url.database} into ${store.directory}/`, {
-            argv: pgDump.argv(options),
-            why: `${tool.name} ${tool.version} can read a server of version ${source.version}`
+            argv: tool.argv(options),
+            why: `pg_dump ${describe(tool)} can read a server of version ${source.version}`
           }),
           Plan.row("prove what was written and put a manifest beside it")
         ],
@@ -168,24 +180,31 @@ const writeTask = (
           // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
           const settings: PgDumpSettings =
             source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
-          let bytes = 0
+          let [bytes, doing] = [0, "written"]
+          const onLine = (line: string) =>
+            Effect.suspend(() => {
+              const what = step.exec(line)?.[1]
+              if (what === undefined) return note(line)
+              doing = what
+              return progress(doing, bytes, "bytes")
+            })
           return store
             .write(
               {
                 pgark: options.pgark,
                 source: { host, port, user, database: source.database, serverVersion: source.version },
-                tool: { name: tool.name, version: tool.version },
+                tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
                 schemas: source.schemas
               },
               (append) =>
-                Stream.runForEach(pgDump.dump(url, options, settings), (chunk) =>
+                Stream.runForEach(tool.dump(url, options, { settings, onLine }), (chunk) =>
                   Effect.andThen(
                     append(chunk),
-                    Effect.suspend(() => progress("written", (bytes += chunk.length), "bytes"))
+                    Effect.suspend(() => progress(doing, (bytes += chunk.length), "bytes"))
                   )
                 )
             )
-            .pipe(Effect.catchTag("PgDumpFailed", (failure) => explain(failure, source.denied)))
+            .pipe(Effect.catchTag(["PgDumpFailed", "PermissionDenied"], (failure) => explain(failure, source.denied)))
         }
       }
     })

@@ -4,7 +4,6 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Clusters from "../support/Clusters.ts"
-import { sourceMajor, suite } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
@@ -15,9 +14,9 @@ const ormParameters = "schema=public&connection_limit=5&pgbouncer=true&sslmode=d
 
 /** The sample database, its owner, an app role, and a working directory. */
 const prepare = Effect.fnUntraced(function* () {
-  const target = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+  const target = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
   yield* fillJournal(target.url)
-  const app = yield* Clusters.makeRole(sourceMajor)
+  const app = yield* Clusters.makeRole(Clusters.sourceMajor)
   const cwd = yield* folder
   const url = Pgark.uri(target.url).replace(/\?.*$/, `?${ormParameters}`)
   const run = (...args: ReadonlyArray<string>) => Pgark.run(args, { cwd, env: { DATABASE_URL: url } })
@@ -34,7 +33,7 @@ const prepare = Effect.fnUntraced(function* () {
 
 const files = (cwd: string) => readdirSync(cwd, { recursive: true, encoding: "utf8" }).sort()
 
-suite("the round trip", () => {
+describe("the round trip", () => {
   it.live("dump, list, verify, restore, clean and grant, for people", () =>
     Effect.gen(function* () {
       const { admin, app, cwd, ok, run } = yield* prepare()
@@ -233,7 +232,7 @@ describe("where the URL comes from", () => {
     Effect.gen(function* () {
       const url = (database: string) => `postgresql://me@127.0.0.1:1/${database}`
       const cwd = yield* folder
-      const server = yield* Clusters.superuser(sourceMajor)
+      const server = yield* Clusters.superuser(Clusters.sourceMajor)
       const named = (database: string) => Pgark.uri({ ...server, database })
       /** The database that a run looks for, from its error. */
       const used = (args: ReadonlyArray<string>, env: Record<string, string>) =>

@@ -1,9 +1,8 @@
 /** `pgark demo`, and what is left of it: nothing. */
 import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs"
 import { createConnection } from "node:net"
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { suite } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { folder, until } from "../support/Restores.ts"
 
@@ -43,7 +42,7 @@ const assertNothingLeft = Effect.fnUntraced(function* (path: string, stdout: str
   assert.deepStrictEqual(processes(path), [])
 })
 
-suite("demo", () => {
+describe("demo", () => {
   it.live("shows the fallback and the rights, and leaves nothing", () =>
     Effect.gen(function* () {
       const path = yield* temporary

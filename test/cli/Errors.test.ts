@@ -2,13 +2,14 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
+import { find } from "../../src/postgres/pgdump/NativePgDump.ts"
 import * as Clusters from "../support/Clusters.ts"
-import { sourceMajor, suite } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
 
@@ -70,7 +71,7 @@ describe("a database that cannot be used", () => {
   for (const args of commands) {
     it.live(`is told in one message: ${args[0]}`, () =>
       Effect.gen(function* () {
-        const server = yield* Clusters.superuser(sourceMajor)
+        const server = yield* Clusters.superuser(Clusters.sourceMajor)
         const cwd = yield* folder
         const url = (text: string, expected: Expected) =>
           fails(args, { cwd, env: { DATABASE_URL: text } }, expected, [Redacted.value(server.password!)])
@@ -117,7 +118,7 @@ describe("a dump that cannot be used", () => {
   for (const command of ["restore", "verify"]) {
     it.live(`is told before anything is touched: ${command}`, () =>
       Effect.gen(function* () {
-        const { url, admin } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+        const { url, admin } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
         const cwd = yield* folder
         const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
         mkdirSync(join(cwd, "dumps"))
@@ -185,7 +186,7 @@ describe("wrong usage", () => {
 
   it.live("is told with what was meant, and nothing is read or changed", () =>
     Effect.gen(function* () {
-      const { url, admin } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+      const { url, admin } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
       yield* fillJournal(url)
       const cwd = yield* folder
       const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
@@ -213,7 +214,7 @@ describe("wrong usage", () => {
 
 describe("rights and roles", () => {
   const prepare = Effect.fnUntraced(function* () {
-    const target = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+    const target = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
     yield* fillJournal(target.url)
     const cwd = yield* folder
     const options = (url: DatabaseUrl) => ({ cwd, env: { DATABASE_URL: Pgark.uri(url) } })
@@ -228,12 +229,12 @@ describe("rights and roles", () => {
     })
   )
 
-  suite("with a dump", () => {
+  describe("with a dump", () => {
     it.live("a role that is not there, and one that may not create", () =>
       Effect.gen(function* () {
         const { admin, options, url } = yield* prepare()
         assert.strictEqual((yield* Pgark.run(["dump"], options(url))).code, 0)
-        const other = yield* Clusters.makeRole(sourceMajor)
+        const other = yield* Clusters.makeRole(Clusters.sourceMajor)
         yield* unchanged(
           admin,
           Effect.all([
@@ -255,7 +256,7 @@ describe("rights and roles", () => {
     it.live("a role that may not read a table leaves no dump", () =>
       Effect.gen(function* () {
         const { admin, options } = yield* prepare()
-        const other = yield* Clusters.makeRole(sourceMajor)
+        const other = yield* Clusters.makeRole(Clusters.sourceMajor)
         yield* Clusters.query(
           admin,
           `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${quote(other.name)};
@@ -287,15 +288,22 @@ describe("rights and roles", () => {
     )
   })
 
-  it.live("no pg_dump on PATH: how to install it", () =>
+  it.live("no pg_dump on this machine that is new enough, where only such a one may be used", () =>
     Effect.gen(function* () {
       const { cwd, url } = yield* prepare()
+      const env = { DATABASE_URL: Pgark.uri(url), PATH: cwd, HOME: cwd }
+      const besidePath = (yield* find).filter(({ name }) => name !== "pg_dump")
       const { text } = yield* fails(
-        ["dump"],
-        { cwd, env: { DATABASE_URL: Pgark.uri(url), PATH: cwd } },
-        { code: 2, error: "ToolMissing", message: /^pgark: pg_dump is not installed/ }
+        ["dump", "--pg-dump", "native"],
+        { cwd, env },
+        besidePath.length === 0
+          ? { code: 2, error: "ToolMissing", message: /^pgark: There is no pg_dump on PATH/ }
+          : { code: 2, error: "VersionMismatch", message: /^pgark: The server is PostgreSQL 18, but the newest/ }
       )
-      assert.include(text, "apt-get install postgresql-client")
-    })
+      assert.include(text, "--pg-dump")
+      const own = yield* Pgark.run(["dump"], { cwd, env })
+      assert.strictEqual(own.code, 0, own.stderr)
+      assert.match(own.stdout, /by pg_dump 18\.\d+ \(WebAssembly\)/)
+    }).pipe(Effect.provide(NodeServices.layer))
   )
 })

@@ -5,7 +5,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../support/Clusters.ts"
-import { sourceMajor, suite } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { backends, fillJournal, folder, unchanged, until } from "../support/Restores.ts"
 
@@ -32,7 +31,7 @@ ${Array.from({ length: rows }, (_, i) => `${i}\tname ${i}`).join("\n")}
 `
 
 const prepare = Effect.fnUntraced(function* () {
-  const target = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+  const target = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
   yield* fillJournal(target.url)
   const cwd = yield* folder
   const options = { cwd, env: { DATABASE_URL: Pgark.uri(target.url) } }
@@ -125,7 +124,7 @@ describe("in the middle of COPY", () => {
   }
 })
 
-suite("in the middle of a dump", () => {
+describe("in the middle of a dump", () => {
   it.live("SIGINT leaves no file and no backend", () =>
     Effect.gen(function* () {
       const { admin, cwd, options } = yield* prepare()

@@ -21,7 +21,7 @@ const node = resolve(process.argv[2] ?? process.execPath)
 const main = resolve(import.meta.dirname, "../../dist/main.js")
 
 const smoke = Effect.gen(function* () {
-  const server = yield* EmbeddedServer.start({ major: 15 })
+  const server = yield* EmbeddedServer.start()
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "pgark-smoke-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true }))
@@ -45,7 +45,7 @@ const smoke = Effect.gen(function* () {
   }
   yield* Effect.gen(function* () {
     yield* JournalDatabase.create({ events: 500 })
-    ok("dump")
+    ok("dump", "--pg-dump", "wasm")
     const session = yield* Session
     yield* session.execute(`DELETE FROM public."JournalEntry"; DROP VIEW public."DayOverview"`)
     assert.equal(pgark("verify").status, 3)

@@ -7,18 +7,17 @@ import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 
 const version = /\d+/.exec(spawnSync("pg_dump", ["--version"], { encoding: "utf8" }).stdout ?? "")?.[0]
 
-/** Servers of this major are dumped in tests: the oldest, which the most installed versions of pg_dump can read. */
-export const sourceMajor = 15
+/** Its major version; none where it is missing. */
+export const major: number | undefined = version === undefined ? undefined : Number(version)
 
-const lacking =
-  version === undefined
-    ? "pg_dump is not on PATH"
-    : Number(version) < sourceMajor
-      ? `pg_dump on PATH is of version ${version}, older than ${sourceMajor}`
-      : undefined
-
-/** `describe` for tests that need pg_dump. Where it is lacking, the title says why they are skipped. */
-export const suite = (title: string, body: () => void): void => {
+/** `describe` for tests that need one for servers of this major. Where it is lacking, the title says so. */
+export const suite = (title: string, serverMajor: number, body: () => void): void => {
+  const lacking =
+    major === undefined
+      ? "pg_dump is not on PATH"
+      : major < serverMajor
+        ? `pg_dump on PATH is of version ${major}, older than ${serverMajor}`
+        : undefined
   describe.skipIf(lacking !== undefined)(lacking === undefined ? title : `${title} (skipped: ${lacking})`, body)
 }
 

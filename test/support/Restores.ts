@@ -16,7 +16,6 @@ import { Session } from "../../src/postgres/Session.ts"
 import * as Dump from "../../src/verbs/Dump.ts"
 import * as Restore from "../../src/verbs/Restore.ts"
 import * as Clusters from "./Clusters.ts"
-import { sourceMajor } from "./NativePgDump.ts"
 import { snapshot } from "./Snapshot.ts"
 
 /** A folder that goes with the scope. */
@@ -33,7 +32,7 @@ export const dumpOptions: Dump.DumpOptions = {
 
 /** What `pgark dump` needs. */
 export const dumpLayer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
-  Layer.mergeAll(Session.layer(url), DumpStore.layer(directory), PgDump.layerNative).pipe(
+  Layer.mergeAll(Session.layer(url), DumpStore.layer(directory), PgDump.layer("wasm")).pipe(
     Layer.provideMerge(NodeServices.layer)
   )
 
@@ -99,7 +98,7 @@ export class JournalDump extends Context.Service<JournalDump, Journal>()("test/J
   static readonly layer: Layer.Layer<JournalDump> = Layer.effect(
     JournalDump,
     Effect.gen(function* () {
-      const { url, admin, role } = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+      const { url, admin, role } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
       yield* fillJournal(url)
       const directory = yield* folder
       const { file } = yield* dump(url, directory)

@@ -4,11 +4,11 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../support/Clusters.ts"
-import * as NativePgDump from "../support/NativePgDump.ts"
+import * as WasmPgDump from "../support/WasmPgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
 
-const major = NativePgDump.sourceMajor
+const major = Clusters.sourceMajor
 
 /** Shapes that a restore may trip over. */
 const corners = `
@@ -72,7 +72,7 @@ const restoresEqual = Effect.fnUntraced(function* (source: Clusters.Target, empt
   }
 })
 
-NativePgDump.suite("restore brings back", () => {
+describe("restore brings back", () => {
   for (const kind of ["superuser", "databaseOwner"] as const) {
     it.live(`every shape of object, as ${kind}, again and again`, () =>
       Effect.gen(function* () {
@@ -138,7 +138,7 @@ NativePgDump.suite("restore brings back", () => {
       const empty = yield* Restores.twin(source)
       yield* Restores.fillJournal(source.url)
       const file = join(yield* Restores.folder, "inserts.sql")
-      writeFileSync(file, yield* NativePgDump.dump(source.url, "--inserts", "--clean", "--if-exists"))
+      writeFileSync(file, yield* WasmPgDump.dump(source.url, "--inserts", "--clean", "--if-exists"))
       yield* restoresEqual(source, empty, file)
     })
   )
@@ -150,7 +150,7 @@ NativePgDump.suite("restore brings back", () => {
       yield* Restores.fillJournal(source.url)
       // Without DROPs of its own, the large objects of the first restore would be in the way of the second.
       const file = join(yield* Restores.folder, "plain.sql")
-      writeFileSync(file, yield* NativePgDump.dump(source.url, "--no-blobs"))
+      writeFileSync(file, yield* WasmPgDump.dump(source.url, "--no-blobs"))
       yield* Restores.restore(empty.url, file)
       const once = yield* snapshot(empty.admin)
       const conflict = yield* Restores.unchanged(empty.admin, Effect.flip(Restores.restore(empty.url, file)))
@@ -179,7 +179,7 @@ NativePgDump.suite("restore brings back", () => {
   )
 })
 
-NativePgDump.suite("restore --grant-to", () => {
+describe("restore --grant-to", () => {
   layer(Restores.JournalDump.layer, { excludeTestServices: true })((it) => {
     describe.each([15, 18] as const)("on PostgreSQL %i", (target) => {
       it.effect("lets the app role read and write what was restored, in the same transaction", () =>

@@ -9,11 +9,10 @@ import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { Session } from "../../src/postgres/Session.ts"
 import * as Restore from "../../src/verbs/Restore.ts"
 import * as Clusters from "../support/Clusters.ts"
-import * as NativePgDump from "../support/NativePgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { blocked, waiting } from "../support/SlowDump.ts"
 
-const major = NativePgDump.sourceMajor
+const major = Clusters.sourceMajor
 
 /** A target with an older state of the sample in it, and something of its own. */
 const prepare = Effect.fnUntraced(function* (kind: Clusters.RoleKind = "tableOwner") {
@@ -110,7 +109,7 @@ const broken: ReadonlyArray<{
     tag: "PermissionDenied",
     sqlstate: "42501",
     line: () => "CREATE ROLE somebody_else;",
-    detail: /^$/
+    detail: /CREATEROLE/
   },
   {
     name: "something of that name is there",
@@ -122,7 +121,7 @@ const broken: ReadonlyArray<{
   }
 ]
 
-NativePgDump.suite("restore leaves the target as it was", () => {
+describe("restore leaves the target as it was", () => {
   layer(Restores.JournalDump.layer, { excludeTestServices: true })((it) => {
     describe.each([true, false])("--clean %s", (clean) => {
       for (const { name, edit, tag, sqlstate, line, detail, suggestion } of broken) {

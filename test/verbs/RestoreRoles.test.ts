@@ -8,7 +8,7 @@ import * as NativePgDump from "../support/NativePgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
 
-const major = NativePgDump.sourceMajor
+const major = Clusters.sourceMajor
 
 /** Where DROP SCHEMA can be undone, it is the way; elsewhere the content goes object by object. */
 const rungs: Record<Clusters.RoleKind, 1 | 2> = {
@@ -53,7 +53,7 @@ const extras = `
   CREATE DOMAIN positive AS int CHECK (VALUE > 0);
   CREATE SEQUENCE numbers`
 
-NativePgDump.suite("restore round trip", () => {
+describe("restore round trip", () => {
   describe.each(Clusters.roleKinds)("as %s", (kind) => {
     it.live("into an empty database: dumped again it is the same, and nothing else has changed", () =>
       Effect.gen(function* () {
@@ -120,7 +120,7 @@ NativePgDump.suite("restore round trip", () => {
   })
 })
 
-NativePgDump.suite("restore by a role with less than all rights", () => {
+describe("restore by a role with less than all rights", () => {
   layer(Restores.JournalDump.layer, { excludeTestServices: true })((it) => {
     it.effect("stops at another role's table of a name that the dump creates", () =>
       Effect.gen(function* () {

@@ -1,22 +1,22 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { assert, it, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Pipeline from "../../src/pipeline/Pipeline.ts"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import * as Clean from "../../src/verbs/Clean.ts"
 import * as Restore from "../../src/verbs/Restore.ts"
 import * as Clusters from "../support/Clusters.ts"
-import * as NativePgDump from "../support/NativePgDump.ts"
+import * as WasmPgDump from "../support/WasmPgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
 
-const major = NativePgDump.sourceMajor
+const major = Clusters.sourceMajor
 
 /** A dump by the native pg_dump, with options that pgark's own dumps never have. */
 const foreignDump = Effect.fnUntraced(function* (url: DatabaseUrl, ...options: ReadonlyArray<string>) {
   const file = join(yield* Restores.folder, "foreign.sql")
-  writeFileSync(file, yield* NativePgDump.dump(url, ...options))
+  writeFileSync(file, yield* WasmPgDump.dump(url, ...options))
   return file
 })
 
@@ -39,7 +39,7 @@ const blockersOf = Effect.fnUntraced(function* (
 
 const reasons = ({ skipped }: Restore.RestoreReport) => new Map(skipped.map(({ reason, count }) => [reason, count]))
 
-NativePgDump.suite("what appears after the plan", () => {
+describe("what appears after the plan", () => {
   /** What others do in the seconds of the warning, and how the refusal names it. */
   const others: ReadonlyArray<readonly [sql: string, named: string]> = [
     [`CREATE TABLE public.fresh AS SELECT 1 AS id`, "new: table public.fresh"],
@@ -94,7 +94,7 @@ NativePgDump.suite("what appears after the plan", () => {
   })
 })
 
-NativePgDump.suite("published tables", () => {
+describe("published tables", () => {
   it.live("are not taken out of a publication that the dump does not bring back", () =>
     Effect.gen(function* () {
       const target = yield* Clusters.makeTarget(major, "databaseOwner")
@@ -136,7 +136,7 @@ NativePgDump.suite("published tables", () => {
   )
 })
 
-NativePgDump.suite("rights that a dump needs", () => {
+describe("rights that a dump needs", () => {
   it.live("are only those on schemas into which it puts something", () =>
     Effect.gen(function* () {
       const { admin, role, url } = yield* Clusters.makeTarget(major, "databaseOwner")
@@ -175,7 +175,7 @@ NativePgDump.suite("rights that a dump needs", () => {
   )
 })
 
-NativePgDump.suite("large objects of a dump without DROPs", () => {
+describe("large objects of a dump without DROPs", () => {
   it.live("are replaced by --clean, and in the way without it", () =>
     Effect.gen(function* () {
       const target = yield* Clusters.makeTarget(major, "tableOwner")
@@ -230,7 +230,7 @@ const wideOwn = `
   INSERT INTO public.t VALUES (1, 'fine');
   CREATE FUNCTION public.watched() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`
 
-NativePgDump.suite("what stands in no schema", () => {
+describe("what stands in no schema", () => {
   it.live("comes back for a superuser, again and again", () =>
     Effect.gen(function* () {
       const source = yield* Clusters.makeTarget(major, "superuser")
@@ -293,7 +293,7 @@ NativePgDump.suite("what stands in no schema", () => {
   )
 })
 
-NativePgDump.suite("rows of extensions' tables", () => {
+describe("rows of extensions' tables", () => {
   it.live("are replaced by --clean, and in the way without it", () =>
     Effect.gen(function* () {
       const target = yield* Clusters.makeTarget(major, "databaseOwner")
@@ -326,7 +326,7 @@ NativePgDump.suite("rows of extensions' tables", () => {
   )
 })
 
-NativePgDump.suite("the scope of a restore", () => {
+describe("the scope of a restore", () => {
   it.live("is what statements name, whatever comments say", () =>
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "databaseOwner")
@@ -373,7 +373,7 @@ NativePgDump.suite("the scope of a restore", () => {
   )
 })
 
-NativePgDump.suite("names without a schema", () => {
+describe("names without a schema", () => {
   it.live("go into public where a script sets no search_path", () =>
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "databaseOwner")
@@ -410,7 +410,7 @@ NativePgDump.suite("names without a schema", () => {
   )
 })
 
-NativePgDump.suite("statements that pg_dump does not write", () => {
+describe("statements that pg_dump does not write", () => {
   it.live("are named in the plan as destroying", () =>
     Effect.gen(function* () {
       const { url } = yield* Clusters.makeTarget(major, "tableOwner")

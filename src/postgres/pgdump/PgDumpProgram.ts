@@ -1,0 +1,91 @@
+/** What every pg_dump can do, wherever it comes from. */
+import * as Schema from "effect/Schema"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import { type DatabaseError, problemFields } from "../DatabaseError.ts"
+import type * as DatabaseUrl from "../DatabaseUrl.ts"
+import type { ToolMissing } from "../ToolMissing.ts"
+
+/** `pg_dump` ended with an error that no SQLSTATE explains; `detail` holds its last lines. */
+export class PgDumpFailed extends Schema.TaggedError<PgDumpFailed>()("PgDumpFailed", {
+  ...problemFields,
+  exitCode: Schema.optionalKey(Schema.Int),
+  /** Five-character SQLSTATE, where the server's refusal is known. */
+  sqlstate: Schema.optionalKey(Schema.String)
+}) {}
+
+/** A program of the machine, or the one that is part of pgark, as WebAssembly. */
+export const pgDumpKinds = ["native", "wasm"] as const
+export type PgDumpKind = (typeof pgDumpKinds)[number]
+
+/** A pg_dump. */
+export interface PgDumpTool {
+  readonly kind: PgDumpKind
+  /** Its file, as it is started; `pg_dump` where PATH leads to it, or where it has none. */
+  readonly name: string
+  /** As it calls itself, for example `15.18`. */
+  readonly version: string
+  /** Servers up to this major can be dumped. */
+  readonly major: number
+}
+
+/** What of the database goes into the dump. Patterns are those of pg_dump. */
+export interface PgDumpOptions {
+  readonly schemas: ReadonlyArray<string>
+  readonly excludeTables: ReadonlyArray<string>
+  readonly excludeTableData: ReadonlyArray<string>
+  /** Leave out all rows. */
+  readonly schemaOnly?: boolean
+  /** Have pg_dump tell each step on stderr. It then writes comments with times and OIDs into the dump as well. */
+  readonly verbose?: boolean
+}
+
+/** Settings of the server session that pg_dump opens, by name. */
+export type PgDumpSettings = Readonly<Record<string, string>>
+
+/** How a dump is run, besides what it holds. */
+export interface PgDumpRun {
+  readonly settings?: PgDumpSettings
+  /** Gets each line that pg_dump writes to stderr: its warnings, and its steps where `verbose` is asked for. */
+  readonly onLine?: (line: string) => Effect.Effect<void>
+}
+
+export type PgDumpError = DatabaseError | PgDumpFailed | ToolMissing
+
+export interface PgDumpProgram {
+  readonly tool: PgDumpTool
+  /** Program and arguments, for a plan. The connection goes by environment and is not among them. */
+  readonly argv: (options: PgDumpOptions) => ReadonlyArray<string>
+  /**
+   * The dump as plain SQL, in the encoding of the database. Fails at its end unless pg_dump ended with exit code 0.
+   * Interrupting it ends pg_dump, its connection and the server's work for it.
+   */
+  readonly dump: (
+    url: DatabaseUrl.DatabaseUrl,
+    options: PgDumpOptions,
+    run?: PgDumpRun
+  ) => Stream.Stream<Uint8Array, PgDumpError>
+}
+
+/** Arguments that say what is dumped, and how it is written. */
+export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
+  "--format=plain",
+  "--clean",
+  "--if-exists",
+  "--no-password",
+  ...(options.schemaOnly === true ? ["--schema-only"] : []),
+  ...(options.verbose === true ? ["--verbose"] : []),
+  ...options.schemas.map((schema) => `--schema=${pattern(schema)}`),
+  ...options.excludeTables.map((table) => `--exclude-table=${table}`),
+  ...options.excludeTableData.map((table) => `--exclude-table-data=${table}`)
+]
+
+/**
+ * A schema's exact name as a pattern of pg_dump: in double quotes case and special characters stand for themselves.
+ *
+ * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-PATTERNS
+ */
+const pattern = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** Lines of stderr that an error shows. */
+export const shownLines = 12
