@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import type { Manifest } from "../dumps/Manifest.ts"
 import { Version } from "./Version.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
@@ -9,6 +10,16 @@ import * as Units from "./Units.ts"
 
 const pattern = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("PATTERN"), Flag.withDescription(description), Flag.atLeast(0))
+
+const named = (what: string, names: ReadonlyArray<string> = []): ReadonlyArray<string> =>
+  names.length === 0 ? [] : [`  ${what} ${names.join(", ")}`]
+
+/** What keeps the dump from being that of the whole database. */
+const narrowed = (manifest: Manifest | undefined): ReadonlyArray<string> => [
+  ...named("only schema", manifest?.onlySchemas),
+  ...named("without the tables", manifest?.excluded?.tables),
+  ...named("without the rows of", manifest?.excluded?.data)
+]
 
 export const dump = Command.make(
   "dump",
@@ -48,9 +59,19 @@ export const dump = Command.make(
               `, ${plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`,
             ...(tool === undefined
               ? []
-              : [`  by ${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}`])
+              : [`  by ${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}`]),
+            ...narrowed(manifest)
           ].join("\n"),
-          document: { file, bytes: size, tables, rows, sha256: manifest?.sha256, tool }
+          document: {
+            file,
+            bytes: size,
+            tables,
+            rows,
+            sha256: manifest?.sha256,
+            tool,
+            onlySchemas: manifest?.onlySchemas,
+            excluded: manifest?.excluded
+          }
         }
       })
     )

@@ -20,7 +20,7 @@ import {
 import * as DumpFile from "./DumpFile.ts"
 import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
-import { type DumpSource, type DumpTool, Manifest, manifestVersion, decode, encode } from "./Manifest.ts"
+import { type DumpSource, type DumpTool, type Excluded, Manifest, manifestVersion, decode, encode } from "./Manifest.ts"
 import { manifestContents, type Proof, prove } from "./Proof.ts"
 
 /** A dump on disk. */
@@ -45,6 +45,9 @@ export interface Provenance {
   readonly tool: DumpTool
   /** Schemas that the dump covers; of an empty one pg_dump writes nothing. */
   readonly schemas: ReadonlyArray<string>
+  /** See `Manifest`. */
+  readonly onlySchemas?: ReadonlyArray<string>
+  readonly excluded?: Excluded
 }
 
 /** Takes the next bytes of a dump. The chunk must not be changed afterwards. */

@@ -67,6 +67,15 @@ export const DumpTool = Schema.Struct({
 })
 export type DumpTool = typeof DumpTool.Type
 
+/** What was left out on purpose, as patterns of pg_dump. */
+export const Excluded = Schema.Struct({
+  /** Of tables that are not in the dump at all. */
+  tables: Schema.Array(Schema.String),
+  /** Of tables that are in it without their rows. */
+  data: Schema.Array(Schema.String)
+})
+export type Excluded = typeof Excluded.Type
+
 /** What the dump's own stream says is in it. */
 export const contentFields = {
   /** `client_encoding` of the dump; empty where it sets none. */
@@ -97,6 +106,10 @@ export class Manifest extends Schema.Class<Manifest>("pgark/Manifest")({
   tool: DumpTool,
   format: Schema.Literal("plain"),
   compression: Schema.Literal("none"),
+  /** The schemas that alone were asked for; absent where it was the whole database. */
+  onlySchemas: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** Absent where nothing was left out. */
+  excluded: Schema.optionalKey(Excluded),
   ...contentFields
 }) {}
 

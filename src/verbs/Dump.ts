@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
-import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
+import { DumpStore, type Provenance, type StoredDump } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
@@ -155,6 +155,18 @@ const explain = (failure: PgDumpFailed | PermissionDenied, denied: PermissionDen
     )
   })
 
+/** What the manifest says of a dump that is not of the whole database. */
+const narrowing = ({
+  schemas,
+  excludeTables,
+  excludeTableData
+}: PgDumpOptions): Pick<Provenance, "excluded" | "onlySchemas"> => ({
+  ...(schemas.length === 0 ? {} : { onlySchemas: schemas }),
+  ...(excludeTables.length + excludeTableData.length === 0
+    ? {}
+    : { excluded: { tables: excludeTables, data: excludeTableData } })
+})
+
 const writeTask = (
   needs: { readonly source: ReturnType<typeof sourceTask>; readonly tool: ReturnType<typeof toolTask> },
   options: DumpOptions
@@ -194,7 +206,8 @@ const writeTask = (
                 pgark: options.pgark,
                 source: { host, port, user, database: source.database, serverVersion: source.version },
                 tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
-                schemas: source.schemas
+                schemas: source.schemas,
+                ...narrowing(options)
               },
               (append) =>
                 Stream.runForEach(tool.dump(url, options, { settings, onLine }), (chunk) =>

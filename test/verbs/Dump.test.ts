@@ -65,6 +65,8 @@ describe("dump", () => {
       assert.strictEqual(manifest.sequences.length, 7)
       assert.deepStrictEqual(manifest.prismaMigrations, { applied: 3, failed: [], unfinished: [] })
       assert.strictEqual(manifest.source.user, url.user)
+      assert.deepStrictEqual(manifest.tool, { name: "pg_dump", version: manifest.tool.version, kind: "wasm" })
+      assert.doesNotHaveAnyKeys(manifest, ["excluded", "onlySchemas"])
     })
   )
 
@@ -79,6 +81,7 @@ describe("dump", () => {
       )
       const { manifest } = yield* Restores.dump(url, directory, { schemas: [odd] })
       assert.deepStrictEqual(manifest?.schemas, [odd])
+      assert.deepStrictEqual(manifest?.onlySchemas, [odd])
       assert.deepStrictEqual(tableNames(manifest), ["t"])
       const missing = yield* Effect.flip(Restores.dump(url, directory, { schemas: ["po*"] }))
       assert.deepInclude(missing, { _tag: "SchemaMissing", schema: "po*", state: "untouched" })
@@ -98,6 +101,8 @@ describe("dump", () => {
       const text = readFileSync(file, "utf8")
       assert.include(text, `CREATE TABLE public."JournalLog"`)
       assert.notInclude(text, `CREATE TABLE public."Day"`)
+      assert.deepStrictEqual(manifest?.excluded, { tables: patterns.excludeTables, data: patterns.excludeTableData })
+      assert.isUndefined(manifest?.onlySchemas)
     })
   )
 
