@@ -8,8 +8,7 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
-import { listed, plural } from "../pipeline/Words.ts"
-import { ConnectionFailed, type DatabaseError, PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
+import { ConnectionFailed, type DatabaseError, type PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
 import {
   PgDump,
   type PgDumpFailed,
@@ -21,7 +20,8 @@ import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
-import { noSuchSchema, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
+import * as DumpRights from "./DumpRights.ts"
+import { noSuchSchema, type PatternInvalid, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
 
 export interface DumpOptions extends PgDumpOptions {
   /** Version of pgark, for the manifest. */
@@ -34,40 +34,11 @@ export type DumpError =
   | DumpDamaged
   | DumpUnsafe
   | FolderUnusable
+  | PatternInvalid
   | PgDumpFailed
   | SchemaMissing
   | ToolMissing
   | VersionMismatch
-
-/**
- * Tables whose rows this role may not read, as people write them. pg_dump stops at the first one, after minutes
- * perhaps; here all are known before it starts.
- */
-const unreadableTables = Effect.fnUntraced(function* (options: PgDumpOptions) {
-  const sql = yield* SqlClient.SqlClient
-  const scope = options.schemas.length === 0 ? sql`true` : sql.in("n.nspname", options.schemas)
-  const rows = yield* sql<{ readonly table: string }>`
-    select format('%I.%I', n.nspname, c.relname) as "table"
-    from pg_class c
-    join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't'
-      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and ${scope}
-      and not (has_schema_privilege(n.oid, 'USAGE') and has_table_privilege(c.oid, 'SELECT'))
-      and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
-        and d.deptype = 'e')
-    order by 1`.pipe(Effect.mapError(fromSqlError))
-  return rows.map(({ table }) => table)
-})
-
-const closed = (tables: ReadonlyArray<string>, role: string) =>
-  new PermissionDenied({
-    message: `The role "${role}" may not read everything: ${plural(tables.length, "table or sequence is", "tables or sequences are")} closed to it.`,
-    detail: listed(tables).join("\n"),
-    suggestion:
-      `Have their owners run GRANT SELECT ON … TO "${role}", dump as their owner, ` +
-      "or leave tables out with --exclude-table.",
-    state: "untouched"
-  })
 
 /** Schemas of people: neither the system's nor an extension's. */
 const userSchemas = Effect.gen(function* () {
@@ -93,12 +64,9 @@ const sourceTask = (options: DumpOptions) =>
       const names = yield* userSchemas
       const missing = options.schemas.find((schema) => !names.includes(schema))
       if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
-      const unreadable = yield* unreadableTables(options)
-      const denied = unreadable.length === 0 ? undefined : closed(unreadable, role.name)
-      // A table that is left out by a pattern may be closed; which patterns match is pg_dump's to say.
-      const excludes = options.excludeTables.length + options.excludeTableData.length > 0
-      if (denied !== undefined && !excludes) return yield* denied
-      return { ...server, schemas: options.schemas.length === 0 ? names : options.schemas, denied }
+      const denied = yield* DumpRights.denial(options, server.database, role.name)
+      if (denied !== undefined) return yield* denied
+      return { ...server, role: role.name, schemas: options.schemas.length === 0 ? names : options.schemas }
     })
   })
 
@@ -128,32 +96,34 @@ const describe = ({ tool }: PgDumpProgram): string =>
 /** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
 const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
 
-/** Why pg_dump failed, as far as this session can tell: the server went away, or tables were closed to the role. */
-const explain = (failure: PgDumpFailed | PermissionDenied, denied: PermissionDenied | undefined) =>
-  Effect.gen(function* () {
-    const session = yield* Session
-    return yield* session.execute("SELECT 1").pipe(
-      Effect.matchEffect({
-        onSuccess: () =>
-          Effect.fail(
-            denied === undefined
-              ? failure
-              : withFields(denied, {
-                  detail: [failure.detail, denied.detail].filter((text) => text !== undefined).join("\n")
-                })
-          ),
-        onFailure: () =>
-          Effect.fail(
-            new ConnectionFailed({
-              message: "The server went away while it was being dumped.",
-              ...(failure.detail === undefined ? {} : { detail: failure.detail }),
-              suggestion: "Dump again when the server is back. No file was left.",
-              state: "untouched"
-            })
-          )
-      })
+/**
+ * Why pg_dump failed, as far as this session can tell: the server went away, or something was closed to the role while
+ * pg_dump was at work.
+ */
+const explain = Effect.fnUntraced(function* (
+  failure: PgDumpFailed | PermissionDenied,
+  options: DumpOptions,
+  { database, role }: { readonly database: string; readonly role: string }
+) {
+  const session = yield* Session
+  const detail = failure.detail === undefined ? {} : { detail: failure.detail }
+  yield* session.execute("SELECT 1").pipe(
+    Effect.mapError(
+      () =>
+        new ConnectionFailed({
+          message: "The server went away while it was being dumped.",
+          ...detail,
+          suggestion: "Dump again when the server is back. No file was left.",
+          state: "untouched"
+        })
     )
+  )
+  const denied = yield* DumpRights.denial(options, database, role)
+  if (denied === undefined) return yield* failure
+  return yield* withFields(denied, {
+    detail: [failure.detail, denied.detail].filter((text) => text !== undefined).join("\n")
   })
+})
 
 /** What the manifest says of a dump that is not of the whole database. */
 const narrowing = ({
@@ -217,7 +187,7 @@ const writeTask = (
                   )
                 )
             )
-            .pipe(Effect.catchTag(["PgDumpFailed", "PermissionDenied"], (failure) => explain(failure, source.denied)))
+            .pipe(Effect.catchTag(["PgDumpFailed", "PermissionDenied"], (failure) => explain(failure, options, source)))
         }
       }
     })

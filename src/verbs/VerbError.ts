@@ -23,6 +23,12 @@ export const noSuchSchema = (schema: string, database: string): SchemaMissing =>
     schema
   })
 
+/** pg_dump would refuse this pattern (exit code 2). */
+export class PatternInvalid extends Schema.TaggedError<PatternInvalid>()("PatternInvalid", {
+  ...problemFields,
+  pattern: Schema.String
+}) {}
+
 /** A difference between what should be and what is, or something that could not be checked. */
 export const Finding = Schema.Struct({
   check: Schema.Literals([
@@ -77,6 +83,7 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 /** Every error of this file. */
 export type VerbError =
   | CleanRefused
+  | PatternInvalid
   | RestoreFailed
   | RoleMissing
   | SchemaMissing

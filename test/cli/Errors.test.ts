@@ -212,6 +212,22 @@ describe("wrong usage", () => {
   )
 })
 
+describe("what a dump is told wrongly", () => {
+  it.live("a pattern that means no table", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
+      const cwd = yield* folder
+      for (const flag of ["--exclude-table", "--exclude-table-data"]) {
+        yield* fails(
+          ["dump", flag, "a.b.c.d"],
+          { cwd, env: { DATABASE_URL: Pgark.uri(url) } },
+          { code: 2, error: "PatternInvalid", message: /a\.b\.c\.d has more dots/ }
+        )
+      }
+    })
+  )
+})
+
 describe("rights and roles", () => {
   const prepare = Effect.fnUntraced(function* () {
     const target = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")

@@ -118,12 +118,84 @@ describe("dump", () => {
       assert.deepInclude(error, { _tag: "PermissionDenied", state: "untouched" })
       assert.strictEqual(error.detail, `closed.t\npublic."Closed"\npublic."Closed_id_seq"`)
       assert.isFalse(existsSync(directory))
-      // What is left out need not be read.
+      // What is left out need not be read; of what is kept without its rows sequences need not.
       yield* Restores.dump(url, directory, { excludeTables: [`public."Closed"*`, "closed.*"] })
-      const half = yield* Effect.flip(Restores.dump(url, directory, { excludeTables: ["closed.*"] }))
+      const left = { excludeTables: ["closed.*"], excludeTableData: ["*Cl*"] }
+      const half = yield* Effect.flip(Restores.dump(url, directory, left))
       assert.deepInclude(half, { _tag: "PermissionDenied", state: "untouched" })
-      assert.include(half.detail, `public."Closed"`)
+      assert.strictEqual(half.detail, `public."Closed"\npublic."Closed_id_seq"`)
+      const table = { ...left, excludeTableData: [`public."Closed_id_seq"`] }
+      assert.strictEqual((yield* Effect.flip(Restores.dump(url, directory, table))).detail, `public."Closed"`)
       assert.strictEqual(readdirSync(directory).length, 2)
+    })
+  )
+
+  it.live("stops before it begins where policies hide rows from it", () =>
+    Effect.gen(function* () {
+      const { admin, directory, role, url } = yield* prepare
+      yield* Clusters.query(
+        admin,
+        `CREATE TABLE public.hidden (id int); ALTER TABLE public.hidden ENABLE ROW LEVEL SECURITY;
+         CREATE TABLE public.owned (id int); ALTER TABLE public.owned ENABLE ROW LEVEL SECURITY;
+         CREATE TABLE public.forced (id int);
+         ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+         GRANT SELECT ON public.hidden TO ${role.name};
+         ALTER TABLE public.owned OWNER TO ${role.name}; ALTER TABLE public.forced OWNER TO ${role.name}`
+      )
+      const error = yield* Effect.flip(Restores.dump(url, directory))
+      assert.deepInclude(error, { _tag: "PermissionDenied", state: "untouched" })
+      assert.match(error.message, /row-level security hides rows of 2 tables/)
+      assert.strictEqual(error.detail, "public.forced (policies)\npublic.hidden (policies)")
+      assert.match(error.suggestion ?? "", /BYPASSRLS.*--exclude-table-data/)
+      assert.isFalse(existsSync(directory))
+      // Without its rows a table can be dumped.
+      yield* Restores.dump(url, directory, { excludeTableData: ["forced", "public.hidden"] })
+      yield* Clusters.query(admin, `ALTER ROLE ${role.name} BYPASSRLS`)
+      yield* Restores.dump(url, directory)
+    })
+  )
+
+  it.live("stops before it begins where large objects are closed to it", () =>
+    Effect.gen(function* () {
+      const { admin, directory, role, url } = yield* prepare
+      const group = yield* Clusters.makeRole(major)
+      yield* Clusters.query(
+        admin,
+        `GRANT ${group.name} TO ${role.name};
+         SELECT lo_from_bytea(i::oid, 'x') FROM generate_series(9001, 9006) i;
+         GRANT SELECT ON LARGE OBJECT 9002 TO PUBLIC; GRANT SELECT ON LARGE OBJECT 9003 TO ${role.name};
+         GRANT SELECT ON LARGE OBJECT 9004 TO ${group.name}; GRANT UPDATE ON LARGE OBJECT 9005 TO ${role.name};
+         ALTER LARGE OBJECT 9006 OWNER TO ${group.name}`
+      )
+      const error = yield* Effect.flip(Restores.dump(url, directory))
+      assert.deepInclude(error, { _tag: "PermissionDenied", state: "untouched" })
+      assert.strictEqual(error.detail, "large object 9001\nlarge object 9005")
+      assert.match(error.suggestion ?? "", /GRANT SELECT ON LARGE OBJECT/)
+      assert.isFalse(existsSync(directory))
+      // A dump of schemas has none.
+      yield* Restores.dump(url, directory, { schemas: ["public"] })
+      yield* Clusters.query(admin, "GRANT SELECT ON LARGE OBJECT 9001, 9005 TO PUBLIC")
+      assert.strictEqual((yield* Restores.dump(url, directory)).manifest?.largeObjects, 8)
+    })
+  )
+
+  it.live("refuses a pattern that pg_dump would refuse, and names it", () =>
+    Effect.gen(function* () {
+      const { directory, url } = yield* prepare
+      for (const [pattern, message] of [
+        ["a.b.c.d", /more dots/],
+        ["other.public.a", /another database/],
+        ["public.a(b", /cannot be read/]
+      ] as const) {
+        for (const options of [{ excludeTables: [pattern] }, { excludeTableData: ["public.a", pattern] }]) {
+          const error = yield* Effect.flip(Restores.dump(url, directory, options))
+          assert.deepInclude(error, { _tag: "PatternInvalid", pattern, state: "untouched" })
+          assert.match(error.message, message)
+          const native = yield* Effect.exit(WasmPgDump.dump(url, `--exclude-table=${pattern}`))
+          assert.isTrue(Exit.isFailure(native), pattern)
+        }
+      }
+      assert.isFalse(existsSync(directory))
     })
   )
 
