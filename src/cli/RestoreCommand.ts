@@ -8,7 +8,7 @@ import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
-import { plural } from "../pipeline/Words.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import * as Warning from "./Warning.ts"
 
 const render = (report: RestoreReport, database: string): string =>
@@ -18,6 +18,9 @@ const render = (report: RestoreReport, database: string): string =>
     ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
     `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
       `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
+    ...(report.withoutRows.length === 0
+      ? []
+      : [hang("  no rows    ", `${listed(report.withoutRows, 6).join(", ")}: the dump has none of theirs`)]),
     ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
     ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
     ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))

@@ -118,7 +118,12 @@ export const task = <N extends Task.Needs>(options: {
               }))),
           ...(gone.length === 0
             ? []
-            : [Plan.row(`of these the dump does not bring back: ${listed(gone, 6).join(", ")}`, { destroys: true })]),
+            : [
+                Plan.row(`of these the dump does not bring back: ${listed(gone, 6).join(", ")}`, {
+                  destroys: true,
+                  ...(found.wish?.leftOut === undefined ? {} : { why: `it was made with ${found.wish.leftOut}` })
+                })
+              ]),
           ...(first?.stays ?? []).map((what) => Plan.row(`leave ${what}`))
         ],
         run: () =>

@@ -119,6 +119,8 @@ export interface Wish {
   readonly wanted: ReadonlySet<string>
   /** The database's own objects that the dump drops and creates again: publications among them lose nothing. */
   readonly replaced: ReadonlyArray<DatabaseObject>
+  /** What narrows the dump on purpose, as flags. */
+  readonly leftOut?: string
 }
 
 const nothingWished: Wish = { wanted: new Set(), replaced: [] }

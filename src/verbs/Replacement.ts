@@ -26,6 +26,23 @@ export const replacedWide = (contents: Contents, survey: Survey): ReadonlyArray<
   return survey.databaseWide.filter((object) => object.droppable && drops.has(objectKey(object)))
 }
 
+/** What the clean step takes, as far as it is not in its way. */
+export const emptied = (contents: Contents, survey: Survey): Replacement => ({
+  objects: survey.objects.filter(({ droppable, extension }) => droppable && extension === null),
+  largeObjects: survey.largeObjects,
+  databaseWide: replacedWide(contents, survey),
+  blockers: []
+})
+
+/** Tables that go and come back without a row: the dump has none of theirs. */
+export const withoutRows = ({ creates, tables }: Contents, { objects }: Replacement): ReadonlyArray<CatalogObject> => {
+  const created = new Set(creates.map(objectKey))
+  const filled = new Set(tables.map((table) => objectKey({ kind: "TABLE", ...table })))
+  return objects.filter(
+    (object) => object.holdsRows && created.has(objectKey(object)) && !filled.has(objectKey(object))
+  )
+}
+
 const largeObject = ({ oid, owner }: LargeObject, why: string, remedy: string): Blocker => ({
   what: `large object ${oid}`,
   owner,

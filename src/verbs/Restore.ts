@@ -3,13 +3,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
-import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
+import type { Manifest } from "../dumps/Manifest.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { committed, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
-import { plural } from "../pipeline/Words.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import type { GrantProfile } from "../postgres/Grants.ts"
 import { quote } from "../postgres/Identifier.ts"
@@ -17,13 +17,13 @@ import { objectKey } from "../postgres/ObjectName.ts"
 import { Session } from "../postgres/Session.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
 import { type Applied, apply, finish, tableKey } from "./Apply.ts"
-import { refused } from "./Blocker.ts"
+import { describeObject, refused } from "./Blocker.ts"
 import * as Clean from "./Clean.ts"
 import { unfit } from "./Fitness.ts"
 import * as Grant from "./Grant.ts"
 import { census } from "./Ladder.ts"
 import * as Lock from "./Lock.ts"
-import { replacedWide, type Replacement, replacement } from "./Replacement.ts"
+import { emptied, replacement, withoutRows } from "./Replacement.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
 import {
   type CleanRefused,
@@ -64,6 +64,8 @@ export interface RestoreReport {
   readonly rows: number
   readonly largeObjects: number
   readonly skipped: ReadonlyArray<{ readonly reason: string; readonly count: number }>
+  /** Tables that had been there and came back without a row, because the dump has none of theirs. */
+  readonly withoutRows: ReadonlyArray<string>
   readonly grant: Grant.GrantReport | undefined
   readonly verify: Verify.VerifyReport | undefined
 }
@@ -80,7 +82,7 @@ const proofTask = (options: RestoreOptions) =>
           acceptUnproven: options.acceptUnproven,
           onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
         })
-        return { ...proof, file: dump.file }
+        return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest) }
       }),
     rows: ({ file, contents, against }) => [
       Plan.row(
@@ -92,6 +94,16 @@ const proofTask = (options: RestoreOptions) =>
     ]
   })
 type ProofTask = ReturnType<typeof proofTask>
+
+/** What narrows the dump, as the flags of `dump` that did it. */
+const leftOut = (manifest: Manifest | undefined): string | undefined => {
+  const flags = [
+    ...(manifest?.onlySchemas ?? []).map((name) => `--schema ${name}`),
+    ...(manifest?.excluded?.tables ?? []).map((pattern) => `--exclude-table ${pattern}`),
+    ...(manifest?.excluded?.data ?? []).map((pattern) => `--exclude-table-data ${pattern}`)
+  ]
+  return flags.length === 0 ? undefined : flags.join(" ")
+}
 
 const totalRows = (tables: ReadonlyArray<{ readonly rows: number }>) => tables.reduce((sum, { rows }) => sum + rows, 0)
 
@@ -112,28 +124,39 @@ const surveyTask = (proof: ProofTask, options: RestoreOptions) =>
       const reason = unfit(found, proof.contents)
       if (reason !== undefined) return yield* reason
       // What the clean step has in its way it tells itself.
-      const going = options.clean
-        ? { objects: [], largeObjects: [], databaseWide: replacedWide(proof.contents, found), blockers: [] }
-        : replacement(proof.contents, found)
+      const going = (options.clean ? emptied : replacement)(proof.contents, found)
       if (going.blockers.length > 0) {
         return yield* refused(going.blockers, found.role.name, "replace what the dump drops")
       }
-      return { found, going }
+      return { found, going, hollow: withoutRows(proof.contents, going) }
     }),
     scope: ({ found }: { readonly found: Survey }) => found.schemas.map(({ name }) => `schema ${name}`)
   })
 type SurveyTask = ReturnType<typeof surveyTask>
 
-/** In words, what the dump's own statements take away. */
-const replacedRows = ({ objects, largeObjects, databaseWide }: Replacement, { unusual }: Contents) => {
+/** In words, what the dump's own statements take away, and what does not come back with them. */
+const replacedRows = (
+  { going, hollow }: Task.Planned<SurveyTask>,
+  { contents, leftOut }: Task.Planned<ProofTask>,
+  clean: boolean
+) => {
   const byItself = { destroys: true, why: "the dump's own DROP statements" }
-  const words = Object.entries(unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
+  const words = Object.entries(contents.unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
+  const { objects, largeObjects } = clean ? { objects: [], largeObjects: [] } : going
   return [
     ...(objects.length === 0 ? [] : [Plan.row(`replace ${census(objects)}`, byItself)]),
     ...(largeObjects.length === 0
       ? []
       : [Plan.row(`replace ${plural(largeObjects.length, "large object")}`, byItself)]),
-    ...databaseWide.map(({ kind, name }) => Plan.row(`replace ${kind.toLowerCase()} ${quote(name)}`, byItself)),
+    ...(hollow.length === 0
+      ? []
+      : [
+          Plan.row(`bring back without rows: ${listed(hollow.map(describeObject), 6).join(", ")}`, {
+            destroys: true,
+            why: leftOut === undefined ? "the dump has none of theirs" : `the dump was made with ${leftOut}`
+          })
+        ]),
+    ...going.databaseWide.map(({ kind, name }) => Plan.row(`replace ${kind.toLowerCase()} ${quote(name)}`, byItself)),
     ...(words.length === 0
       ? []
       : [
@@ -155,7 +178,7 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
       return Effect.succeed({
         value: contents,
         rows: [
-          ...replacedRows(surveyed.going, contents),
+          ...replacedRows(surveyed, proof, options.clean),
           Plan.row(
             `execute ${plural(contents.statements, "statement")} and copy ${plural(totalRows(contents.tables), "row")} ` +
               `into ${plural(contents.tables.length, "table")}`
@@ -231,7 +254,7 @@ export const pipeline = (options: RestoreOptions) => {
     what: ({ proof, surveyed: { found, going } }) => ({
       scope: scopeOf(proof),
       survey: found,
-      going: options.clean ? found.objects.filter(({ extension }) => extension === null) : going.objects,
+      going: going.objects,
       more: found.largeObjects.length + going.databaseWide.length > 0
     })
   })
@@ -241,7 +264,8 @@ export const pipeline = (options: RestoreOptions) => {
       survey: found,
       wish: {
         wanted: new Set(proof.contents.creates.map(objectKey)),
-        replaced: going.databaseWide
+        replaced: going.databaseWide,
+        ...(proof.leftOut === undefined ? {} : { leftOut: proof.leftOut })
       }
     })
   })
@@ -306,7 +330,11 @@ export const restore = Effect.fn("Restore.restore")(function* (
   options: RestoreOptions
 ): Effect.fn.Return<RestoreReport, RestoreError, DumpStore | Session | SqlClient.SqlClient> {
   const { results } = yield* Pipeline.run(pipeline(options))
-  const { prove, transaction } = results
+  const {
+    prove,
+    survey: { hollow },
+    transaction
+  } = results
   return {
     file: prove.file,
     against: prove.against,
@@ -316,6 +344,7 @@ export const restore = Effect.fn("Restore.restore")(function* (
     rows: [...transaction.apply.rows.values()].reduce((sum, rows) => sum + rows, 0),
     largeObjects: prove.contents.largeObjects,
     skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
+    withoutRows: hollow.map(describeObject),
     grant: transaction.grant,
     verify: transaction.verify
   }

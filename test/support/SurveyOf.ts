@@ -28,6 +28,7 @@ export const object = (kind: string, name: string, more: Partial<CatalogObject> 
   owner: "me",
   droppable: true,
   extension: null,
+  holdsRows: kind === "TABLE",
   ...more
 })
 

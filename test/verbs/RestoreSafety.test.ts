@@ -365,10 +365,31 @@ describe("the scope of a restore", () => {
         Effect.provide(Restores.restoreLayer(url, "."))
       )
       const destroys = plan.tasks.flatMap(({ rows }) => rows).filter((row) => row.destroys)
-      assert.include(
-        destroys.map(({ what }) => what),
-        "of these the dump does not bring back: table public.b"
+      assert.deepInclude(destroys, {
+        what: "of these the dump does not bring back: table public.b",
+        why: "it was made with --exclude-table public.b",
+        destroys: true
+      })
+    })
+  )
+
+  it.live("tells which tables come back without their rows, with and without --clean", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Clusters.makeTarget(major, "tableOwner")
+      yield* Clusters.query(
+        url,
+        `CREATE TABLE public.log AS SELECT 1 AS id; CREATE TABLE public.t AS SELECT 2 AS id;
+         CREATE TABLE public.parted (id int) PARTITION BY LIST (id);
+         CREATE TABLE public.part PARTITION OF public.parted DEFAULT; INSERT INTO public.parted VALUES (1)`
       )
+      const partial = yield* Restores.dump(url, yield* Restores.folder, { excludeTableData: ["public.log"] })
+      const whole = yield* Restores.dump(url, yield* Restores.folder)
+      for (const clean of [false, true]) {
+        assert.deepStrictEqual((yield* Restores.restore(url, partial.file, { clean })).withoutRows, [
+          "table public.log"
+        ])
+        assert.deepStrictEqual((yield* Restores.restore(url, whole.file, { clean })).withoutRows, [])
+      }
     })
   )
 })

@@ -22,6 +22,8 @@ export interface CatalogObject extends Droppable {
   readonly droppable: boolean
   /** The extension it belongs to: never dropped. */
   readonly extension: string | null
+  /** A table with rows of its own: neither partitioned nor foreign. */
+  readonly holdsRows: boolean
 }
 
 /** Something that is not in the schemas and would go, or stands in the way, when their objects are dropped. */
@@ -95,7 +97,9 @@ export const readObjects = Effect.fnUntraced(function* (
       case when f.owner <> 0 then pg_get_userbyid(f.owner)::text end as "owner",
       (select rolsuper from pg_roles where rolname = current_user)
         or (r.usage and (f.owned or (r.owned and f.kind not in ('CAST', 'TRANSFORM')))) as "droppable",
-      e.extname::text as "extension"
+      e.extname::text as "extension",
+      f.classid = ${sql.literal(catalog("pg_class"))}
+        and exists(select from pg_class c where c.oid = f.objid and c.relkind = 'r') as "holdsRows"
     from found f
     join rights r on r.oid = f.nsp
     left join pg_extension e on e.oid = f.ext
