@@ -13,7 +13,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { clean } from "./CleanCommand.ts"
 import { demo } from "./DemoCommand.ts"
 import { dump } from "./DumpCommand.ts"
-import { Status, usageExitCode } from "./ExitCode.ts"
+import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
 import { ColorFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
 import { list } from "./ListCommand.ts"
@@ -52,7 +52,7 @@ const configuration = Layer.unwrap(
   })
 )
 
-const status: Status["Service"] = { interrupted: undefined }
+const status: Status["Service"] = { terminated: false, exitCode: undefined }
 
 /** Runs a command line and gives the exit code. */
 export const program = (argv: ReadonlyArray<string>) =>
@@ -76,16 +76,17 @@ export const program = (argv: ReadonlyArray<string>) =>
   )
 
 /** SIGTERM has its own exit code; the runtime knows interruption only. */
-let terminated = false
 process.once("SIGTERM", () => {
-  terminated = true
+  status.terminated = true
 })
+// The terminal was closed. Node would end at once, and leave behind what only a run in order takes away.
+process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
 
 /** The exit code of the process: the command's own, or that of what stopped it. */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(typeof exit.value === "number" ? exit.value : 0)
   if (Cause.hasInterruptsOnly(exit.cause)) {
-    return onExit(status.interrupted ?? (terminated ? 143 : 130))
+    return onExit(status.exitCode ?? interruptionCode(status))
   }
   process.stderr.write(`${Problem.render(Problem.defect(exit.cause))}\n`)
   onExit(1)

@@ -33,7 +33,7 @@ export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
   [8, "the target is not as it was, or that could not be found out"],
   [9, "could not write here: disk full, folder not writable"],
   [130, "interrupted by SIGINT; the target is as it was"],
-  [143, "interrupted by SIGTERM; the target is as it was"]
+  [143, "interrupted by SIGTERM or SIGHUP; the target is as it was"]
 ]
 
 /** The exit code of each error, where the state of the target does not say otherwise. */
@@ -74,5 +74,16 @@ export const usageExitCode: ExitCode = 2
 export const exitCodeOf = (error: PgarkError): ExitCode =>
   error.state === "changed" || error.state === "unknown" ? 8 : exitCodes[error._tag]
 
-/** What the process must remember for its end, beyond the exit of the main fiber: the exit code of an interruption. */
-export class Status extends Context.Service<Status, { interrupted: ExitCode | undefined }>()("pgark/cli/Status") {}
+/** What the process must remember for its end: of an interrupted fiber nothing else is known. */
+export class Status extends Context.Service<
+  Status,
+  {
+    /** Whether the interruption came by SIGTERM or SIGHUP; by SIGINT otherwise. */
+    terminated: boolean
+    /** What a command has told as its exit code. */
+    exitCode: ExitCode | undefined
+  }
+>()("pgark/cli/Status") {}
+
+/** The exit code of an interruption that left the target as it was. */
+export const interruptionCode = ({ terminated }: { readonly terminated: boolean }): ExitCode => (terminated ? 143 : 130)

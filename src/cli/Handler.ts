@@ -5,8 +5,9 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { RunEvents } from "../pipeline/RunEvent.ts"
-import { type ExitCode, exitCodeOf, type PgarkError, Status } from "./ExitCode.ts"
+import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status } from "./ExitCode.ts"
 import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
+import * as Interruption from "./Interruption.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
 
@@ -23,48 +24,49 @@ export interface CommandResult {
 /** Loads a module when a command needs it, so that `--help` does not wait for drivers. */
 export const load = <M>(module: () => Promise<M>): Effect.Effect<M> => Effect.promise(module)
 
-const reportFailure = Effect.fnUntraced(function* (output: Output.OutputService, cause: Cause.Cause<PgarkError>) {
-  if (Cause.hasInterruptsOnly(cause)) return yield* Effect.interrupt
-  const failure = Cause.findErrorOption(cause)
-  const [problem, exitCode] = Option.match(failure, {
-    onNone: () => [Problem.defect(cause), 1] as const,
-    onSome: (error) => [error, exitCodeOf(error)] as const
+/** What is told of a failure, and its exit code. */
+const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause: Cause.Cause<PgarkError>) {
+  const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitCode })
+  if (Cause.hasInterruptsOnly(cause)) {
+    const problem = Interruption.problem(yield* output.record)
+    // The codes of the signals promise a target that is as it was.
+    return told(problem, problem.state === "changed" ? 8 : interruptionCode(yield* Status))
+  }
+  return Option.match(Cause.findErrorOption(cause), {
+    onNone: () => told(Problem.defect(cause), 1),
+    onSome: (error) => told(error, exitCodeOf(error))
   })
-  yield* output.alert(Problem.render(problem))
-  if (output.json) yield* output.payload("", Problem.toDocument(problem, exitCode))
-  return yield* new Reported({ exitCode })
 })
 
-/**
- * Runs a command's work and tells how it ended.
- *
- * Interrupted after a COMMIT the target is not as it was: that is said, and the exit code is 8 and not 130.
- */
+const report = Effect.fnUntraced(function* (output: Output.OutputService, exit: Exit.Exit<CommandResult, PgarkError>) {
+  if (Exit.isSuccess(exit)) {
+    yield* output.payload(exit.value.text, exit.value.document)
+    return exit.value.exitCode ?? 0
+  }
+  const { exitCode, problem } = yield* explain(output, exit.cause)
+  yield* output.alert(Problem.render(problem))
+  if (output.json) yield* output.payload("", Problem.toDocument(problem, exitCode))
+  return exitCode
+})
+
+/** Runs a command's work and tells how it ended, also where a signal ended it. */
 export const handle = <R>(work: Effect.Effect<CommandResult, PgarkError, R | Output.Output>) =>
-  Effect.gen(function* () {
-    const status = yield* Status
-    const output = yield* Output.make({
-      json: yield* JsonFlag,
-      quiet: yield* QuietFlag,
-      color: yield* ColorFlag
-    })
-    const exit = yield* Effect.exit(
-      work.pipe(
+  // What is told is told in full: the interruption that it tells of, or a second one, does not stop it.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const status = yield* Status
+      const output = yield* Output.make({
+        json: yield* JsonFlag,
+        quiet: yield* QuietFlag,
+        color: yield* ColorFlag
+      })
+      const exit = yield* restore(work).pipe(
         Effect.provideService(Output.Output, output),
         Effect.provideService(RunEvents, output.listen),
-        Effect.onInterrupt(() =>
-          Effect.gen(function* () {
-            const { committed } = yield* output.record
-            if (committed === undefined) return
-            status.interrupted = 8
-            yield* output.alert(`pgark: interrupted after ${committed}. What remained was not done.`)
-          })
-        )
+        Effect.exit
       )
-    )
-    if (Exit.isFailure(exit)) return yield* reportFailure(output, exit.cause)
-    yield* output.payload(exit.value.text, exit.value.document)
-    if (exit.value.exitCode !== undefined && exit.value.exitCode !== 0) {
-      return yield* new Reported({ exitCode: exit.value.exitCode })
-    }
-  })
+      const exitCode = yield* report(output, exit)
+      status.exitCode = exitCode
+      if (exitCode !== 0) return yield* new Reported({ exitCode })
+    })
+  )

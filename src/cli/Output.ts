@@ -13,11 +13,15 @@ import * as Units from "./Units.ts"
 export interface RunRecord {
   readonly notes: ReadonlyArray<{ readonly task: string; readonly note: string }>
   readonly tasks: ReadonlyArray<{ readonly task: string; readonly milliseconds: number }>
-  /** What a COMMIT made true, where one was reached. */
+  /** The transaction that was opened to change the target, where it came so far: "the restore". */
+  readonly begun: string | undefined
+  /** The same, once it was committed. */
   readonly committed: string | undefined
+  /** Titles of the tasks that have begun after the commit and not ended. */
+  readonly unfinished: ReadonlyArray<string>
 }
 
-const nothing: RunRecord = { notes: [], tasks: [], committed: undefined }
+const nothing: RunRecord = { notes: [], tasks: [], begun: undefined, committed: undefined, unfinished: [] }
 
 /** Milliseconds between two lines about the same task. */
 const progressEvery = 3000
@@ -75,7 +79,10 @@ export const make = Effect.fnUntraced(function* (options: {
     record: Ref.get(record),
     listen: (event) =>
       RunEvent.match(event, {
-        TaskStarted: () => Effect.void,
+        TaskStarted: ({ title }) =>
+          Ref.update(record, (known) =>
+            known.committed === undefined ? known : { ...known, unfinished: [...known.unfinished, title] }
+          ),
         TaskProgress: progress,
         TaskNote: ({ task, note }) =>
           Effect.andThen(
@@ -84,10 +91,15 @@ export const make = Effect.fnUntraced(function* (options: {
           ),
         TaskFinished: ({ task, title, milliseconds }) =>
           Effect.andThen(
-            Ref.update(record, (known) => ({ ...known, tasks: [...known.tasks, { task, milliseconds }] })),
+            Ref.update(record, (known) => ({
+              ...known,
+              tasks: [...known.tasks, { task, milliseconds }],
+              unfinished: known.unfinished.filter((other) => other !== title)
+            })),
             info(`done  ${title} (${Units.duration(milliseconds)})`)
           ),
         TaskFailed: ({ title, message }) => info(`fail  ${title}: ${message}`),
+        Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
         Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what }))
       })
   })

@@ -18,7 +18,9 @@ export const RunEvent = Schema.TaggedUnion({
   TaskNote: { task: Schema.String, note: Schema.String },
   TaskFinished: { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite },
   TaskFailed: { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite, message: Schema.String },
-  /** A transaction has ended well: from here on the target is not as it was, whatever happens to the run. */
+  /** A transaction that will change the target is open: short of its commit, all it does is taken back. */
+  Began: { what: Schema.String },
+  /** It has ended well: from here on the target is not as it was, whatever happens to the run. */
   Committed: { what: Schema.String }
 })
 export type RunEvent = typeof RunEvent.Type
@@ -37,10 +39,17 @@ export const note = Effect.fnUntraced(function* (text: string) {
   yield* publish(RunEvent.cases.TaskNote.make({ task: yield* CurrentTask, note: text }))
 })
 
-/** Tells that a change of the target is final. */
-export const committed = Effect.fnUntraced(function* (what: string) {
-  const publish = yield* RunEvents
-  yield* publish(RunEvent.cases.Committed.make({ what }))
+const tell = (event: RunEvent): Effect.Effect<void> => Effect.flatMap(RunEvents, (publish) => publish(event))
+
+/**
+ * What a transaction that changes the target tells as it goes: to be given to whatever brackets it, because only there
+ * no interruption can come between the commit and the word of it.
+ *
+ * @param what a noun: "the restore"
+ */
+export const changing = (what: string) => ({
+  begun: tell(RunEvent.cases.Began.make({ what })),
+  committed: tell(RunEvent.cases.Committed.make({ what }))
 })
 
 /** Tells how far the running task is. */

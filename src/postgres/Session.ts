@@ -26,6 +26,13 @@ export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseE
 /** State of the transaction as the last ReadyForQuery told it: idle, in one, or in a failed one. */
 export type TransactionStatus = "I" | "T" | "E"
 
+/** How {@link SessionService.transaction} may be varied. */
+export interface TransactionOptions {
+  /** Run when it is open, and when its COMMIT was answered; no interruption comes between the two. */
+  readonly begun?: Effect.Effect<void>
+  readonly committed?: Effect.Effect<void>
+}
+
 /** What a session offers. */
 export interface SessionService {
   /** The connection as an Effect `SqlClient`. Its queries run inside {@link transaction} when that is open. */
@@ -41,7 +48,10 @@ export interface SessionService {
     body: (write: WriteCopyData) => Effect.Effect<void, E, R>
   ) => Effect.Effect<number, DatabaseError | E, R>
   /** One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. */
-  readonly transaction: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R>
+  readonly transaction: <A, E, R>(
+    body: Effect.Effect<A, E, R>,
+    options?: TransactionOptions
+  ) => Effect.Effect<A, E | DatabaseError, R>
   /** A savepoint around `body` inside {@link transaction}: released when it succeeds, rolled back to otherwise. */
   readonly savepoint: <A, E, R>(name: string, body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R>
 }
@@ -220,8 +230,16 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  const transaction: SessionService["transaction"] = (body) =>
-    Effect.mapError(bracket("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", body, commit, "ROLLBACK"), rolledBack)
+  const transaction: SessionService["transaction"] = (body, { begun = Effect.void, committed = Effect.void } = {}) =>
+    Effect.mapError(
+      bracket(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        Effect.andThen(begun, body),
+        Effect.andThen(commit, committed),
+        "ROLLBACK"
+      ),
+      rolledBack
+    )
 
   const savepoint: SessionService["savepoint"] = (name, body) =>
     bracket(

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
-import { committed, note } from "../pipeline/RunEvent.ts"
+import { changing, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed } from "../pipeline/Words.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
@@ -179,8 +179,7 @@ export const pipeline = (options: CleanOptions) => {
       around: (inner) =>
         Effect.gen(function* () {
           const session = yield* Session
-          const { clean } = yield* session.transaction(inner)
-          yield* committed("the clean step was committed")
+          const { clean } = yield* session.transaction(inner, changing("the clean step"))
           return clean
         })
     })

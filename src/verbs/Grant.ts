@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
-import { committed, note } from "../pipeline/RunEvent.ts"
+import { changing, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import { type DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
@@ -182,8 +182,11 @@ export const pipeline = (options: GrantOptions) => {
     needs: [schemas],
     pipeline: Pipeline.make("grant", [task(options)]),
     around: (granted) =>
-      Effect.flatMap(Session, (session) => session.transaction(Effect.map(granted, (results) => results.grant))).pipe(
-        Effect.tap(() => committed(`the rights of ${options.role} were granted`))
+      Effect.flatMap(Session, (session) =>
+        session.transaction(
+          Effect.map(granted, (results) => results.grant),
+          changing(`the grant to ${options.role}`)
+        )
       )
   })
   return Pipeline.make("grant", [schemas, granting])

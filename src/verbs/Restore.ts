@@ -7,7 +7,7 @@ import { DumpStore } from "../dumps/DumpStore.ts"
 import type { Manifest } from "../dumps/Manifest.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
-import { committed, note, progress } from "../pipeline/RunEvent.ts"
+import { changing, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
@@ -298,9 +298,7 @@ export const pipeline = (options: RestoreOptions) => {
         const all = Effect.flatMap(run, (results) =>
           Effect.map(finish(session, results.apply), (apply) => ({ ...results, apply }))
         )
-        return yield* Effect.uninterruptibleMask((restore) =>
-          Effect.tap(restore(session.transaction(all)), () => committed("the restore was committed"))
-        )
+        return yield* session.transaction(all, changing("the restore"))
       })
   })
   return Pipeline.make("restore", [proof, surveyed, transaction, Task.when(options.analyze, analyzeTask(proof))])

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
+import * as Session from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { backends, fillJournal, folder, unchanged, until } from "../support/Restores.ts"
@@ -45,6 +46,11 @@ const said = (running: Pgark.Running, text: string) =>
     "20 seconds"
   )
 
+/** The error of a run with `--json`: the one document on stdout. */
+const documentOf = ({ stdout }: Pgark.Ended) => (JSON.parse(stdout) as { error: object }).error
+
+const rolledBack = /^pgark: Interrupted: the restore was rolled back, the target is as it was\.$/m
+
 const noBackendLeft = (admin: DatabaseUrl) => until(backends(admin), (pids) => pids.length === 0, "2 seconds")
 
 describe("in the three seconds of the warning", () => {
@@ -68,11 +74,28 @@ describe("in the three seconds of the warning", () => {
         assert.strictEqual(ended.stdout, "")
         assert.match(ended.stderr, /^WARNING: this destroys data in \S+ \(schema public\):$/m)
         assert.match(ended.stderr, /^ {2}- drop 18 tables: public\."/m)
-        assert.notMatch(ended.stderr, /^pgark: |^\s+at /m)
+        assert.match(
+          ended.stderr,
+          /^pgark: Interrupted: nothing was changed\.\n {2}state {3}nothing was changed\n {2}next /m
+        )
+        assert.notMatch(ended.stderr, /^\s+at /m)
         yield* noBackendLeft(admin)
       })
     )
   }
+
+  it.live("a program is told by one document", () =>
+    Effect.gen(function* () {
+      const { options } = yield* prepare()
+      const running = yield* Pgark.start(["clean", "--json", "--quiet"], options)
+      yield* said(running, "Ctrl-C")
+      running.child.kill("SIGINT")
+      const ended = yield* running.ended
+      assert.strictEqual(ended.code, 130, ended.stderr)
+      assert.deepInclude(documentOf(ended), { exitCode: 130, code: "Interrupted", state: "untouched" })
+      assert.match(ended.stderr, /^pgark: Interrupted: nothing was changed\.$/m)
+    })
+  )
 
   it.live("are three without --yes, none with it, and none where nothing is destroyed", () =>
     Effect.gen(function* () {
@@ -107,7 +130,7 @@ describe("in the middle of COPY", () => {
         const ended = yield* unchanged(
           admin,
           Effect.gen(function* () {
-            const running = yield* Pgark.start(["restore", "slow.sql", "--clean", "--yes"], options)
+            const running = yield* Pgark.start(["restore", "slow.sql", "--clean", "--yes", "--json"], options)
             yield* until(backends(admin, "COPY public.slow%"), (pids) => pids.length > 0, "20 seconds")
             running.child.kill(signal)
             const ended = yield* running.ended
@@ -116,31 +139,111 @@ describe("in the middle of COPY", () => {
           })
         )
         assert.strictEqual(ended.code, code, ended.stderr)
-        assert.strictEqual(ended.stdout, "")
+        assert.deepInclude(documentOf(ended), { exitCode: code, code: "Interrupted", state: "rolled-back" })
         // It had emptied the target already; all of that was taken back.
         assert.match(ended.stderr, /^done {2}Empty the target/m)
+        assert.match(ended.stderr, rolledBack)
       })
     )
   }
 })
 
-describe("in the middle of a dump", () => {
-  it.live("SIGINT leaves no file and no backend", () =>
+/** A dump of one table whose index takes ten minutes to analyze, and no time to build. */
+const slowToAnalyze = `--
+-- PostgreSQL database dump
+--
+
+SET client_encoding = 'UTF8';
+SELECT pg_catalog.set_config('search_path', '', false);
+
+CREATE FUNCTION public.slowly(i integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF pg_catalog.current_query() LIKE 'ANALYZE%' THEN PERFORM pg_catalog.pg_sleep(600); END IF;
+  RETURN i;
+END $$;
+
+CREATE TABLE public.slow (id integer);
+
+COPY public.slow (id) FROM stdin;
+1
+\\.
+
+CREATE INDEX slow_index ON public.slow USING btree (public.slowly(id));
+
+--
+-- PostgreSQL database dump complete
+--
+`
+
+describe("elsewhere in a restore", () => {
+  it.live("SIGINT while it waits for a lock changes nothing", () =>
     Effect.gen(function* () {
       const { admin, cwd, options } = yield* prepare()
-      yield* Clusters.query(
+      writeFileSync(join(cwd, "quick.sql"), slowToAnalyze)
+      const holder = yield* Session.open(admin)
+      const ended = yield* unchanged(
         admin,
-        `CREATE TABLE public.large AS SELECT i AS id, repeat(md5(i::text), 20) AS text FROM generate_series(1, 300000) i;
-         GRANT SELECT ON public.large TO PUBLIC`
+        Effect.gen(function* () {
+          yield* holder.execute(`BEGIN; LOCK TABLE public."Goal" IN SHARE MODE`)
+          const running = yield* Pgark.start(["restore", "quick.sql", "--clean", "--yes", "--quiet"], options)
+          yield* until(backends(admin, "LOCK TABLE %Goal%EXCLUSIVE%"), (pids) => pids.length > 0, "20 seconds")
+          running.child.kill("SIGINT")
+          const ended = yield* running.ended
+          yield* holder.execute("COMMIT")
+          return ended
+        })
       )
-      const running = yield* Pgark.start(["dump"], options)
-      yield* until(backends(admin, "COPY public.large%"), (pids) => pids.length > 0, "20 seconds")
-      assert.match(readdirSync(join(cwd, "dumps")).join(), /\.partial$/)
-      running.child.kill("SIGINT")
-      const ended = yield* running.ended
       assert.strictEqual(ended.code, 130, ended.stderr)
-      assert.deepStrictEqual(readdirSync(join(cwd, "dumps")), [])
+      assert.match(ended.stderr, rolledBack)
+    })
+  )
+
+  it.live("SIGTERM in ANALYZE, after the commit, does not claim that anything was taken back", () =>
+    Effect.gen(function* () {
+      const { admin, cwd, options } = yield* prepare()
+      writeFileSync(join(cwd, "quick.sql"), slowToAnalyze)
+      const running = yield* Pgark.start(["restore", "quick.sql", "--yes", "--quiet", "--json"], options)
+      yield* until(backends(admin, "ANALYZE %"), (pids) => pids.length > 0, "20 seconds")
+      running.child.kill("SIGTERM")
+      const ended = yield* running.ended
+      assert.strictEqual(ended.code, 8, ended.stderr)
+      assert.deepInclude(documentOf(ended), { exitCode: 8, code: "Interrupted", state: "changed" })
+      assert.match(
+        ended.stderr,
+        /^pgark: Interrupted: the restore was committed; only "Analyze the restored tables" was cut short\.$/m
+      )
+      assert.match(ended.stderr, /^ {2}next {4}Do not run it again/m)
+      assert.deepStrictEqual(yield* Clusters.query(admin, "SELECT id FROM public.slow"), [{ id: 1 }])
       yield* noBackendLeft(admin)
     })
   )
+})
+
+describe("in the middle of a dump", () => {
+  // SIGHUP comes when the terminal is closed; it has no exit code of its own.
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGHUP", 143]
+  ] as const) {
+    it.live(`${signal} leaves no file and no backend`, () =>
+      Effect.gen(function* () {
+        const { admin, cwd, options } = yield* prepare()
+        yield* Clusters.query(
+          admin,
+          `CREATE TABLE public.large AS
+             SELECT i AS id, repeat(md5(i::text), 20) AS text FROM generate_series(1, 300000) i;
+           GRANT SELECT ON public.large TO PUBLIC`
+        )
+        const running = yield* Pgark.start(["dump"], options)
+        yield* until(backends(admin, "COPY public.large%"), (pids) => pids.length > 0, "20 seconds")
+        assert.match(readdirSync(join(cwd, "dumps")).join(), /\.partial$/)
+        running.child.kill(signal)
+        const ended = yield* running.ended
+        assert.strictEqual(ended.code, code, ended.stderr)
+        assert.match(ended.stderr, /^pgark: Interrupted: nothing was changed\.$/m)
+        assert.deepStrictEqual(readdirSync(join(cwd, "dumps")), [])
+        yield* noBackendLeft(admin)
+      })
+    )
+  }
 })

@@ -337,6 +337,34 @@ for (const major of [15, 18] as const) {
       })
     )
 
+    it.live("interrupted during COMMIT it is committed, and says so", () =>
+      Effect.gen(function* () {
+        const { admin, session } = yield* fresh()
+        yield* Clusters.query(
+          admin,
+          `CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
+           CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION wait()`
+        )
+        const told: Array<string> = []
+        const tell = (what: string) => Effect.sync(() => void told.push(what))
+        const running = yield* Effect.forkChild(
+          session.transaction(session.execute("INSERT INTO public.t VALUES (1)"), {
+            begun: tell("begun"),
+            committed: tell("committed")
+          })
+        )
+        yield* until("it commits", backends(admin), (all) => all.some(({ query }) => query === "COMMIT"))
+        assert.deepStrictEqual(told, ["begun"])
+        yield* Fiber.interrupt(running)
+        assert.deepStrictEqual(told, ["begun", "committed"])
+        assert.deepStrictEqual(yield* rowsOf(admin), [{ id: 1, name: null }])
+        const failed = yield* Effect.exit(session.transaction(Effect.fail("no"), { committed: tell("again") }))
+        assert.isTrue(Exit.isFailure(failed))
+        assert.deepStrictEqual(told, ["begun", "committed"])
+      })
+    )
+
     it.live("a savepoint takes back its own part only", () =>
       Effect.gen(function* () {
         const { admin, session } = yield* fresh()

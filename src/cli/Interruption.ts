@@ -1,0 +1,28 @@
+/** What is told of a run that a signal has ended. */
+import type { RunRecord } from "./Output.ts"
+import type { Problem } from "./Problem.ts"
+
+/** In what state the run has left the target, as a problem like every other. */
+export const problem = ({ begun, committed, unfinished }: RunRecord): Problem => {
+  const _tag = "Interrupted"
+  if (committed !== undefined) {
+    const rest = unfinished.map((title) => `"${title}"`).join(", ")
+    return {
+      _tag,
+      message: `Interrupted: ${committed} was committed${rest === "" ? "." : `; only ${rest} was cut short.`}`,
+      suggestion:
+        `Do not run it again: what was asked for is in the target.` +
+        (rest === "" ? "" : " What was cut short can be done by itself."),
+      state: "changed"
+    }
+  }
+  const suggestion = "Run the same command again when it suits."
+  return begun === undefined
+    ? { _tag, message: "Interrupted: nothing was changed.", suggestion, state: "untouched" }
+    : {
+        _tag,
+        message: `Interrupted: ${begun} was rolled back, the target is as it was.`,
+        suggestion,
+        state: "rolled-back"
+      }
+}
