@@ -14,10 +14,11 @@ export const clean = Command.make(
     schemas: Flags.schemas.pipe(
       Flag.withDescription("Schema to empty, repeatable (default: the URL's schema parameter, else public)")
     ),
+    lockTimeout: Flags.lockTimeout,
     yes: Flags.yes,
     dryRun: Flags.dryRun
   },
-  ({ dryRun, schemas, yes }) =>
+  ({ dryRun, lockTimeout, schemas, yes }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -25,7 +26,10 @@ export const clean = Command.make(
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
-        const options = { schemas: schemas.length === 0 ? [url.schema ?? "public"] : schemas }
+        const options = {
+          schemas: schemas.length === 0 ? [url.schema ?? "public"] : schemas,
+          ...Flags.given("lockTimeout", lockTimeout)
+        }
         const layer = Target.session(url)
         if (dryRun) return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url), layer)
         const report = yield* Clean.clean(options).pipe(

@@ -1,4 +1,5 @@
 /** Flags that several commands share, each with one meaning. */
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
@@ -78,6 +79,17 @@ export const grantTo = Flag.String("grant-to").pipe(
 export const profile = Flag.Literals("profile", ["all", "readwrite", "readonly"]).pipe(
   Flag.withMetavar("all|readwrite|readonly"),
   Flag.withDefault("all")
+)
+
+/** Milliseconds are what the server counts in, in an integer of 32 bits. */
+const longest = 2_147_483
+
+export const lockTimeout = Flag.Int("lock-timeout").pipe(
+  Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: longest }))),
+  Flag.withMetavar("SECONDS"),
+  Flag.withDescription("How long to wait for what others hold locked (default: 30)"),
+  Flag.map(Duration.seconds),
+  Flag.optional
 )
 
 export const file = Argument.String("file").pipe(

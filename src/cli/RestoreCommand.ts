@@ -51,13 +51,14 @@ export const restore = Command.make(
       Flag.withDescription("Gather the planner's statistics after the commit (default: yes; --no-analyze: not)"),
       Flag.withDefault(true)
     ),
+    lockTimeout: Flags.lockTimeout,
     acceptUnproven: Flag.Boolean("accept-unproven").pipe(
       Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),
       Flag.withDefault(false)
     ),
     dryRun: Flags.dryRun
   },
-  ({ dir, dryRun, file, grantTo, yes, ...flags }) =>
+  ({ dir, dryRun, file, grantTo, lockTimeout, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -65,7 +66,12 @@ export const restore = Command.make(
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
-        const options = { ...flags, ...Flags.given("file", file), ...Flags.given("grantTo", grantTo) }
+        const options = {
+          ...flags,
+          ...Flags.given("file", file),
+          ...Flags.given("grantTo", grantTo),
+          ...Flags.given("lockTimeout", lockTimeout)
+        }
         const layer = Target.layer(url, dir)
         if (dryRun) {
           return yield* Effect.provide(Target.dryRun(Restore.pipeline(options), url), layer)

@@ -139,6 +139,9 @@ interface BackendKey {
   readonly ssl: ClientConfig["ssl"]
 }
 
+/** The process that serves this connection. */
+export const backendOf = (client: Client): number => (client as Client & BackendKey).processID
+
 /**
  * Asks the server, over a connection of its own as the protocol wants it, to cancel what this backend is doing.
  *

@@ -7,11 +7,13 @@
  * rollback: the server does it.
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Blockers from "./Blockers.ts"
 import * as Connecting from "./Connecting.ts"
 import { ConnectionFailed, type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
@@ -31,6 +33,8 @@ export interface TransactionOptions {
   /** Run when it is open, and when its COMMIT was answered; no interruption comes between the two. */
   readonly begun?: Effect.Effect<void>
   readonly committed?: Effect.Effect<void>
+  /** How long a statement waits for a lock; for ever unless told. Its LockTimeout names who held the lock. */
+  readonly lockTimeout?: Duration.Input
 }
 
 /** What a session offers. */
@@ -118,12 +122,15 @@ export const open = Effect.fn("Session.open")(function* (
     return query
   }
 
+  /** What the open transaction does around a statement that may wait for a lock. */
+  let watched: ReturnType<typeof Blockers.watch> = (statement) => statement
+
   const execute: SessionService["execute"] = (sql, place = {}) =>
     Effect.suspend(() => {
       const query = start(sql, false)
       const at = withStatement(place, sql)
       // The server calls a COPY that is given up "cancelled", as if it were a timeout.
-      return Effect.mapError(finish(query, at), (error) =>
+      return Effect.mapError(watched(finish(query, at)), (error) =>
         query.unfed ? new StatementFailed({ message: "This COPY wants data, and none follows it.", ...at }) : error
       )
     }).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
@@ -230,16 +237,32 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  const transaction: SessionService["transaction"] = (body, { begun = Effect.void, committed = Effect.void } = {}) =>
-    Effect.mapError(
+  const limited = <A, E, R>(limit: Duration.Duration, body: Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const before = watched
+        watched = Blockers.watch(url, Connecting.backendOf(client), limit)
+        return before
+      }),
+      () => Effect.andThen(execute(`SET LOCAL lock_timeout = ${Math.ceil(Duration.toMillis(limit))}`), body),
+      (before) => Effect.sync(() => void (watched = before))
+    )
+
+  const transaction: SessionService["transaction"] = (
+    body,
+    { begun = Effect.void, committed = Effect.void, lockTimeout } = {}
+  ) => {
+    const inner = Effect.andThen(begun, body)
+    return Effect.mapError(
       bracket(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        Effect.andThen(begun, body),
+        lockTimeout === undefined ? inner : limited(Duration.fromInputUnsafe(lockTimeout), inner),
         Effect.andThen(commit, committed),
         "ROLLBACK"
       ),
       rolledBack
     )
+  }
 
   const savepoint: SessionService["savepoint"] = (name, body) =>
     bracket(

@@ -160,7 +160,6 @@ export const pipeline = (options: CleanOptions) => {
   const surveyed = look(schemas)
   const locked = Lock.task({
     needs: { surveyed },
-    timeout: options.lockTimeout,
     what: ({ surveyed }) => ({
       scope: { schemas },
       survey: surveyed,
@@ -179,7 +178,10 @@ export const pipeline = (options: CleanOptions) => {
       around: (inner) =>
         Effect.gen(function* () {
           const session = yield* Session
-          const { clean } = yield* session.transaction(inner, changing("the clean step"))
+          const { clean } = yield* session.transaction(inner, {
+            ...changing("the clean step"),
+            lockTimeout: options.lockTimeout ?? Lock.defaultLockTimeout
+          })
           return clean
         })
     })

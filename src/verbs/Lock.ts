@@ -2,7 +2,7 @@
  * Locks what will be dropped, and makes sure that it is still what the plan was made from: between the plan and these
  * locks lie the seconds of the warning, in which others may have worked.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Plan from "../pipeline/Plan.ts"
 import { note } from "../pipeline/RunEvent.ts"
@@ -14,7 +14,7 @@ import type { CatalogObject } from "../postgres/survey/Objects.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
 import { TargetChanged } from "./VerbError.ts"
 
-/** How long others may hold what is to be dropped, unless told. */
+/** How long a transaction with these locks waits for others that hold what is to be dropped, unless told. */
 export const defaultLockTimeout: Duration.Input = "30 seconds"
 
 /** What a plan rests on. */
@@ -43,7 +43,6 @@ const changed = (found: ReadonlyArray<string>, database: string) =>
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
-  readonly timeout?: Duration.Input | undefined
   readonly what: (needs: Task.PlannedNeeds<N>) => LockScope
 }) =>
   Task.make("lock", {
@@ -53,7 +52,6 @@ export const task = <N extends Task.Needs>(options: {
     plan: (needs) => {
       const { scope, survey: planned, going, more } = options.what(needs)
       const tables = going.filter(({ kind, droppable }) => kind === "TABLE" && droppable)
-      const timeout = Math.ceil(Duration.toMillis(options.timeout ?? defaultLockTimeout))
       const sql = `LOCK TABLE ${tables.map(({ identity }) => identity).join(", ")} IN EXCLUSIVE MODE`
       return Effect.succeed({
         value: undefined,
@@ -65,7 +63,6 @@ export const task = <N extends Task.Needs>(options: {
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session
-            yield* session.execute(`SET LOCAL lock_timeout = ${timeout}`)
             if (tables.length > 0) {
               yield* session.savepoint("pgark lock", session.execute(sql)).pipe(
                 // An owner of the schema may drop a table that it may not lock; DROP takes the lock then.

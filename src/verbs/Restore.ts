@@ -250,7 +250,6 @@ export const pipeline = (options: RestoreOptions) => {
   const needs = { proof, surveyed }
   const locked = Lock.task({
     needs,
-    timeout: options.lockTimeout,
     what: ({ proof, surveyed: { found, going } }) => ({
       scope: scopeOf(proof),
       survey: found,
@@ -298,7 +297,10 @@ export const pipeline = (options: RestoreOptions) => {
         const all = Effect.flatMap(run, (results) =>
           Effect.map(finish(session, results.apply), (apply) => ({ ...results, apply }))
         )
-        return yield* session.transaction(all, changing("the restore"))
+        return yield* session.transaction(all, {
+          ...changing("the restore"),
+          lockTimeout: options.lockTimeout ?? Lock.defaultLockTimeout
+        })
       })
   })
   return Pipeline.make("restore", [proof, surveyed, transaction, Task.when(options.analyze, analyzeTask(proof))])
