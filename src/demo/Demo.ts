@@ -64,7 +64,10 @@ const useAsApp = Effect.gen(function* () {
   )
   yield* session.execute(`BEGIN; UPDATE public."JournalEntry" SET body = body; ROLLBACK`)
   if (counted === undefined || counted.rows === 0) {
-    return yield* new StatementFailed({ message: `The role ${app} sees no rows.` })
+    return yield* new StatementFailed({
+      message: `The role ${app} sees no rows.`,
+      suggestion: "Please report it with the output above: the demo's own server should have let it."
+    })
   }
   return counted.rows
 })

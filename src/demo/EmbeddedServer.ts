@@ -192,13 +192,10 @@ export const start = Effect.fn("EmbeddedServer.start")(function* (
 /** A value as postgresql.conf wants it, where backslashes always escape. */
 const setting = (value: string) => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`
 
-const failed = (message: string, detail: string, suggestion?: string) =>
-  new EmbeddedServerFailed({
-    message,
-    detail,
-    state: "untouched",
-    ...(suggestion === undefined ? {} : { suggestion })
-  })
+const look = "Look at what stands above; where it is about a folder, free some space, or set TMPDIR to another one."
+
+const failed = (message: string, detail: string, suggestion = look) =>
+  new EmbeddedServerFailed({ message, detail, suggestion, state: "untouched" })
 
 /** Uninterruptible, so that no write is still under way while the folder is being removed. */
 const attempt = <A>(message: string, work: () => Promise<A>): Effect.Effect<A, EmbeddedServerFailed> =>
@@ -222,7 +219,11 @@ const unprivilegedAccount = Effect.gen(function* () {
     .sort((a, b) => Number(b.name === "nobody") - Number(a.name === "nobody") || a.uid - b.uid)
   const [account] = accounts
   if (account === undefined) {
-    return yield* failed("PostgreSQL does not run as root, and /etc/passwd names no other account.", "")
+    return yield* failed(
+      "PostgreSQL does not run as root, and /etc/passwd names no other account.",
+      "",
+      "Run it as another user."
+    )
   }
   return { uid: account.uid, gid: account.gid }
 })

@@ -124,6 +124,7 @@ export const prepare = Effect.fnUntraced(function* (
       new EmbeddedServerFailed({
         message: `The embedded PostgreSQL programs cannot be copied to ${scratch}.`,
         detail: cause instanceof Error ? cause.message : String(cause),
+        suggestion: "Free some space there, or set TMPDIR to another folder.",
         state: "untouched"
       })
   })

@@ -157,6 +157,7 @@ export const decode = Effect.fn("Manifest.decode")(function* (
         new DumpDamaged({
           message: `The manifest ${file} is not one that pgark wrote.`,
           detail: error.message,
+          suggestion: "Take it from where the dump was copied from, or remove it to use the dump without.",
           state: "untouched",
           file
         })

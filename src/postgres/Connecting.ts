@@ -1,5 +1,6 @@
 /** Opening a `pg` connection as libpq would, cancelling on it, and closing it in bounded time. */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { Client, type ClientConfig, Connection } from "pg"
 import {
@@ -7,9 +8,13 @@ import {
   ConnectionFailed,
   type DatabaseError,
   DatabaseMissing,
-  type ServerFields
+  PermissionDenied,
+  type ServerFields,
+  withFields
 } from "./DatabaseError.ts"
+import { advice } from "./Advice.ts"
 import * as DatabaseUrl from "./DatabaseUrl.ts"
+import { quote } from "./Identifier.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
 
 /** How long a cancelled statement, a rollback or a goodbye may take before the socket is closed. */
@@ -45,6 +50,9 @@ const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encry
   })
 })
 
+/** `pg` has no code for this answer; the text is its own, not the server's. */
+const unsupported = ({ cause }: Refusal) => cause instanceof Error && cause.message.includes("does not support SSL")
+
 /**
  * Tries TLS and plain as libpq does: `prefer` TLS first, `allow` plain first, the others one of them.
  *
@@ -53,8 +61,6 @@ const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encry
 const connect = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, Refusal> => {
   const [plain, tls] = [attempt(url, false), attempt(url, true)]
   const refusedLogin = ({ cause }: Refusal) => sqlstateOf(cause) === "28000"
-  // `pg` has no code for this answer; the text is its own, not the server's.
-  const unsupported = ({ cause }: Refusal) => cause instanceof Error && cause.message.includes("does not support SSL")
   if (url.host.startsWith("/") || url.sslMode === "disable") return plain
   if (url.sslMode === "allow") return Effect.catchIf(plain, refusedLogin, () => tls)
   if (url.sslMode !== "prefer") return tls
@@ -69,10 +75,36 @@ const connect = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, Refusal> =
 const passwordMissing = (cause: unknown): boolean =>
   cause instanceof Error && !("code" in cause) && cause.message.startsWith("SASL")
 
-const explain = (url: DatabaseUrl.DatabaseUrl, { cause }: Refusal): DatabaseError => {
-  const error = passwordMissing(cause)
+/** What to look at, by the way in which a login was refused. */
+const loginAdvice = (error: DatabaseError): string => {
+  if (error.sqlstate === undefined) return "Put the password into the database URL, or set PGPASSWORD."
+  if (error.sqlstate === "28P01") {
+    return "Check user and password in the database URL; special characters in the password need percent-encoding."
+  }
+  return (
+    "Check that the user may log in, and that the server's pg_hba.conf lets it into this database from here, " +
+    "with or without TLS (sslmode)."
+  )
+}
+
+/** What to look at, by what became of the connection; Node's codes of a certificate that it refuses are words. */
+const wayAdvice = (refusal: Refusal, error: DatabaseError): string => {
+  if (error.sqlstate !== undefined) return advice(error.sqlstate)
+  if (unsupported(refusal)) {
+    return "The server has no TLS. Have it switched on there, or use sslmode=prefer where the network is trusted."
+  }
+  const { cause } = refusal
+  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
+  return /CERT|SIGNATURE/.test(code)
+    ? "sslrootcert must name the certificate of the authority that signed the server's, and with " +
+        "sslmode=verify-full the host must be one that it was made for."
+    : "Check host and port in the database URL, and that the server is running and reachable from here."
+}
+
+const explain = (url: DatabaseUrl.DatabaseUrl, refusal: Refusal): DatabaseError => {
+  const error = passwordMissing(refusal.cause)
     ? new AuthenticationFailed({ message: "The server wants a password, and none is given." })
-    : toDatabaseError(cause)
+    : toDatabaseError(refusal.cause)
   const server = `${url.host}:${url.port}`
   const fields = (message: string, suggestion: string): ServerFields => ({
     message,
@@ -84,10 +116,7 @@ const explain = (url: DatabaseUrl.DatabaseUrl, { cause }: Refusal): DatabaseErro
   switch (error._tag) {
     case "AuthenticationFailed":
       return new AuthenticationFailed(
-        fields(
-          `The server at ${server} refuses the login of "${url.user}".`,
-          "Check user and password in the database URL; special characters in the password need percent-encoding."
-        )
+        fields(`The server at ${server} refuses the login of "${url.user}".`, loginAdvice(error))
       )
     case "DatabaseMissing":
       return new DatabaseMissing(
@@ -97,14 +126,16 @@ const explain = (url: DatabaseUrl.DatabaseUrl, { cause }: Refusal): DatabaseErro
         )
       )
     case "ConnectionFailed":
-      return new ConnectionFailed(
+      return new ConnectionFailed(fields(`Cannot connect to the server at ${server}.`, wayAdvice(refusal, error)))
+    case "PermissionDenied":
+      return new PermissionDenied(
         fields(
-          `Cannot connect to the server at ${server}.`,
-          "Check host and port in the database URL, and that the server is running and reachable from here."
+          `The role "${url.user}" may not connect to database "${url.database}" at ${server}.`,
+          `Have the database's owner run: GRANT CONNECT ON DATABASE ${quote(url.database)} TO ${quote(url.user)};`
         )
       )
     default:
-      return error
+      return withFields(error, { state: "untouched" })
   }
 }
 

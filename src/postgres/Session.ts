@@ -131,7 +131,13 @@ export const open = Effect.fn("Session.open")(function* (
       const at = withStatement(place, sql)
       // The server calls a COPY that is given up "cancelled", as if it were a timeout.
       return Effect.mapError(watched(finish(query, at)), (error) =>
-        query.unfed ? new StatementFailed({ message: "This COPY wants data, and none follows it.", ...at }) : error
+        query.unfed
+          ? new StatementFailed({
+              message: "This COPY wants data, and none follows it.",
+              suggestion: "The file is not what pg_dump writes: make the dump again.",
+              ...at
+            })
+          : error
       )
     }).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
 
@@ -168,6 +174,7 @@ export const open = Effect.fn("Session.open")(function* (
             ? Effect.fail(
                 new StatementFailed({
                   message: `The server answered "${tag}" to a COPY.`,
+                  suggestion: "Only COPY … FROM STDIN is followed by data: make the dump again.",
                   ...place
                 })
               )
@@ -200,6 +207,7 @@ export const open = Effect.fn("Session.open")(function* (
     if (tag !== "COMMIT") {
       return yield* new StatementFailed({
         message: `The server answered "${tag}" to COMMIT: the transaction was rolled back.`,
+        suggestion: "A statement in it had failed, which the server's log names: correct that and try again.",
         state: "rolled-back"
       })
     }

@@ -7,6 +7,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import type { SqlError } from "effect/sql/SqlError"
+import { advice } from "./Advice.ts"
 import {
   AuthenticationFailed,
   ConnectionFailed,
@@ -49,12 +50,11 @@ export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseErro
   const sqlstate = sqlstateOf(cause)
   const message = field(cause, "message") ?? field(cause, "code") ?? String(cause)
   const detail = [field(cause, "detail"), field(cause, "where")].filter((text) => text !== undefined).join("\n")
-  const hint = field(cause, "hint")
   const statement = place.statement?.trim().slice(0, shown)
   const fields = {
     message,
     ...(detail === "" ? {} : { detail }),
-    ...(hint === undefined ? {} : { suggestion: hint }),
+    suggestion: advice(sqlstate, { hint: field(cause, "hint"), ofDump: place.file !== undefined }),
     ...(sqlstate === undefined ? {} : { sqlstate }),
     ...(statement === undefined || statement === "" ? {} : { statement }),
     ...(place.file === undefined ? {} : { file: place.file }),

@@ -63,32 +63,8 @@ export interface HeldStatement {
 export const tableKey = ({ schema, name }: QualifiedName): string =>
   schema === undefined || schema === "" ? quote(name) : qualified(schema, name)
 
-/** What to do about a refusal in the middle of a dump; it was rolled back in any case. */
-const suggestions: Partial<Record<DatabaseError["_tag"], string>> = {
-  ObjectConflict:
-    "Something in the target collides with the dump or depends on what it replaces: " +
-    "`pgark restore --clean` empties the dump's schemas first (`--dry-run` shows what would go).",
-  PermissionDenied: "Restore as a role that owns these objects, or have the right that is named above granted to it."
-}
-
-/**
- * pg_dump empties the search path, so a function in an index, a generated column or a CHECK that names something
- * without its schema fails when it is restored, although it works in the source.
- */
-const unqualified = new Set(["42883", "42P01", "42704"])
-const unqualifiedSuggestion =
-  "If a function is named above, it uses something without naming its schema, which a dump's empty search_path does " +
-  "not find: in the source, ALTER FUNCTION … SET search_path = …, or name the schema in its body, and dump again."
-
-const suggestionFor = (error: DatabaseError): string | undefined => {
-  // The server's own hint for a conflict is DROP … CASCADE, which nobody can put into a dump.
-  const known = suggestions[error._tag] ?? error.suggestion
-  return unqualified.has(error.sqlstate ?? "") ? unqualifiedSuggestion : known
-}
-
 const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
-  const suggestion = suggestionFor(error)
-  const fields = { state: error.state ?? ("rolled-back" as const), ...(suggestion === undefined ? {} : { suggestion }) }
+  const fields = { state: error.state ?? ("rolled-back" as const) }
   return error._tag === "StatementFailed"
     ? new RestoreFailed({ ...fieldsOf(error), ...fields })
     : withFields(error, fields)
@@ -114,6 +90,7 @@ const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes
   if (session.status() !== "T") {
     return yield* new StatementFailed({
       message: "A statement of the dump ended pgark's transaction.",
+      suggestion: "Look at the target before you do anything else: `pgark verify` holds it against the dump.",
       state: "unknown",
       ...place
     })

@@ -32,6 +32,7 @@ const assertClear = (
   const problems = ended.stderr.split("\n").filter((line) => line.startsWith("pgark: "))
   assert.strictEqual(problems.length, 1, all)
   assert.match(problems[0]!, message)
+  assert.match(ended.stderr, /^ {2}next {4}\S/m)
   assert.notMatch(all, /^\s+at /m)
   for (const word of [secret, ...secrets]) assert.notInclude(all, word)
 }
@@ -54,6 +55,7 @@ const fails = Effect.fnUntraced(function* (
   assert.strictEqual(error["code"], expected.error)
   assert.strictEqual(error["exitCode"], expected.code)
   assert.match(`pgark: ${error["message"]}`, expected.message)
+  assert.match(String(error["suggestion"]), /^.{20,}/)
   return { text: text.stderr, error }
 })
 
@@ -169,6 +171,68 @@ describe("a dump that cannot be used", () => {
       assert.strictEqual(dumps.length, 1)
       assert.isFalse(dumps[0]!.proven)
       assert.isAbove(dumps[0]!.problem!.length, 10)
+    })
+  )
+})
+
+describe("a dump that the server refuses", () => {
+  const dump = (sql: string) => `SET client_encoding = 'UTF8';
+SELECT pg_catalog.set_config('search_path', '', false);
+${sql}
+
+--
+-- PostgreSQL database dump complete
+--
+`
+  const conflict = "INSERT INTO public.here VALUES (1);"
+  const cases: ReadonlyArray<readonly [code: string, error: string, exit: number, sql: string, next: RegExp]> = [
+    ["23505", "RestoreFailed", 7, conflict, /breaks a constraint.*restore --clean/],
+    ["42601", "RestoreFailed", 7, "CREATE TABLE public.a (id int) LIKE NOTHING KNOWN;", /newer PostgreSQL/],
+    ["42704", "RestoreFailed", 7, "CREATE TABLE public.a (place geography);", /naming its schema/],
+    ["22P05", "RestoreFailed", 7, "CREATE TABLE public.a (t text); INSERT INTO public.a VALUES ('€');", /ENCODING/],
+    ["22P02", "RestoreFailed", 7, "INSERT INTO public.here VALUES ('one');", /named above/],
+    ["P0001", "RestoreFailed", 7, "DO $$ BEGIN RAISE 'not here'; END $$;", /author/],
+    ["42P07", "ObjectConflict", 7, "CREATE TABLE public.here (id int);", /restore --clean/],
+    ["42501", "PermissionDenied", 5, "ALTER TABLE public.other ADD COLUMN a int;", /owner of the object/],
+    ["42703", "RestoreFailed", 7, "INSERT INTO public.here (nothing) VALUES (2);", /fit/]
+  ]
+
+  it.live("is told with what to do about it, by SQLSTATE", () =>
+    Effect.gen(function* () {
+      const role = yield* Clusters.makeRole(sourceMajor)
+      const admin = yield* Clusters.makeDatabase(sourceMajor, { encoding: "LATIN1" })
+      yield* Clusters.query(
+        admin,
+        `GRANT USAGE, CREATE ON SCHEMA public TO ${quote(role.name)}; CREATE TABLE public.other (id int);
+         CREATE TABLE public.here (id int PRIMARY KEY); INSERT INTO public.here VALUES (1);
+         GRANT INSERT ON public.here TO ${quote(role.name)}`
+      )
+      const cwd = yield* folder
+      const options = { cwd, env: { DATABASE_URL: Pgark.uri(Clusters.as(admin, role)) } }
+      yield* Effect.forEach(cases, ([code, error, exit, sql, next]) =>
+        Effect.gen(function* () {
+          const file = `${code}.sql`
+          writeFileSync(join(cwd, file), dump(sql))
+          const failed = yield* fails(["restore", file, "--yes"], options, { code: exit, error, message: /./ })
+          assert.strictEqual(failed.error["sqlstate"], code)
+          assert.strictEqual(failed.error["state"], "rolled-back")
+          assert.match(String(failed.error["suggestion"]), next)
+        })
+      )
+    })
+  )
+
+  it.live("a login that may not connect is told which right it needs", () =>
+    Effect.gen(function* () {
+      const role = yield* Clusters.makeRole(sourceMajor)
+      const admin = yield* Clusters.makeDatabase(sourceMajor)
+      yield* Clusters.query(admin, `REVOKE CONNECT ON DATABASE ${quote(admin.database)} FROM PUBLIC`)
+      const { text } = yield* fails(
+        ["clean", "--yes"],
+        { cwd: yield* folder, env: { DATABASE_URL: Pgark.uri(Clusters.as(admin, role)) } },
+        { code: 5, error: "PermissionDenied", message: /may not connect to database/ }
+      )
+      assert.include(text, "GRANT CONNECT ON DATABASE")
     })
   )
 })
