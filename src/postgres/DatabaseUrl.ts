@@ -118,12 +118,17 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
     else if (libpqParameters.has(name)) parameters.set(name, value)
     else dropped.push(name)
   }
-  const sslMode = parameters.get("sslmode") ?? env["PGSSLMODE"] ?? "prefer"
+  const systemRoots = parameters.get("sslrootcert") === "system"
+  const sslMode = parameters.get("sslmode") ?? env["PGSSLMODE"] ?? (systemRoots ? "verify-full" : "prefer")
   if (!sslModes.some((mode) => mode === sslMode)) {
     return yield* invalid(
       `sslmode=${sslMode} is not a value that PostgreSQL knows.`,
       `Use one of ${sslModes.join(", ")} (no-verify is "require").`
     )
+  }
+  // As libpq has it: anybody can get a certificate that the system trusts, for a host of his own.
+  if (systemRoots && sslMode !== "verify-full") {
+    return yield* invalid(`sslrootcert=system does not go with sslmode=${sslMode}.`, "Use sslmode=verify-full with it.")
   }
   const [username, password, path] = [decode(url.username), decode(url.password), decode(url.pathname.slice(1))]
   const hostname = decode(url.hostname.replace(/^\[(.*)\]$/, "$1"))
@@ -148,22 +153,60 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
   }
 })
 
-/** `DATABASE_URL` from the configuration (environment, `.env`), where a command has no `--database-url`. */
-export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
+/** Parameters that name a file of PEM text. */
+const files = ["sslrootcert", "sslcert", "sslkey"] as const
+
+/** The path that such a parameter names, where it is one. */
+const pathOf = (url: DatabaseUrl, parameter: (typeof files)[number]): string | undefined => {
+  const path = url.parameters.get(parameter)
+  return path === "system" ? undefined : path
+}
+
+/** Fails where a file that the URL names for TLS cannot be read: a later connection would only say that it failed. */
+const checkFiles = Effect.fnUntraced(function* (url: DatabaseUrl) {
+  if (url.sslMode === "disable" || url.host.startsWith("/")) return
+  for (const parameter of files) {
+    const path = pathOf(url, parameter)
+    if (path === undefined) continue
+    yield* Effect.try({
+      try: () => readFileSync(path),
+      catch: (cause) =>
+        new DatabaseUrlInvalid({
+          message: `The file ${path}, which ${parameter} in the database URL names, cannot be read.`,
+          detail: cause instanceof Error ? cause.message : String(cause),
+          suggestion: `Correct the path behind ${parameter}=, or let this user read the file.`,
+          state: "untouched"
+        })
+    })
+  }
+})
+
+/**
+ * `DATABASE_URL` from the configuration (environment, `.env`), where a command has no `--database-url`; none where
+ * neither is given. Fails where one is given and cannot be used.
+ */
+export const configured = Effect.fn("DatabaseUrl.configured")(function* (
   flag: Option.Option<Redacted.Redacted>
-): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
-  const configured = Option.isSome(flag)
+): Effect.fn.Return<Option.Option<DatabaseUrl>, DatabaseUrlInvalid> {
+  const text = Option.isSome(flag)
     ? flag
     : yield* Effect.mapError(Config.option(Config.Redacted("DATABASE_URL")), (error) =>
         invalid(`DATABASE_URL cannot be read: ${error.message}`)
       )
-  if (Option.isNone(configured)) {
-    return yield* invalid(
-      "No database URL is given.",
-      `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env`
-    )
-  }
-  return yield* parse(configured.value)
+  if (Option.isNone(text)) return Option.none()
+  return Option.some(yield* Effect.tap(parse(text.value), checkFiles))
+})
+
+/** The same where there has to be one. */
+export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
+  flag: Option.Option<Redacted.Redacted>
+): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
+  const url = yield* configured(flag)
+  if (Option.isSome(url)) return url.value
+  return yield* invalid(
+    "No database URL is given.",
+    `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env`
+  )
 })
 
 /** `user@host:port/database`, for people; never a password. */
@@ -228,14 +271,17 @@ export const toLibpqEnvironment = (url: DatabaseUrl): Record<string, string | Re
 
 /**
  * What the `pg` driver gets. Its words for TLS differ from libpq's: `require` encrypts without looking at the
- * certificate, `verify-ca` checks the chain, `verify-full` the host name too.
+ * certificate unless `sslrootcert` names who must have signed it, `verify-ca` checks the chain, `verify-full` the host
+ * name too.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBQ-SSL-CERTIFICATES
  */
 export const toPgConfig = (url: DatabaseUrl, encrypted: boolean): ClientConfig => {
-  const read = (parameter: string) => {
-    const path = url.parameters.get(parameter)
-    return path === undefined || path === "system" ? undefined : readFileSync(path)
-  }
-  const [ca, cert, key] = encrypted ? [read("sslrootcert"), read("sslcert"), read("sslkey")] : []
+  const [ca, cert, key] = files.map((parameter) => {
+    const path = encrypted ? pathOf(url, parameter) : undefined
+    return path === undefined ? undefined : readFileSync(path)
+  })
+  const { sslMode } = url
   const timeout = Number(url.parameters.get("connect_timeout") ?? 10)
   // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
   const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
@@ -250,8 +296,8 @@ export const toPgConfig = (url: DatabaseUrl, encrypted: boolean): ClientConfig =
     connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
     keepAlive: true,
     ssl: encrypted && {
-      rejectUnauthorized: url.sslMode === "verify-ca" || url.sslMode === "verify-full",
-      ...(url.sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+      rejectUnauthorized: sslMode.startsWith("verify-") || (sslMode === "require" && ca !== undefined),
+      ...(sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key })

@@ -88,6 +88,11 @@ describe("a database that cannot be used", () => {
           error: "DatabaseUrlInvalid",
           message: /begins with "mysql:"/
         })
+        yield* url(`postgresql://me:${secret}@localhost/db?sslmode=require&sslrootcert=/no/such.pem`, {
+          code: 2,
+          error: "DatabaseUrlInvalid",
+          message: /\/no\/such\.pem, which sslrootcert/
+        })
         yield* url(`postgresql://me:${secret}%@localhost/db`, {
           code: 2,
           error: "DatabaseUrlInvalid",

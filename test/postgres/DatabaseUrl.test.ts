@@ -131,6 +131,7 @@ describe("refusals", () => {
     ["postgresql://u:s3cret@h:70000/d", /cannot be read/],
     ["postgresql://u:s3cret@h/d?port=0", /port must be 1 to 65535/],
     ["postgresql://u:s3cret@h/d?sslmode=no-verify", /sslmode=no-verify/],
+    ["postgresql://u:s3cret@h/d?sslmode=require&sslrootcert=system", /sslrootcert=system does not go with/],
     ["postgresql://u:s3cret%zz@h/d", /"%"/],
     ["postgresql://u:s3cret/with@h:x/d", /cannot be read/],
     ["postgresql://:s3cret@h/d", /names no user/]
@@ -184,6 +185,28 @@ describe("fromConfig", () => {
   )
 })
 
+describe("files for TLS", () => {
+  const configured = (query: string) =>
+    DatabaseUrl.fromConfig(Option.some(Redacted.make(`postgresql://u@h/d?${query}`))).pipe(
+      Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({})))
+    )
+
+  it.effect("that cannot be read are named, where TLS is wanted at all", () =>
+    Effect.gen(function* () {
+      for (const parameter of ["sslrootcert", "sslcert", "sslkey"]) {
+        for (const mode of ["prefer", "require", "verify-full"]) {
+          const error = yield* Effect.flip(configured(`sslmode=${mode}&${parameter}=/no/such.pem`))
+          assert.strictEqual(error._tag, "DatabaseUrlInvalid")
+          assert.match(error.message, new RegExp(`/no/such\\.pem, which ${parameter} `))
+        }
+        yield* configured(`sslmode=disable&${parameter}=/no/such.pem`)
+        yield* configured(`${parameter}=package.json`)
+      }
+      assert.strictEqual((yield* configured("sslrootcert=system")).sslMode, "verify-full")
+    })
+  )
+})
+
 describe("toPgConfig", () => {
   it.effect("gives sslmode libpq's meaning", () =>
     Effect.gen(function* () {
@@ -191,7 +214,16 @@ describe("toPgConfig", () => {
         Effect.map(parse(`postgresql://u@h/d?sslmode=${mode}`), (url) => DatabaseUrl.toPgConfig(url, encrypted).ssl)
       assert.strictEqual(yield* ssl("disable", false), false)
       for (const [mode, checksChain, checksHost] of [
+        ["allow", false, false],
+        ["prefer", false, false],
         ["require", false, false],
+        ["allow&sslrootcert=package.json", false, false],
+        ["prefer&sslrootcert=package.json", false, false],
+        // For the sake of old libpq: a root certificate makes it verify-ca.
+        ["require&sslrootcert=package.json", true, false],
+        ["verify-ca&sslrootcert=package.json", true, false],
+        ["verify-full&sslrootcert=package.json", true, true],
+        ["verify-full&sslrootcert=system", true, true],
         ["verify-ca", true, false],
         ["verify-full", true, true]
       ] as const) {
@@ -200,6 +232,7 @@ describe("toPgConfig", () => {
         assert.strictEqual(options.rejectUnauthorized, checksChain)
         // Node checks the host unless it is told not to.
         assert.strictEqual(options.checkServerIdentity === undefined, checksHost)
+        assert.strictEqual(options.ca === undefined, !mode.includes("package.json"))
       }
     })
   )
