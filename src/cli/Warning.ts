@@ -18,7 +18,7 @@ export const warn =
   (plan: Plan): Effect.Effect<void> =>
     Effect.gen(function* () {
       const rows = destructive(plan)
-      yield* output.alert(`WARNING: this destroys data in ${options.database} (${plan.scope.join(", ")}):`)
+      yield* output.alert(hang("WARNING: ", `this destroys data in ${options.database} (${plan.scope.join(", ")}):`))
       for (const row of rows.slice(0, shown))
         yield* output.warn(hang("  - ", clip(row.what, width, "(all of it with --dry-run --json)")))
       if (rows.length > shown) yield* output.warn(`  - and ${rows.length - shown} more`)
