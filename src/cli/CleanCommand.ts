@@ -11,7 +11,7 @@ import * as Warning from "./Warning.ts"
 export const clean = Command.make(
   "clean",
   {
-    schemas: Flags.schemas.pipe(
+    schemas: Flags.ownSchemas.pipe(
       Flag.withDescription("Schema to empty, repeatable (default: the URL's schema parameter, else public)")
     ),
     lockTimeout: Flags.lockTimeout,
@@ -27,7 +27,7 @@ export const clean = Command.make(
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const options = {
-          schemas: schemas.length === 0 ? [url.schema ?? "public"] : schemas,
+          schemas: yield* Target.schemas(schemas, url),
           ...Flags.given("lockTimeout", lockTimeout)
         }
         const layer = Target.session(url)

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import { isSystemSchema } from "../postgres/Identifier.ts"
 
 /** The database, for every command that needs one. */
 export const DatabaseUrlFlag = GlobalFlag.Setting("database-url")({
@@ -65,6 +66,17 @@ export const yes = Flag.Boolean("yes").pipe(
 
 export const schemas = Flag.String("schema").pipe(
   Flag.withSchema(Schema.NonEmptyString),
+  Flag.withMetavar("SCHEMA"),
+  Flag.atLeast(0)
+)
+
+const own = Schema.makeFilter((name: string) =>
+  isSystemSchema(name) ? `${name} is a system schema, which belongs to the server` : undefined
+)
+
+/** The same where something will be changed in them. */
+export const ownSchemas = Flag.String("schema").pipe(
+  Flag.withSchema(Schema.NonEmptyString.check(own)),
   Flag.withMetavar("SCHEMA"),
   Flag.atLeast(0)
 )

@@ -13,7 +13,7 @@ export const grant = Command.make(
   {
     role: Argument.String("role").pipe(Argument.withDescription("The role that the app connects as")),
     profile: Flags.profile.pipe(Flag.withDescription("Which rights (default: all)")),
-    schemas: Flags.schemas.pipe(
+    schemas: Flags.ownSchemas.pipe(
       Flag.withDescription("Schema, repeatable (default: the URL's schema parameter, else public)")
     ),
     sqlFile: Flag.String("sql-file").pipe(
@@ -32,26 +32,23 @@ export const grant = Command.make(
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         // A file of SQL needs no database: only the URL's schema parameter, where there is a URL at all.
         const writing = Option.isSome(sqlFile)
-        const url = yield* writing ? Effect.option(Target.databaseUrl) : Effect.asSome(Target.databaseUrl)
-        const fallback = Option.match(url, { onNone: () => undefined, onSome: ({ schema }) => schema })
-        const options = { role, profile, schemas: schemas.length === 0 ? [fallback ?? "public"] : schemas }
+        const url = yield* writing ? Target.databaseUrlIfNamed : Effect.asSome(Target.databaseUrl)
+        const options = { role, profile, schemas: yield* Target.schemas(schemas, Option.getOrUndefined(url)) }
         if (writing) {
-          const fs = yield* FileSystem.FileSystem
           const database = Option.getOrUndefined(url)?.database
+          const text = Grants.sqlFile(options, database)
+          const statements = [
+            ...(database === undefined ? [] : [Grants.connecting(role, database)]),
+            ...Grants.statements(options)
+          ].map(({ sql }) => sql)
+          const document = { sqlFile: sqlFile.value, written: !dryRun, statements }
+          if (dryRun) return { text: `This would be written to ${sqlFile.value}:\n\n${text.trimEnd()}`, document }
+          const fs = yield* FileSystem.FileSystem
           const { unwritable } = yield* load(() => import("../dumps/DumpFile.ts"))
-          yield* Effect.mapError(
-            fs.writeFileString(sqlFile.value, Grants.sqlFile(options, database)),
-            unwritable(sqlFile.value)
-          )
+          yield* Effect.mapError(fs.writeFileString(sqlFile.value, text), unwritable(sqlFile.value))
           return {
             text: `Wrote ${sqlFile.value}: upload it in phpPgAdmin (SQL, Choose File), or run psql -f ${sqlFile.value}`,
-            document: {
-              sqlFile: sqlFile.value,
-              statements: [
-                ...(database === undefined ? [] : [Grants.connecting(role, database)]),
-                ...Grants.statements(options)
-              ].map(({ sql }) => sql)
-            }
+            document
           }
         }
         const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })

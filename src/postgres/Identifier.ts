@@ -7,6 +7,13 @@
  */
 export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
+/**
+ * Whether a schema is the server's own: nobody may create one of these names.
+ *
+ * @see https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-CATALOG
+ */
+export const isSystemSchema = (name: string): boolean => name.startsWith("pg_") || name === "information_schema"
+
 /** `schema.name`, both quoted. */
 export const qualified = (schema: string, name: string): string => `${quote(schema)}.${quote(name)}`
 

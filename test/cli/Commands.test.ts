@@ -149,6 +149,8 @@ describe("the round trip", () => {
           assert.notInclude(restore.stderr + cleaned.stderr, "WARNING")
           const clean = yield* ok("clean", "--dry-run")
           assert.match(clean.stdout, /scope +schema public/)
+          const twice = yield* ok("clean", "--dry-run", "--schema", "public", "--schema", "public")
+          assert.strictEqual(twice.stdout, clean.stdout)
           assert.match(clean.stdout, /DROP VIEW public\."DayOverview"/)
           const grant = yield* ok("grant", app.name, "--dry-run", "--profile", "readonly")
           assert.match(grant.stdout, /GRANT SELECT ON ALL TABLES IN SCHEMA "public"/)
@@ -213,6 +215,34 @@ describe("grant --sql-file", () => {
       for (const line of code) assert.match(line, /^(GRANT|ALTER DEFAULT PRIVILEGES) .*;$/)
       yield* Clusters.query(url, sql)
       yield* Clusters.query(Clusters.as(admin, app), `UPDATE public."Goal" SET title = title`)
+    })
+  )
+
+  it.live("writes nothing in a dry run, which shows it", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      const args = ["grant", "app", "--sql-file", "rights.sql", "--dry-run"]
+      const { code, stdout } = yield* Pgark.run(args, { cwd })
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^This would be written to rights\.sql:$/m)
+      assert.match(stdout, /^GRANT USAGE ON SCHEMA "public" TO "app";$/m)
+      const json = yield* Pgark.run([...args, "--json"], { cwd })
+      assert.deepInclude(JSON.parse(json.stdout), { sqlFile: "rights.sql", written: false })
+      assert.deepStrictEqual(files(cwd), [])
+    })
+  )
+
+  it.live("passes over no URL, but not over a broken one", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      const wrong = { "mysql://u@h/d": /begins with "mysql:"/, "postgresql://u@h/d?schema=pg_catalog": /system schema/ }
+      for (const [DATABASE_URL, message] of Object.entries(wrong)) {
+        const args = ["grant", "app", "--sql-file", "rights.sql"]
+        const { code, stderr } = yield* Pgark.run(args, { cwd, env: { DATABASE_URL } })
+        assert.strictEqual(code, 2, stderr)
+        assert.match(stderr, message)
+      }
+      assert.deepStrictEqual(files(cwd), [])
     })
   )
 

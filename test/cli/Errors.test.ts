@@ -250,7 +250,9 @@ describe("wrong usage", () => {
     [["verify", "a.sql", "b.sql"], /b\.sql/, "pgark verify --help"],
     [["grant"], /role/, "pgark grant --help"],
     [["restore", "--owner", "nobody"], /--owner/, "pgark restore --help"],
-    [["clean", "--schema", ""], /--schema/, "pgark clean --help"]
+    [["clean", "--schema", ""], /--schema/, "pgark clean --help"],
+    [["clean", "--schema", "pg_catalog"], /--schema.*system schema/, "pgark clean --help"],
+    [["grant", "app", "--schema", "information_schema"], /--schema.*system schema/, "pgark grant --help"]
   ]
 
   it.live("is told with what was meant, and nothing is read or changed", () =>
