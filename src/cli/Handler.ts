@@ -24,9 +24,10 @@ export interface CommandResult {
 /** Loads a module when a command needs it, so that `--help` does not wait for drivers. */
 export const load = <M>(module: () => Promise<M>): Effect.Effect<M> => Effect.promise(module)
 
+const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitCode })
+
 /** What is told of a failure, and its exit code. */
 const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause: Cause.Cause<PgarkError>) {
-  const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitCode })
   if (Cause.hasInterruptsOnly(cause)) {
     const problem = Interruption.problem(yield* output.record)
     // The codes of the signals promise a target that is as it was.

@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -123,7 +124,7 @@ export const open = Effect.fn("Session.open")(function* (
   }
 
   /** What the open transaction does around a statement that may wait for a lock. */
-  let watched: ReturnType<typeof Blockers.watch> = (statement) => statement
+  let watched: ReturnType<typeof Blockers.watch> = identity
 
   const execute: SessionService["execute"] = (sql, place = {}) =>
     Effect.suspend(() => {
