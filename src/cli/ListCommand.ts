@@ -5,6 +5,7 @@ import type { DumpStoreService, StoredDump } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { plural } from "../pipeline/Words.ts"
+import { hang } from "./Text.ts"
 import * as Units from "./Units.ts"
 
 /** Whether the dump proves, told from a full reading. */
@@ -13,6 +14,40 @@ const judge = (store: DumpStoreService, dump: StoredDump) =>
     onFailure: ({ message }) => ({ proven: false as const, problem: message }),
     onSuccess: ({ against }) => ({ proven: true as const, against })
   })
+
+interface Listed {
+  readonly file: string
+  readonly age: string
+  readonly bytes: number
+}
+
+/** Columns of the verdicts. */
+const width = "  NOT PROVEN  ".length
+
+/** A file on a line of its own, to be copied whole; what is known of it hangs below. */
+const lines = ({ age, bytes, file }: Listed, label: string, more: ReadonlyArray<string>): ReadonlyArray<string> => [
+  file,
+  hang(label.padEnd(width), [age, Units.bytes(bytes), ...more].join(", "))
+]
+
+const entry = (
+  dump: Listed & {
+    readonly tables: number | undefined
+    readonly rows: number | undefined
+  } & Effect.Success<ReturnType<typeof judge>>
+): ReadonlyArray<string> => {
+  const content = [
+    ...(dump.tables === undefined ? [] : [plural(dump.tables, "table")]),
+    ...(dump.rows === undefined ? [] : [plural(dump.rows, "row")])
+  ]
+  if (!dump.proven) return [...lines(dump, "  NOT PROVEN", content), hang(" ".repeat(width), dump.problem)]
+  return dump.against === "manifest"
+    ? lines(dump, "  proven", content)
+    : lines(dump, "  complete", ["no manifest to hold it against"])
+}
+
+const leftover = (file: Listed): ReadonlyArray<string> =>
+  lines(file, "  unfinished", ["left by a run that was killed: remove it"])
 
 export const list = Command.make("list", { dir: Flags.dir }, ({ dir }) =>
   handle(
@@ -37,18 +72,18 @@ export const list = Command.make("list", { dir: Flags.dir }, ({ dir }) =>
             }
           })
         )
-        const lines = dumps.map((dump) => [
-          dump.file,
-          dump.age,
-          Units.bytes(dump.bytes),
-          dump.format,
-          dump.tables === undefined ? "" : plural(dump.tables, "table"),
-          dump.rows === undefined ? "" : plural(dump.rows, "row"),
-          dump.proven ? (dump.against === "manifest" ? "proven" : "complete, no manifest") : dump.problem
-        ])
+        const unfinished = (yield* store.leftovers).map(({ at, file, size }) => ({
+          file,
+          at: DateTime.formatIso(at),
+          age: Units.ago(DateTime.toEpochMillis(now) - DateTime.toEpochMillis(at)),
+          bytes: size
+        }))
         return {
-          text: dumps.length === 0 ? `No dumps in ${store.directory}.` : table(lines),
-          document: { directory: store.directory, dumps }
+          text: [
+            ...(dumps.length === 0 ? [`No dumps in ${store.directory}.`] : dumps.flatMap(entry)),
+            ...unfinished.flatMap(leftover)
+          ].join("\n"),
+          document: { directory: store.directory, dumps, unfinished }
         }
       }).pipe(Effect.provide(DumpStore.layer(dir)))
     })
@@ -58,16 +93,3 @@ export const list = Command.make("list", { dir: Flags.dir }, ({ dir }) =>
   Command.withShortDescription("The dumps, proven or not"),
   Command.withExamples([{ command: "pgark list", description: "What is in dumps/" }])
 )
-
-/** Columns as wide as their widest cell. */
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd()
-    )
-    .join("\n")
-}

@@ -37,6 +37,15 @@ export interface StoredDump {
   readonly problem?: DumpDamaged | DumpUnreadable
 }
 
+/** What a run has left of a dump that it did not finish. */
+export interface Leftover {
+  readonly file: string
+  /** When it was last written to. */
+  readonly at: DateTime.Utc
+  /** Bytes. */
+  readonly size: number
+}
+
 /** What a manifest says beside what the dump itself holds. */
 export interface Provenance {
   /** Version of pgark. */
@@ -64,6 +73,11 @@ export interface DumpStoreService {
   readonly directory: string
   /** The dumps in the folder, newest first by name. No folder is no dumps. */
   readonly list: Effect.Effect<ReadonlyArray<StoredDump>, DumpUnreadable>
+  /**
+   * Unfinished files that nobody has written to for a day, so that no run can still be at work on them: what a run
+   * leaves that is killed, or whose machine stops. No dump is among them.
+   */
+  readonly leftovers: Effect.Effect<ReadonlyArray<Leftover>, DumpUnreadable>
   /**
    * The newest dump, of this database if one is named. Never passes over a dump silently: where the newest has a
    * manifest that cannot be read, that is the failure.
@@ -99,6 +113,14 @@ export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("p
 
 const privately = 0o600
 
+const partialOf = (file: string): string => `${file}.partial`
+
+/** Whether a name is that of an unfinished dump, or of the manifest of one. */
+const isPartial = (name: string): boolean => {
+  const dump = name.replace(/(\.manifest\.json)?\.partial$/, "")
+  return dump !== name && Option.isSome(DumpName.parse(dump))
+}
+
 const make = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
 
@@ -128,12 +150,31 @@ const make = Effect.fnUntraced(function* (directory: string) {
     return dump
   })
 
+  const names = fs.readDirectory(directory).pipe(
+    Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
+    Effect.mapError(DumpFile.unreadable(directory))
+  )
+
+  const leftovers = Effect.gen(function* () {
+    const partial = (yield* names).filter(isPartial).sort()
+    const dayAgo = DateTime.subtract(yield* DateTime.now, { days: 1 })
+    const found = yield* Effect.forEach(partial, (name) => {
+      const file = join(directory, name)
+      return fs.stat(file).pipe(
+        Effect.map(({ mtime, size }): ReadonlyArray<Leftover> => {
+          const at = DateTime.fromDateUnsafe(Option.getOrElse(mtime, () => new Date(0)))
+          return DateTime.isLessThan(at, dayAgo) ? [{ file, at, size: Number(size) }] : []
+        }),
+        // Its run has ended since the folder was read.
+        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
+        Effect.mapError(DumpFile.unreadable(file))
+      )
+    })
+    return found.flat()
+  }).pipe(Effect.withSpan("DumpStore.leftovers"))
+
   const list = Effect.gen(function* () {
-    const names = yield* fs.readDirectory(directory).pipe(
-      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
-      Effect.mapError(DumpFile.unreadable(directory))
-    )
-    const dumps = names
+    const dumps = (yield* names)
       .filter((name) => Option.isSome(DumpName.parse(name)))
       .sort()
       .reverse()
@@ -227,7 +268,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
   const reserve = Effect.fnUntraced(function* (from: DateTime.Utc) {
     for (let at = from; ; at = DateTime.add(at, { milliseconds: 1 })) {
       const file = join(directory, DumpName.format(at))
-      const partial = `${file}.partial`
+      const partial = partialOf(file)
       const taken = yield* fs.writeFile(partial, new Uint8Array(0), { flag: "wx", mode: privately }).pipe(
         Effect.as(false),
         Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(true)),
@@ -242,7 +283,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
   const writeManifest = Effect.fnUntraced(function* (manifest: Manifest, file: string) {
     const path = DumpName.manifestOf(file)
     const text = yield* encode(manifest)
-    const partial = `${path}.partial`
+    const partial = partialOf(path)
     yield* Effect.scoped(
       Effect.gen(function* () {
         const handle = yield* fs.open(partial, { flag: "wx", mode: privately })
@@ -270,7 +311,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
       Effect.flatMap(DateTime.now, reserve),
       ({ file, partial }, exit) => {
         const manifest = DumpName.manifestOf(file)
-        const left = Exit.isSuccess(exit) ? [] : [partial, `${manifest}.partial`, manifest, file]
+        const left = Exit.isSuccess(exit) ? [] : [partial, partialOf(manifest), manifest, file]
         return Effect.forEach(left, (path) =>
           fs
             .remove(path, { force: true })
@@ -318,5 +359,5 @@ const make = Effect.fnUntraced(function* (directory: string) {
     return dump
   }, Effect.scoped)
 
-  return DumpStore.of({ directory, list, newest, find, write, read: DumpFile.open, prove: proveFile })
+  return DumpStore.of({ directory, list, leftovers, newest, find, write, read: DumpFile.open, prove: proveFile })
 })

@@ -159,25 +159,6 @@ describe("a dump that cannot be used", () => {
       })
     )
   }
-
-  it.live("list shows nothing where nothing is, and what is damaged", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      mkdirSync(join(cwd, "dumps"))
-      for (const args of [["list"], ["list", "--dir", "none"]]) {
-        const { code, stdout, stderr } = yield* Pgark.run(args, { cwd })
-        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-        assert.match(stdout, /^No dumps in \w+\.\n$/)
-      }
-      writeFileSync(join(cwd, "dumps/db_dump_2025-01-02T00-00-00-000Z.sql"), "CREATE TABLE public.a (id int);\n")
-      const { code, stdout } = yield* Pgark.run(["list", "--json"], { cwd })
-      assert.strictEqual(code, 0)
-      const { dumps } = JSON.parse(stdout) as { dumps: ReadonlyArray<{ proven: boolean; problem?: string }> }
-      assert.strictEqual(dumps.length, 1)
-      assert.isFalse(dumps[0]!.proven)
-      assert.isAbove(dumps[0]!.problem!.length, 10)
-    })
-  )
 })
 
 describe("a dump that the server refuses", () => {
