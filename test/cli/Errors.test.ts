@@ -185,8 +185,8 @@ ${sql}
 
   it.live("is told with what to do about it, by SQLSTATE", () =>
     Effect.gen(function* () {
-      const role = yield* Clusters.makeRole(sourceMajor)
-      const admin = yield* Clusters.makeDatabase(sourceMajor, { encoding: "LATIN1" })
+      const role = yield* Clusters.makeRole(Clusters.sourceMajor)
+      const admin = yield* Clusters.makeDatabase(Clusters.sourceMajor, { encoding: "LATIN1" })
       yield* Clusters.query(
         admin,
         `GRANT USAGE, CREATE ON SCHEMA public TO ${quote(role.name)}; CREATE TABLE public.other (id int);
@@ -210,8 +210,8 @@ ${sql}
 
   it.live("a login that may not connect is told which right it needs", () =>
     Effect.gen(function* () {
-      const role = yield* Clusters.makeRole(sourceMajor)
-      const admin = yield* Clusters.makeDatabase(sourceMajor)
+      const role = yield* Clusters.makeRole(Clusters.sourceMajor)
+      const admin = yield* Clusters.makeDatabase(Clusters.sourceMajor)
       yield* Clusters.query(admin, `REVOKE CONNECT ON DATABASE ${quote(admin.database)} FROM PUBLIC`)
       const { text } = yield* fails(
         ["clean", "--yes"],

@@ -4,7 +4,6 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Clusters from "../support/Clusters.ts"
-import { sourceMajor } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { folder } from "../support/Restores.ts"
 
@@ -63,7 +62,7 @@ describe("what a killed run has left", () => {
       assert.deepStrictEqual([dumps!.length, unfinished!.length], [0, 2])
       const none = yield* Pgark.run(["restore"], {
         cwd,
-        env: { DATABASE_URL: Pgark.uri(yield* Clusters.superuser(sourceMajor)) }
+        env: { DATABASE_URL: Pgark.uri(yield* Clusters.superuser(Clusters.sourceMajor)) }
       })
       assert.strictEqual(none.code, 4)
     })

@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
-import { sourceMajor } from "../support/NativePgDump.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
 
@@ -21,7 +20,7 @@ CREATE TABLE public."Goal" (id integer);
 
 describe("a lock that is not granted in time", () => {
   const prepare = Effect.fnUntraced(function* () {
-    const target = yield* Clusters.makeTarget(sourceMajor, "tableOwner")
+    const target = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
     yield* fillJournal(target.url)
     const cwd = yield* folder
     return { ...target, cwd, options: { cwd, env: { DATABASE_URL: Pgark.uri(target.url) } } }
