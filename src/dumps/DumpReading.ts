@@ -1,7 +1,8 @@
 /** What one reading of a dump finds in it: the fold behind {@link file://./Proof.ts}. */
 import { createHash } from "node:crypto"
 import type * as Schema from "effect/Schema"
-import { isSystemSchema, type NamedObject, objectKey } from "../postgres/ObjectName.ts"
+import { isSystemSchema } from "../postgres/Identifier.ts"
+import { type NamedObject, objectKey } from "../postgres/ObjectName.ts"
 import { DumpGuard } from "../postgres/script/DumpGuard.ts"
 import type { CopyStart, Entry, Meta, ScriptEvent, Statement } from "../postgres/script/ScriptEvent.ts"
 import { SqlScanner } from "../postgres/script/SqlScript.ts"

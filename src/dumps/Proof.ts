@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { type Contents, DumpReading } from "./DumpReading.ts"
 import { DumpDamaged, DumpUnsafe } from "./DumpError.ts"
 import type { Manifest } from "./Manifest.ts"
-import { isSystemSchema } from "../postgres/ObjectName.ts"
+import { isSystemSchema } from "../postgres/Identifier.ts"
 
 /** A dump that was found whole. */
 export interface Proof {

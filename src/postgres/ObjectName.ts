@@ -41,6 +41,3 @@ export const databaseWide: ReadonlySet<string> = new Set([
   "SUBSCRIPTION",
   "USER MAPPING"
 ])
-
-/** Schemas of the server's own: never dumped, cleaned or granted. */
-export const isSystemSchema = (name: string): boolean => name.startsWith("pg_") || name === "information_schema"

@@ -47,7 +47,11 @@ export const missing = (): ToolMissing =>
 const explain = (error: PlatformError.PlatformError): PgDumpFailed | ToolMissing =>
   error.reason._tag === "NotFound"
     ? missing()
-    : new PgDumpFailed({ message: `pg_dump could not be run: ${error.message}`, state: "untouched" })
+    : new PgDumpFailed({
+        message: `pg_dump could not be run: ${error.message}`,
+        suggestion: "Mend that program, or use the pg_dump that comes with pgark: --pg-dump wasm.",
+        state: "untouched"
+      })
 
 /**
  * What of the caller's environment libpq must not read: a host, a service or options would lead pg_dump to another

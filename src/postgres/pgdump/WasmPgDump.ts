@@ -48,7 +48,12 @@ const explain = (ended: WasmThread.Ended, lines: ReadonlyArray<string>): Databas
       ...shown
     })
   }
-  return new PgDumpFailed({ message: `pg_dump ended with exit code ${ended.code}.`, ...exitCode, ...shown })
+  return new PgDumpFailed({
+    message: `pg_dump ended with exit code ${ended.code}.`,
+    suggestion: "Its last lines above say why; --verbose shows its steps.",
+    ...exitCode,
+    ...shown
+  })
 }
 
 /**

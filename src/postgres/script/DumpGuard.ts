@@ -1,9 +1,9 @@
 /**
  * What a dump may not do to the session that restores it.
  *
- * A dump is somebody else's program. It may say anything about the database's content, but it may neither end the
- * transaction that makes a restore happen or not, nor reach out of the database: to files, programs, other databases,
- * the server's configuration.
+ * A dump is somebody else's program. None of its statements may end the transaction that makes a restore happen or not,
+ * nor copy to or from files and programs of the server, connect elsewhere, or change the server's configuration. Each
+ * statement is judged by itself: what functions and DO blocks do with the role's rights is not looked into.
  */
 import type { ScriptEvent } from "./ScriptEvent.ts"
 import type { StatementKind } from "./StatementKind.ts"
