@@ -25,10 +25,13 @@ export const clean = (report: CleanReport): ReadonlyArray<string> => [
 ]
 
 export const grant = (report: GrantReport): ReadonlyArray<string> => [
-  `  granted    ${report.role} has the rights "${report.profile}" on ${plural(report.schemas, "schema")}, ` +
-    `${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}, and may connect: proven one by one`,
+  hang(
+    "  granted    ",
+    `${report.role} has the rights "${report.profile}" on ${plural(report.schemas, "schema")}, ` +
+      `${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}, and may connect: proven one by one`
+  ),
   ...report.unproven.map(({ kind, object, why }) => hang("  not proven ", `${kind} ${object}: ${why}`)),
-  ...report.refused.map((what) => `             not needed: ${what}`)
+  ...report.refused.map((what) => hang("             ", `not needed: ${what}`))
 ]
 
 /** Of a report that came to be, so what it found are warnings. */
