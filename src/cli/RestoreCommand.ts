@@ -11,10 +11,10 @@ import { hang } from "./Text.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import * as Warning from "./Warning.ts"
 
-const render = (report: RestoreReport, database: string): string =>
+const render = (report: RestoreReport, proofWords: string, database: string): string =>
   [
     `Restored ${report.file} into ${database}`,
-    `  proof      ${report.against === "manifest" ? "it is what its manifest says" : "its structure is complete (no manifest)"}`,
+    hang("  proof      ", proofWords),
     ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
     `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
       `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
@@ -80,7 +80,10 @@ export const restore = Command.make(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)
         )
-        return { text: render(report, describe(url)), document: { restore: report } }
+        return {
+          text: render(report, Restore.proofWords[report.against], describe(url)),
+          document: { restore: report }
+        }
       })
     )
 ).pipe(

@@ -35,6 +35,8 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly drops: ReadonlyArray<NamedObject>
   /** Extensions that it creates. */
   readonly extensions: ReadonlyArray<string>
+  /** Roles that it makes owners. */
+  readonly owners: ReadonlyArray<string>
   /** Statements of kinds that pg_dump does not write (DELETE, DO …), counted by their first word. */
   readonly unusual: Readonly<Record<string, number>>
   /** OIDs of the large objects that it creates. */
@@ -54,6 +56,8 @@ const enough = 100
 const prismaLimit = 16 * 1024 * 1024
 /** First words of what pg_dump writes besides all that has a kind of its own: REFRESH MATERIALIZED VIEW. */
 const usual = new Set(["", "refresh", "reset", "set"])
+/** Settings that change whose rights count, or which constraints and triggers hold. */
+const sessionChanging = new Set(["role", "session_replication_role"])
 const partsOfTables = new Set(["CONSTRAINT", "DEFAULT", "INDEX", "POLICY", "RULE", "TRIGGER"])
 
 /**
@@ -82,6 +86,7 @@ export class DumpReading {
   private readonly sequences: Array<Contents["sequences"][number]> = []
   private readonly schemas = new Set<string>()
   private readonly roles = new Set<string>()
+  private readonly owners = new Set<string>()
   private readonly objects = new Map<string, number>()
   private readonly checks = { foreignKeys: 0, indexes: 0, uniqueConstraints: 0, primaryKeys: 0 }
   private readonly flaws: Array<Finding> = []
@@ -131,6 +136,7 @@ export class DumpReading {
       creates: this.creates,
       drops: this.drops,
       extensions: this.extensions,
+      owners: [...this.owners],
       unusual: Object.fromEntries(this.unusual),
       largeObjectIds: this.largeObjectIds
     }
@@ -261,9 +267,13 @@ export class DumpReading {
         if (kind.oid !== undefined) this.largeObjectIds.push(kind.oid)
         return
       case "OwnerTo":
+        this.owners.add(kind.owner)
         return this.nameRoles(kind.owner)
+      case "SetSetting":
+        if (sessionChanging.has(kind.name)) this.countUnusual(`set ${kind.name}`)
+        return
       case "Other":
-        if (!usual.has(kind.word)) this.unusual.set(kind.word, (this.unusual.get(kind.word) ?? 0) + 1)
+        if (!usual.has(kind.word)) this.countUnusual(kind.word)
         return
       case "SessionAuthorization":
         return this.nameRoles(kind.role)
@@ -274,6 +284,10 @@ export class DumpReading {
       default:
         return
     }
+  }
+
+  private countUnusual(word: string): void {
+    this.unusual.set(word, (this.unusual.get(word) ?? 0) + 1)
   }
 
   private note(

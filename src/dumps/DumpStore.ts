@@ -224,6 +224,14 @@ const make = Effect.fnUntraced(function* (directory: string) {
           file: path
         })
       }
+      if (info.value.type !== "File") {
+        return yield* new DumpUnreadable({
+          message: `${path} is no regular file: a dump is read twice, to prove it and to apply it.`,
+          suggestion: "Write it into a file first, and restore that.",
+          state: "untouched",
+          file: path
+        })
+      }
       const name = DumpName.parse(basename(path))
       return yield* Effect.mapError(stored(path, name), DumpFile.unreadable(path))
     }

@@ -11,10 +11,16 @@ import { DumpDamaged, DumpUnsafe } from "./DumpError.ts"
 import type { Manifest } from "./Manifest.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 
+/**
+ * What a dump was held against: its manifest; only its own structure; or, by `--accept-unproven`, not even that, as
+ * pg_dump's closing lines are missing: a cut between two statements would not be noticed.
+ */
+export type ProvenAgainst = "manifest" | "structure" | "nothing"
+
 /** A dump that was found whole. */
 export interface Proof {
-  /** What it was held against: its manifest, or only its own structure. */
-  readonly against: "manifest" | "structure"
+  /** What it was held against. */
+  readonly against: ProvenAgainst
   readonly contents: Contents
   /** The schemas that the dump covers: those of its statements, and those that its manifest says were empty. */
   readonly schemas: ReadonlyArray<string>
@@ -68,6 +74,7 @@ export const prove = Effect.fn("Proof.prove")(function* (
 ): Effect.fn.Return<Proof, DumpDamaged | DumpUnsafe> {
   const flaw = contents.flaws[0]
   if (flaw !== undefined) return yield* damaged(options, flaw.message, undefined, flaw.line)
+  if (contents.length === 0) return yield* damaged(options, "it is empty")
   if (!contents.trailer && (options.acceptUnproven !== true || manifest !== undefined)) {
     return yield* damaged(
       options,
@@ -90,7 +97,7 @@ export const prove = Effect.fn("Proof.prove")(function* (
   }
   const schemas = [...new Set([...contents.schemas, ...(manifest?.schemas ?? [])])]
   return {
-    against: manifest === undefined ? "structure" : "manifest",
+    against: manifest !== undefined ? "manifest" : contents.trailer ? "structure" : "nothing",
     contents,
     schemas: schemas.filter((name) => !isSystemSchema(name))
   }
@@ -107,6 +114,7 @@ export const manifestContents = (contents: Contents) => {
     drops: _drops,
     extensions: _extensions,
     unusual: _unusual,
+    owners: _owners,
     largeObjectIds: _largeObjectIds,
     ...fields
   } = contents

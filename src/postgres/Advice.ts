@@ -19,6 +19,14 @@ const unqualified =
   "If a function is named above, it uses something without naming its schema, which a dump's empty search_path does " +
   "not find: in the source, ALTER FUNCTION … SET search_path = …, or name the schema in its body, and dump again."
 
+const absent =
+  "The dump uses something that neither it nor the target has: a dump of parts of a database (single tables, rows alone) " +
+  "wants the rest of it to be there already."
+
+const shape =
+  "What is in the target has another shape than the dump expects: `pgark restore --clean` empties the dump's schemas " +
+  "first (`--dry-run` shows what would go)."
+
 const encoding =
   "The dump has characters that the target's encoding lacks, or bytes that are not in the encoding that it names: " +
   "restore into a database with the source's encoding (CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8')."
@@ -37,11 +45,14 @@ const ofDump: Table = {
     "The right that is named above belongs to the owner of the object: restore as that role or a member of it, or " +
     "have it granted. `--owner skip` leaves all owners as they come.",
   "42601":
-    "This server does not understand the statement: a dump of a newer PostgreSQL needs a server as new as the one that " +
-    "its head names; otherwise the file was edited.",
-  "42704": unqualified,
-  "42883": unqualified,
-  "42P01": unqualified,
+    "This server does not understand the statement, or what is in the target has another shape than the dump expects: " +
+    "a dump of a newer PostgreSQL needs a server as new as the one that its head names; `pgark restore --clean` empties " +
+    "the dump's schemas first.",
+  "42703": shape,
+  "42704": absent,
+  "42809": shape,
+  "42883": absent,
+  "42P01": absent,
   "42P04": conflict,
   "42P06": conflict,
   "42P07": conflict,
@@ -86,12 +97,14 @@ const unknown =
  * @param sqlstate undefined where no server answered
  * @param options.hint the server's own
  * @param options.ofDump whether the statement is one of a dump, which nobody can simply change
+ * @param options.within whether it happened inside of a function, as the server's CONTEXT tells
  */
 export const advice = (
   sqlstate: string | undefined,
-  options: { readonly hint?: string | undefined; readonly ofDump?: boolean } = {}
+  options: { readonly hint?: string | undefined; readonly ofDump?: boolean; readonly within?: boolean } = {}
 ): string => {
   const code = sqlstate ?? "08000"
+  if (options.ofDump === true && options.within === true && ofDump[code] === absent) return unqualified
   const tables = options.ofDump === true ? [ofDump, always] : [always]
   const of = (key: string) => tables.find((table) => table[key] !== undefined)?.[key]
   return of(code) ?? options.hint ?? of(code.slice(0, 2)) ?? unknown

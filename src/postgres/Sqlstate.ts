@@ -54,7 +54,11 @@ export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseErro
   const fields = {
     message,
     ...(detail === "" ? {} : { detail }),
-    suggestion: advice(sqlstate, { hint: field(cause, "hint"), ofDump: place.file !== undefined }),
+    suggestion: advice(sqlstate, {
+      hint: field(cause, "hint"),
+      ofDump: place.file !== undefined,
+      within: field(cause, "where") !== undefined
+    }),
     ...(sqlstate === undefined ? {} : { sqlstate }),
     ...(statement === undefined || statement === "" ? {} : { statement }),
     ...(place.file === undefined ? {} : { file: place.file }),

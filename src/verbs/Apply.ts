@@ -83,8 +83,8 @@ const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes
       ? yield* execution
       : yield* session.savepoint("pgark attempt", execution).pipe(
           Effect.catchIf(
-            ({ sqlstate }) => sqlstate !== undefined && unless.sqlstates.includes(sqlstate),
-            () => Effect.succeed({ skippedFor: unless.reason })
+            ({ sqlstate = "" }) => unless.has(sqlstate),
+            ({ sqlstate = "" }) => Effect.succeed({ skippedFor: unless.get(sqlstate) ?? "" })
           )
         )
   if (session.status() !== "T") {

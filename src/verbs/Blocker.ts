@@ -15,8 +15,23 @@ export interface Blocker {
 }
 
 /** What to do about an object of another role. */
-export const ownIt = (owner: string, role: string): string =>
-  `Own the schema, or the objects (GRANT ${quote(owner)} TO ${quote(role)}), or have ${quote(owner)} drop them first.`
+export const ownIt = (owner: string, { role, roles }: Survey): string => {
+  const known = roles.find(({ name }) => name === owner)
+  if (known?.member === true && !known.inherits) {
+    return (
+      `${quote(role.name)} is a member of ${quote(owner)} and does not inherit its rights: act as that role ` +
+      `(?options=-c%20role%3D${encodeURIComponent(owner)} in the URL), or be granted it WITH INHERIT TRUE (16 and later).`
+    )
+  }
+  return (
+    `Own the schema, or the objects (GRANT ${quote(owner)} TO ${quote(role.name)}), ` +
+    `or have ${quote(owner)} drop them first.`
+  )
+}
+
+/** `Have "x" run`, or `Run` where this role is x or may do all. */
+export const haveRun = (owner: string, { role, roles }: Survey): string =>
+  role.superuser || roles.find(({ name }) => name === owner)?.inherits === true ? "Run" : `Have ${quote(owner)} run`
 
 export const describeObject = (object: CatalogObject): string => `${object.kind.toLowerCase()} ${object.identity}`
 
@@ -42,7 +57,7 @@ export const publishedInTheWay = (
       owner,
       why: `dropping the published table ${qualified(schema, table)} would take it out of the publication without a word`,
       remedy:
-        `Have ${quote(owner)} run ALTER PUBLICATION ${quote(publication)} DROP TABLE ${qualified(schema, table)} first, ` +
+        `${haveRun(owner, survey)} ALTER PUBLICATION ${quote(publication)} DROP TABLE ${qualified(schema, table)} first, ` +
         `and ${restore} afterwards.`
     }))
 }

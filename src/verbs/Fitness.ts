@@ -1,9 +1,12 @@
 /** Whether a target can take a dump at all, asked before anything is dropped. */
 import type { Contents } from "../dumps/DumpReading.ts"
 import { PermissionDenied, ReadOnlyTarget } from "../postgres/DatabaseError.ts"
-import { quote } from "../postgres/Identifier.ts"
+import { listed, plural } from "../pipeline/Words.ts"
+import { qualified, quote } from "../postgres/Identifier.ts"
+import { objectKey } from "../postgres/ObjectName.ts"
 import type { SchemaFacts } from "../postgres/survey/Schemas.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
+import type { OwnerMode } from "./StatementPolicy.ts"
 import { TargetUnfit } from "./VerbError.ts"
 
 /** One thing that is missing. */
@@ -68,6 +71,40 @@ const extensionReason = (name: string, { availableExtensions, role, server }: Su
   }
 }
 
+/** Tables that the dump fills or has rows for and does not create: they must be there, and stay. */
+const tablesReason = (survey: Survey, { creates, tables }: Contents, clean: boolean): Reason | undefined => {
+  const created = new Set(creates.map(objectKey))
+  const present = new Set(
+    survey.objects.filter(({ extension }) => !clean || extension !== null).map((object) => objectKey(object))
+  )
+  const lacking = tables
+    .map((table) => ({ kind: "TABLE", ...table }))
+    .filter((table) => !created.has(objectKey(table)) && !present.has(objectKey(table)))
+  if (lacking.length === 0) return undefined
+  const names = listed(
+    lacking.map(({ schema, name }) => qualified(schema, name)),
+    6
+  ).join(", ")
+  return {
+    kind: "lack",
+    message: `The dump has rows for ${plural(lacking.length, "table")} that it does not create: ${names}.`,
+    suggestion: clean
+      ? "It is a dump of rows alone, and --clean would drop the tables for them: restore without --clean."
+      : "It is a dump of rows alone: create its tables first, by a dump of the schema or by migrations."
+  }
+}
+
+const ownersReason = ({ role, roles }: Survey, { owners }: Contents): Reason | undefined => {
+  const known = new Map(roles.map((one) => [one.name, one]))
+  const denied = owners.filter((owner) => owner !== role.name && known.get(owner)?.settable !== true)
+  if (denied.length === 0) return undefined
+  return {
+    kind: "right",
+    message: `The role ${quote(role.name)} may not make ${denied.map(quote).join(", ")} the owner of anything.`,
+    suggestion: "Restore with --owner auto, which makes them owners where it may, or as a member of these roles."
+  }
+}
+
 /**
  * What stands against restoring, as one error that tells of everything found, or undefined.
  *
@@ -76,7 +113,8 @@ const extensionReason = (name: string, { availableExtensions, role, server }: Su
  */
 export const unfit = (
   survey: Survey,
-  contents: Contents
+  contents: Contents,
+  wanted: { readonly clean: boolean; readonly owner: OwnerMode }
 ): PermissionDenied | ReadOnlyTarget | TargetUnfit | undefined => {
   if (survey.server.inRecovery) {
     return new ReadOnlyTarget({
@@ -92,6 +130,8 @@ export const unfit = (
     ...survey.schemas.map((schema) =>
       schemaReason(schema, survey, { creates: created.has(schema.name), fills: filled.has(schema.name) })
     ),
+    tablesReason(survey, contents, wanted.clean),
+    wanted.owner === "keep" ? ownersReason(survey, contents) : undefined,
     ...contents.extensions.filter((name) => !installed.has(name)).map((name) => extensionReason(name, survey))
   ].filter((reason) => reason !== undefined)
   if (first === undefined) return undefined

@@ -14,7 +14,7 @@ import { dropStatements } from "../postgres/survey/DropOrder.ts"
 import type { DatabaseObject } from "../postgres/survey/DatabaseWide.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
 import type { CatalogObject } from "../postgres/survey/Objects.ts"
-import { type Blocker, describeObject, ownIt, publishedInTheWay } from "./Blocker.ts"
+import { type Blocker, describeObject, haveRun, ownIt, publishedInTheWay } from "./Blocker.ts"
 import { foreignLargeObjects } from "./Replacement.ts"
 
 /** A statement of a rung. */
@@ -144,7 +144,7 @@ const inTheWay = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: W
   })
   const owned = (object: CatalogObject, why: string): Blocker => {
     const owner = object.owner ?? "nobody"
-    return { what: describeObject(object), owner, why, remedy: ownIt(owner, survey.role.name) }
+    return { what: describeObject(object), owner, why, remedy: ownIt(owner, survey) }
   }
   return [
     ...survey.outside
@@ -173,7 +173,7 @@ const inTheWay = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: W
         what: `rows of ${qualified(schema, name)}`,
         owner,
         why: `extension ${quote(extension)} stays with its table, and this role may not delete the rows that the dump has too`,
-        remedy: `Have ${quote(owner)} run GRANT SELECT, DELETE ON ${qualified(schema, name)} TO ${quote(survey.role.name)};`
+        remedy: `${haveRun(owner, survey)} GRANT SELECT, DELETE ON ${qualified(schema, name)} TO ${quote(survey.role.name)};`
       }))
   ]
 }

@@ -38,9 +38,11 @@ export const emptied = (contents: Contents, survey: Survey): Replacement => ({
 export const withoutRows = ({ creates, tables }: Contents, { objects }: Replacement): ReadonlyArray<CatalogObject> => {
   const created = new Set(creates.map(objectKey))
   const filled = new Set(tables.map((table) => objectKey({ kind: "TABLE", ...table })))
-  return objects.filter(
-    (object) => object.holdsRows && created.has(objectKey(object)) && !filled.has(objectKey(object))
-  )
+  const byKey = new Map(objects.map((object) => [object.key, object]))
+  // With --load-via-partition-root the rows of partitions come through a table above them.
+  const hasRows = (object: CatalogObject | undefined): boolean =>
+    object !== undefined && (filled.has(objectKey(object)) || hasRows(byKey.get(object.partitionOf ?? "")))
+  return objects.filter((object) => object.holdsRows && created.has(objectKey(object)) && !hasRows(object))
 }
 
 const largeObject = ({ oid, owner }: LargeObject, why: string, remedy: string): Blocker => ({
@@ -64,13 +66,19 @@ export const foreignLargeObjects = ({ largeObjects, role }: Survey): ReadonlyArr
 
 /** What the dump's own DROPs take from the target. */
 export const replacement = (contents: Contents, survey: Survey): Replacement => {
+  const { creates, tables } = contents
   const drops = droppedByDump(contents)
   const unlinked = ({ oid }: LargeObject) => drops.has(objectKey({ kind: "LARGE OBJECT", name: oid }))
   const objects = survey.objects.filter((object) => object.extension === null && drops.has(objectKey(object)))
   const databaseWide = replacedWide(contents, survey)
   const publications = new Set(databaseWide.map(objectKey))
   const going = new Set(objects)
-  const cleanFirst = "Restore with --clean, which replaces them."
+  const ownTables = tables.some((table) =>
+    creates.some((made) => objectKey(made) === objectKey({ kind: "TABLE", ...table }))
+  )
+  const cleanFirst = ownTables
+    ? "Restore with --clean, which replaces them."
+    : "It is a dump of rows alone: delete there first what it brings again."
   return {
     objects,
     databaseWide,
@@ -82,7 +90,7 @@ export const replacement = (contents: Contents, survey: Survey): Replacement => 
           what: describeObject(object),
           owner: object.owner ?? "nobody",
           why: "this role may not drop it, and the dump replaces it",
-          remedy: ownIt(object.owner ?? "nobody", survey.role.name)
+          remedy: ownIt(object.owner ?? "nobody", survey)
         })),
       ...publishedInTheWay(
         survey,

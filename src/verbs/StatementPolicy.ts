@@ -15,8 +15,8 @@ export type Decision =
       readonly _tag: "Run"
       /** After everything else: an owner given away too early would deny the COPY that follows. */
       readonly later?: boolean
-      /** Refusals of the server by SQLSTATE for which it is skipped, with the reason; any other ends the restore. */
-      readonly unless?: { readonly sqlstates: ReadonlyArray<string>; readonly reason: string }
+      /** Refusals of the server, by SQLSTATE, for which it is skipped, with the reason; any other ends the restore. */
+      readonly unless?: ReadonlyMap<string, string>
     }
   | { readonly _tag: "Skip"; readonly reason: string }
 
@@ -31,6 +31,12 @@ export interface PolicyOptions {
 }
 
 const run: Decision = { _tag: "Run" }
+const excused = (sqlstates: ReadonlyArray<string>, reason: string): ReadonlyMap<string, string> =>
+  new Map(sqlstates.map((sqlstate) => [sqlstate, reason]))
+const runUnless = (sqlstates: ReadonlyArray<string>, reason: string) => ({
+  _tag: "Run" as const,
+  unless: excused(sqlstates, reason)
+})
 const skip = (reason: string): Decision => ({ _tag: "Skip", reason })
 
 /** Limits of the session that applies the dump are pgark's own: a dump's header would switch off what protects it. */
@@ -42,9 +48,6 @@ const ownSettings = new Set([
   "transaction_timeout",
   "client_min_messages"
 ])
-
-/** Denied; or a sequence that a column owns, which stays with its table. */
-const notToBeOwned = ["42501", "0A000"]
 
 /**
  * Kinds that only a superuser, or the owner of something else, may create, and without which no row and no constraint is
@@ -71,19 +74,10 @@ const deniedOrUnknown = ["42501", "42704", "58P01", "22023"]
 /** Of a DROP without IF EXISTS: what it drops is not there. */
 const absent = ["42704", "42883", "42P01", "3F000"]
 
-const unlessAbsent: Decision = {
-  _tag: "Run",
-  unless: { sqlstates: absent, reason: "what the dump would drop is not there" }
-}
+const unlessAbsent = runUnless(absent, "what the dump would drop is not there")
 
 /** pg_dump also drops what partitions have from their parent, which only the parent's DROP can do. */
-const inherited: Decision = {
-  _tag: "Run",
-  unless: {
-    sqlstates: [...absent, "42703", "42P16", "2BP01"],
-    reason: "it is not there, or goes with its parent table"
-  }
-}
+const inherited = runUnless([...absent, "42703", "42P16", "2BP01"], "it is not there, or goes with its parent table")
 
 const always = () => run
 
@@ -96,10 +90,8 @@ const aKind = (kind: string): string => `${/^[AEIOU]/.test(kind) ? "an" : "a"} $
 const keyOf = (kind: string, name: Partial<QualifiedName>) =>
   name.name === undefined ? undefined : objectKey({ kind, ...name, name: name.name })
 
-const unlessDenied = (kind: string, sqlstates: ReadonlyArray<string> = deniedOrAbsent) => ({
-  _tag: "Run" as const,
-  unless: { sqlstates, reason: `this role may not create or change ${aKind(kind)}` }
-})
+const unlessDenied = (kind: string, sqlstates: ReadonlyArray<string> = deniedOrAbsent) =>
+  runUnless(sqlstates, `this role may not create or change ${aKind(kind)}`)
 
 type Kinds = { readonly [K in StatementKind["_tag"]]: Extract<StatementKind, { readonly _tag: K }> }
 type Table = { readonly [K in keyof Kinds]: (kind: Kinds[K], described: boolean) => Decision }
@@ -137,14 +129,15 @@ export const make = (options: PolicyOptions): Policy => {
     if (known === undefined) return skip(`the server has no role "${owner}": ${kept}`)
     if (survey.role.superuser) return run
     if (!known.settable) return skip(`this role may not SET ROLE to "${owner}": ${kept}`)
-    const reason = `"${owner}" may not own objects in this schema: ${kept}`
-    return { _tag: "Run", later, unless: { sqlstates: notToBeOwned, reason } }
+    // A sequence that a column owns has its table's owner already, and is then no longer this role's to change.
+    const unless = excused(["42501", "0A000"], `"${owner}" may not own it here, or owns it already with its table`)
+    return { _tag: "Run", later, unless }
   }
 
   const table: Table = {
     SetSetting: ({ name }) => {
       if (placements.has(name)) {
-        return { _tag: "Run", unless: { sqlstates: ["22023", "42704"], reason: `the server lacks this ${name}` } }
+        return runUnless(["22023", "42704"], `the server lacks this ${name}`)
       }
       if (ownSettings.has(name)) return skip("limits of the session are pgark's own")
       // Two-part names belong to extensions and need not be known before they are set.
@@ -183,11 +176,7 @@ export const make = (options: PolicyOptions): Policy => {
     OwnerTo: ({ kind, owner }) => {
       const decision = ownerTo(owner)
       if (decision._tag === "Skip" || !spare.has(kind)) return decision
-      const { unless } = unlessDenied(kind)
-      return {
-        ...decision,
-        unless: { ...unless, sqlstates: [...(decision.unless?.sqlstates ?? []), ...unless.sqlstates] }
-      }
+      return { ...decision, unless: new Map([...unlessDenied(kind).unless, ...(decision.unless ?? [])]) }
     },
     Alter: ({ kind }) => (spare.has(kind) ? unlessDenied(kind) : run),
     Comment: ({ kind }) => (spare.has(kind) ? unlessDenied(kind) : run),
@@ -220,7 +209,7 @@ export const make = (options: PolicyOptions): Policy => {
       if (hollow && !described) {
         if (options.cleaned) return skip("the clean step has dropped it already")
         if (!views.has(keyOf(kind, named) ?? "")) return skip("a view that is not there is not prepared for its DROP")
-        return { _tag: "Run", unless: { sqlstates: ["42P16"], reason: "a view of other columns is dropped as it is" } }
+        return runUnless(["42P16"], "a view of other columns is dropped as it is")
       }
       const made = keyOf(kind, named)
       if (made !== undefined) created.add(made)
@@ -248,12 +237,9 @@ export const make = (options: PolicyOptions): Policy => {
     CopyTo: always,
     SequenceValue: always,
     InsertInto: always,
-    LargeObjectUnlink: () => (options.cleaned ? skip("the clean step has dropped it already") : run),
+    LargeObjectUnlink: () => (options.cleaned ? skip("the clean step has dropped it already") : unlessAbsent),
     LargeObjectCall: always,
-    RestoreStatistics: () => ({
-      _tag: "Run",
-      unless: { sqlstates: ["42883", "42501"], reason: "the planner's statistics are gathered anew" }
-    }),
+    RestoreStatistics: () => runUnless(["42883", "42501"], "the planner's statistics are gathered anew"),
     AlterSystem: always,
     Other: always
   }

@@ -29,6 +29,7 @@ export const object = (kind: string, name: string, more: Partial<CatalogObject> 
   droppable: true,
   extension: null,
   holdsRows: kind === "TABLE",
+  partitionOf: null,
   ...more
 })
 

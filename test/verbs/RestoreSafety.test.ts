@@ -389,6 +389,10 @@ describe("the scope of a restore", () => {
           "table public.log"
         ])
         assert.deepStrictEqual((yield* Restores.restore(url, whole.file, { clean })).withoutRows, [])
+        const byRoot = yield* foreignDump(url, "--clean", "--if-exists", "--load-via-partition-root")
+        const report = yield* Restores.restore(url, byRoot, { clean })
+        assert.deepStrictEqual(report.withoutRows, [])
+        assert.strictEqual(report.rows, 3)
       }
     })
   )

@@ -47,6 +47,12 @@ export class DumpGuard {
         return refuse("it has a COPY statement that pgark cannot read")
       case "CopyTo":
         return refuse("it writes data out of the database (COPY TO)")
+      case "Role":
+        return refuse("it creates, changes or drops roles, which belong to the whole server (pg_dumpall does)")
+      case "Grant":
+        return kind.kind === undefined && kind.membership === true
+          ? refuse("it makes roles members of others, which belong to the whole server (pg_dumpall does)")
+          : run
       case "AlterSystem":
         return refuse("it changes the server's configuration (ALTER SYSTEM)")
       default:

@@ -286,7 +286,9 @@ const grant = (tokens: StatementTokens, word: string): StatementKind => {
     tokens.next()
     token = tokens.peek()
   }
-  if (!tokens.take("on")) return { _tag: "Grant", action, roles: [...named(before), ...grantees(tokens, action)] }
+  if (!tokens.take("on")) {
+    return { _tag: "Grant", action, membership: true, roles: [...named(before), ...grantees(tokens, action)] }
+  }
   if (tokens.take("database")) return { _tag: "Database", action }
   if (!tokens.take("schema")) return { _tag: "Grant", action, kind: kindOf(tokens), roles: grantees(tokens, action) }
   const schemas = tokens.names()

@@ -37,6 +37,8 @@ export type StatementKind =
       readonly action: "grant" | "revoke"
       /** The kind of object, where it is written. */
       readonly kind?: string
+      /** GRANT of a role, not of rights. */
+      readonly membership?: true
       readonly roles: Roles
     }
   | { readonly _tag: "DefaultPrivileges"; readonly forRole?: string; readonly roles: Roles }

@@ -46,7 +46,11 @@ parent(classid, objid, pclass, pobj) as (
   union all
   select ${catalog("pg_rewrite")}, oid, ${catalog("pg_class")}, ev_class from pg_rewrite
   union all
-  select ${catalog("pg_trigger")}, oid, ${catalog("pg_class")}, tgrelid from pg_trigger
+  -- the triggers of a foreign key belong to its constraint, on whichever of the two tables they stand
+  select ${catalog("pg_trigger")}, oid,
+    case when tgisinternal and tgconstraint <> 0 then ${catalog("pg_constraint")} else ${catalog("pg_class")} end,
+    case when tgisinternal and tgconstraint <> 0 then tgconstraint else tgrelid end
+  from pg_trigger
   union all
   select ${catalog("pg_policy")}, oid, ${catalog("pg_class")}, polrelid from pg_policy
   union all

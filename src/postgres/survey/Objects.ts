@@ -24,6 +24,8 @@ export interface CatalogObject extends Droppable {
   readonly extension: string | null
   /** A table with rows of its own: neither partitioned nor foreign. */
   readonly holdsRows: boolean
+  /** Of a partition, the key of the table that it is a partition of. */
+  readonly partitionOf: string | null
 }
 
 /** Something that is not in the schemas and would go, or stands in the way, when their objects are dropped. */
@@ -98,9 +100,12 @@ export const readObjects = Effect.fnUntraced(function* (
       (select rolsuper from pg_roles where rolname = current_user)
         or (r.usage and (f.owned or (r.owned and f.kind not in ('CAST', 'TRANSFORM')))) as "droppable",
       e.extname::text as "extension",
-      f.classid = ${sql.literal(catalog("pg_class"))}
-        and exists(select from pg_class c where c.oid = f.objid and c.relkind = 'r') as "holdsRows"
+      coalesce(c.relkind = 'r', false) as "holdsRows",
+      case when c.relispartition then (
+        select f.classid::int8::text || ':' || inhparent::int8::text from pg_inherits where inhrelid = c.oid
+      ) end as "partitionOf"
     from found f
+    left join pg_class c on f.classid = ${sql.literal(catalog("pg_class"))} and c.oid = f.objid
     join rights r on r.oid = f.nsp
     left join pg_extension e on e.oid = f.ext
     where f.identity is not null
@@ -172,7 +177,12 @@ export const readDependencies = Effect.fnUntraced(function* (
       where d.deptype in ('i', 'a', 'e') and (d.classid, d.objid) <> (o.classid, o.objid)
     ),
     outermost as (
-      select classid, objid, objsubid, min(pg_describe_object(refclassid, refobjid, refobjsubid)) as needs,
+      select classid, objid, objsubid,
+        -- What is inside of the scope tells more than what lies on the way to it.
+        coalesce(
+          min(pg_describe_object(refclassid, refobjid, refobjsubid))
+            filter (where (refclassid, refobjid) in (select classid, objid from inside)),
+          min(pg_describe_object(refclassid, refobjid, refobjsubid))) as needs,
         array_agg(distinct n.nspname::text) as schemas
       from reached r
       join scope n on n.oid = r.nsp

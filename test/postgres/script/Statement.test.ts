@@ -125,7 +125,7 @@ describe("classify", () => {
         roles: ["app", "Odd Role"]
       }
     ],
-    ["GRANT admin TO app", { _tag: "Grant", action: "grant", roles: ["admin", "app"] }],
+    ["GRANT admin TO app", { _tag: "Grant", action: "grant", membership: true, roles: ["admin", "app"] }],
     [
       "REVOKE ALL ON FUNCTION f(a integer) FROM PUBLIC",
       { _tag: "Grant", action: "revoke", kind: "FUNCTION", roles: [] }
@@ -303,6 +303,10 @@ describe("what a dump may not do", () => {
     "COPY t FROM PROGRAM 'id';",
     "COPY t TO '/tmp/x';",
     "COPY t FROM stdout;",
+    "CREATE ROLE evil SUPERUSER;",
+    "ALTER USER me SET work_mem = 1;",
+    "DROP ROLE IF EXISTS me;",
+    "GRANT admin TO me;",
     "ALTER SYSTEM SET a = 1;",
     "\\! id",
     "\\i /etc/passwd",

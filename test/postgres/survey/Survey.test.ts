@@ -292,6 +292,53 @@ describe.each([15, 18] as const)("survey of PostgreSQL %d", (major) => {
     })
   )
 
+  it.live("counts the triggers of a foreign key as part of the table that has it", () =>
+    Effect.gen(function* () {
+      const owner = yield* makeRole(major)
+      const admin = yield* makeDatabase(major)
+      yield* query(
+        admin,
+        `${app(owner)} SET search_path = public;
+         CREATE TABLE parent (id int PRIMARY KEY);
+         CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY LIST (id);
+         CREATE TABLE part PARTITION OF parted FOR VALUES IN (1);
+         CREATE TABLE app.child (id int REFERENCES parent DEFERRABLE, other int REFERENCES parted)`
+      )
+      assert.deepStrictEqual((yield* surveyOf(admin, ["app"])).outside, [])
+      const { outside } = yield* surveyOf(admin, ["public"])
+      assert.deepStrictEqual(
+        outside.map(({ description, on }) => [description, on]),
+        [
+          ["constraint child_id_fkey on table app.child", "column id of table parent"],
+          ["constraint child_other_fkey on table app.child", "column id of table part"]
+        ]
+      )
+    })
+  )
+
+  it.live("names for an outside dependent what is inside, not a part of itself", () =>
+    Effect.gen(function* () {
+      const owner = yield* makeRole(major)
+      const admin = yield* makeDatabase(major)
+      yield* query(
+        admin,
+        `${app(owner)} CREATE TABLE t (id int); CREATE TABLE parted (id int) PARTITION BY LIST (id);
+         SET search_path = public;
+         CREATE TABLE heir () INHERITS (app.t); CREATE VIEW v AS SELECT * FROM app.t;
+         CREATE TABLE part PARTITION OF app.parted DEFAULT`
+      )
+      const { outside } = yield* surveyOf(admin, ["app"])
+      assert.deepStrictEqual(
+        outside.map(({ description, on }) => [description, on]),
+        [
+          ["table heir", "table app.t"],
+          ["table part", "table app.parted"],
+          ["view v", "column id of table app.t"]
+        ]
+      )
+    })
+  )
+
   it.live("knows how to publish a table again", () =>
     Effect.gen(function* () {
       const admin = yield* makeDatabase(major)
