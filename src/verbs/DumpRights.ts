@@ -20,11 +20,13 @@ interface Closed {
   readonly by: "rights" | "policies" | "largeObject"
 }
 
-const invalid = (pattern: string, message: string, detail?: string) =>
+const syntax = "Write [schema.]table; * and ? stand for any characters, and double quotes keep capitals and dots."
+
+const invalid = (pattern: string, message: string, more: { readonly detail?: string; readonly hint?: string } = {}) =>
   new PatternInvalid({
     message: `The pattern ${pattern} ${message}.`,
-    ...(detail === undefined ? {} : { detail }),
-    suggestion: "Write [schema.]table; * and ? stand for any characters, and double quotes keep capitals and dots.",
+    ...(more.detail === undefined ? {} : { detail: more.detail }),
+    suggestion: more.hint === undefined ? syntax : `${more.hint} ${syntax}`,
     state: "untouched",
     pattern
   })
@@ -44,7 +46,7 @@ const readPatterns = Effect.fnUntraced(function* (patterns: ReadonlyArray<string
         Effect.mapError((error) => {
           const refusal = fromSqlError(error)
           return "sqlstate" in refusal && refusal.sqlstate === invalidRegularExpression
-            ? invalid(pattern, "cannot be read", refusal.message)
+            ? invalid(pattern, "cannot be read", { detail: refusal.message })
             : refusal
         })
       )
@@ -70,6 +72,51 @@ const searchPathOfPgDump = Effect.gen(function* () {
   return path?.schemas ?? []
 }).pipe(Effect.mapError(fromSqlError))
 
+/** Kinds of relations that `--exclude-table` leaves out, and those of them whose data `--exclude-table-data` does. */
+const [relations, withRows] = [
+  ["r", "p", "v", "m", "f", "S"],
+  ["r", "m", "S"]
+]
+
+/** How many of the tables that may have been meant are named. */
+const named = 3
+
+/** As a POSIX shell takes it for one word. */
+const shellQuoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
+
+/**
+ * Fails where a pattern matches nothing. pg_dump would say nothing of it and dump all of what was to be left out; most
+ * often the pattern lacks the double quotes that keep capitals.
+ */
+const checkMatches = Effect.fnUntraced(function* (
+  patterns: ReadonlyArray<string>,
+  read: ReadonlyArray<TablePattern.TablePattern>,
+  searchPath: ReadonlyArray<string>,
+  kinds: ReadonlyArray<string>
+) {
+  const sql = yield* SqlClient.SqlClient
+  for (const [index, pattern] of patterns.entries()) {
+    const parsed = read[index]!
+    const found = yield* sql<{ readonly what: string; readonly matches: boolean; readonly counts: boolean }>`
+      select format('%I.%I', n.nspname, c.relname) as what, m.matches, c.relkind::text = any(${kinds}::text[]) as counts
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      cross join lateral (select ${TablePattern.matches(sql, parsed, searchPath)} as matches) m
+      where c.relkind::text = any(${relations}::text[]) and c.relpersistence <> 't'
+        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and ${TablePattern.resembles(sql, parsed)}
+      order by matches desc, counts desc, what limit ${named}`.pipe(Effect.mapError(fromSqlError))
+    const [best] = found
+    if (best?.matches === true && best.counts) continue
+    if (best?.matches === true) {
+      return yield* invalid(pattern, `matches nothing that holds rows itself: ${best.what} does not`, {
+        hint: "The rows of a partitioned table lie in its partitions: match these."
+      })
+    }
+    const meant = found.map(({ what }) => shellQuoted(what)).join(" or ")
+    return yield* invalid(pattern, "matches no table", best === undefined ? {} : { hint: `Did you mean ${meant}?` })
+  }
+})
+
 const closedTables = Effect.fnUntraced(function* (options: PgDumpOptions, database: string) {
   const sql = yield* SqlClient.SqlClient
   const searchPath = yield* searchPathOfPgDump
@@ -77,8 +124,11 @@ const closedTables = Effect.fnUntraced(function* (options: PgDumpOptions, databa
     patterns.length === 0
       ? sql`false`
       : sql.or(patterns.map((pattern) => TablePattern.matches(sql, pattern, searchPath)))
-  const leftOut = any(yield* readPatterns(options.excludeTables, database))
-  const withoutData = any(yield* readPatterns(options.excludeTableData, database))
+  const excluded = yield* readPatterns(options.excludeTables, database)
+  const emptied = yield* readPatterns(options.excludeTableData, database)
+  yield* checkMatches(options.excludeTables, excluded, searchPath, relations)
+  yield* checkMatches(options.excludeTableData, emptied, searchPath, withRows)
+  const [leftOut, withoutData] = [any(excluded), any(emptied)]
   const scope = options.schemas.length === 0 ? sql`true` : sql.in("n.nspname", options.schemas)
   return yield* sql<Closed>`
     with wanted as (
@@ -142,7 +192,7 @@ const explain = (closed: ReadonlyArray<Closed>, role: string): PermissionDenied 
 /**
  * What stands in the way of a dump with these options as this role, all of it in one error; none where nothing does.
  *
- * Fails with PatternInvalid where pg_dump would refuse a pattern.
+ * Fails with PatternInvalid where pg_dump would refuse a pattern, or would find nothing by it and go on.
  */
 export const denial = Effect.fn("DumpRights.denial")(function* (
   options: PgDumpOptions,

@@ -23,7 +23,7 @@ export const noSuchSchema = (schema: string, database: string): SchemaMissing =>
     schema
   })
 
-/** pg_dump would refuse this pattern (exit code 2). */
+/** pg_dump would refuse this pattern, or find nothing by it (exit code 2). */
 export class PatternInvalid extends Schema.TaggedError<PatternInvalid>()("PatternInvalid", {
   ...problemFields,
   pattern: Schema.String

@@ -120,7 +120,7 @@ describe("dump", () => {
       assert.isFalse(existsSync(directory))
       // What is left out need not be read; of what is kept without its rows sequences need not.
       yield* Restores.dump(url, directory, { excludeTables: [`public."Closed"*`, "closed.*"] })
-      const left = { excludeTables: ["closed.*"], excludeTableData: ["*Cl*"] }
+      const left = { excludeTables: ["closed.*"], excludeTableData: [`"Day"*`] }
       const half = yield* Effect.flip(Restores.dump(url, directory, left))
       assert.deepInclude(half, { _tag: "PermissionDenied", state: "untouched" })
       assert.strictEqual(half.detail, `public."Closed"\npublic."Closed_id_seq"`)
@@ -196,6 +196,46 @@ describe("dump", () => {
         }
       }
       assert.isFalse(existsSync(directory))
+    })
+  )
+
+  it.live("refuses a pattern that matches nothing, which pg_dump would pass over, and says what may be meant", () =>
+    Effect.gen(function* () {
+      const { admin, directory, role, url } = yield* prepare
+      yield* Clusters.query(
+        admin,
+        `CREATE TABLE public."It's" (); CREATE SCHEMA other;
+         CREATE TABLE other.vault (); CREATE VIEW public.window AS SELECT 1 AS one;
+         CREATE TABLE public.parted (id int) PARTITION BY LIST (id);
+         CREATE TABLE public.part_1 PARTITION OF public.parted DEFAULT;
+         ALTER TABLE public."It's" OWNER TO ${role.name};
+         ALTER TABLE public.parted OWNER TO ${role.name}; ALTER TABLE public.part_1 OWNER TO ${role.name};
+         GRANT USAGE ON SCHEMA other TO ${role.name}; GRANT SELECT ON other.vault TO ${role.name}`
+      )
+      for (const [pattern, hint] of [
+        ["User", `Did you mean 'public."User"'?`],
+        ["PUBLIC.use?", `Did you mean 'public."User"'?`],
+        ["it's", `Did you mean 'public."It'\\''s"'?`],
+        ["vault", "Did you mean 'other.vault'?"],
+        ["nothing*", "Write [schema.]table"]
+      ] as const) {
+        for (const options of [{ excludeTables: [pattern] }, { excludeTableData: [`"User"`, pattern] }]) {
+          const error = yield* Effect.flip(Restores.dump(url, directory, options))
+          assert.deepInclude(error, { _tag: "PatternInvalid", pattern, state: "untouched" })
+          assert.include(error.message, "matches no table")
+          assert.isTrue(error.suggestion?.startsWith(hint), error.suggestion)
+        }
+      }
+      for (const pattern of ["parted", "window"]) {
+        const error = yield* Effect.flip(Restores.dump(url, directory, { excludeTableData: [pattern] }))
+        assert.deepInclude(error, { _tag: "PatternInvalid", pattern })
+        assert.include(error.message, `public.${pattern === "window" ? `"window"` : pattern} does not`)
+      }
+      assert.isFalse(existsSync(directory))
+      const { file } = yield* Restores.dump(url, directory, {
+        excludeTables: ["window", `"User"`, "part*", "*_id_seq"]
+      })
+      assert.notMatch(readFileSync(file, "utf8"), /CREATE (TABLE|VIEW|SEQUENCE) \S*(User|window|part|_id_seq)"? /)
     })
   )
 

@@ -83,3 +83,11 @@ export const matches = (
     order by array_position(${searchPath}::text[], v.nspname::text) limit 1`
   return sql`(${named} and n.nspname = (${first}))`
 }
+
+/** SQL for what a pattern may have meant: the same with letters of any case and, where it names no schema, in any. */
+export const resembles = (sql: SqlClient.SqlClient, { name, schema }: TablePattern): Fragment => {
+  const named = sql`c.relname operator(pg_catalog.~*) ${name} collate pg_catalog."default"`
+  return schema === undefined
+    ? named
+    : sql`(${named} and n.nspname operator(pg_catalog.~*) ${schema} collate pg_catalog."default")`
+}
