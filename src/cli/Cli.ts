@@ -20,6 +20,7 @@ import { list } from "./ListCommand.ts"
 import { restore } from "./RestoreCommand.ts"
 import * as Presenter from "./Presenter.ts"
 import * as Problem from "./Problem.ts"
+import * as Stdout from "./Stdout.ts"
 import { Version } from "./Version.ts"
 import { verify } from "./VerifyCommand.ts"
 
@@ -75,6 +76,8 @@ export const program = (argv: ReadonlyArray<string>) =>
     )
   )
 
+Stdout.survive()
+
 /** SIGTERM has its own exit code; the runtime knows interruption only. */
 process.once("SIGTERM", () => {
   status.terminated = true
@@ -88,6 +91,6 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Cause.hasInterruptsOnly(exit.cause)) {
     return onExit(status.exitCode ?? interruptionCode(status))
   }
-  process.stderr.write(`${Problem.render(Problem.defect(exit.cause))}\n`)
+  console.error(Problem.render(Problem.defect(exit.cause)))
   onExit(1)
 }

@@ -70,6 +70,9 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
 /** The exit code of a command line that could not be understood. */
 export const usageExitCode: ExitCode = 2
 
+/** The exit code of a command that has done its work and could not write its report. */
+export const unwritableExitCode: ExitCode = 9
+
 /** The exit code of an error. State comes first: a target that is not as it was is 8, whatever the cause. */
 export const exitCodeOf = (error: PgarkError): ExitCode =>
   error.state === "changed" || error.state === "unknown" ? 8 : exitCodes[error._tag]

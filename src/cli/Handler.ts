@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { RunEvents } from "../pipeline/RunEvent.ts"
-import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status } from "./ExitCode.ts"
+import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status, unwritableExitCode } from "./ExitCode.ts"
 import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import * as Interruption from "./Interruption.ts"
 import * as Output from "./Output.ts"
@@ -39,14 +39,36 @@ const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause
   })
 })
 
+/** Tells on stderr what stdout did not take. */
+const unreported = Effect.fnUntraced(function* (
+  output: Output.OutputService,
+  why: string,
+  text: string,
+  exitCode: ExitCode
+) {
+  const { committed } = yield* output.record
+  yield* output.alert(Problem.render(Problem.unreported(why, text, committed)))
+  return exitCode === 0 ? unwritableExitCode : exitCode
+})
+
 const report = Effect.fnUntraced(function* (output: Output.OutputService, exit: Exit.Exit<CommandResult, PgarkError>) {
   if (Exit.isSuccess(exit)) {
-    yield* output.payload(exit.value.text, exit.value.document)
-    return exit.value.exitCode ?? 0
+    const { document, exitCode = 0, text } = exit.value
+    return yield* output.payload(text, document).pipe(
+      Effect.as(exitCode),
+      Effect.catchTag("StdoutFailed", ({ message, readerGone }) =>
+        readerGone ? Effect.succeed(exitCode) : unreported(output, message, text, exitCode)
+      )
+    )
   }
   const { exitCode, problem } = yield* explain(output, exit.cause)
   yield* output.alert(Problem.render(problem))
-  if (output.json) yield* output.payload("", Problem.toDocument(problem, exitCode))
+  if (output.json) {
+    // The problem stands on stderr, and its exit code says more than that of a document which is not to be had.
+    yield* Effect.catchTag(output.payload("", Problem.toDocument(problem, exitCode)), "StdoutFailed", ({ message }) =>
+      output.warn(`pgark: The document could not be written to stdout (${message}).`)
+    )
+  }
   return exitCode
 })
 

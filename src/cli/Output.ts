@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import { RunEvent } from "../pipeline/RunEvent.ts"
+import * as Stdout from "./Stdout.ts"
 import { alert, colorful } from "./Text.ts"
 import { count } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
@@ -29,7 +30,7 @@ const progressEvery = 3000
 export interface OutputService {
   readonly json: boolean
   /** The result: `text`, or with `--json` the document. Nothing else is written to stdout. */
-  readonly payload: (text: string, document: unknown) => Effect.Effect<void>
+  readonly payload: (text: string, document: unknown) => Effect.Effect<void, Stdout.StdoutFailed>
   /** A line that `--quiet` leaves out. */
   readonly info: (line: string) => Effect.Effect<void>
   /** A line that always stands. */
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   return Output.of({
     json: options.json,
-    payload: (text, document) => Console.log(options.json ? JSON.stringify(document, undefined, 2) : text),
+    payload: (text, document) => Stdout.print(options.json ? JSON.stringify(document, undefined, 2) : text),
     info,
     warn,
     alert: (text) => warn(red ? alert(text) : text),

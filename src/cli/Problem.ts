@@ -56,6 +56,20 @@ export const defect = (cause: Cause.Cause<unknown>): Problem => ({
   suggestion: "Please report it with the command you ran, the output above and `pgark --version`."
 })
 
+/**
+ * A report that could not be written, of work that is done.
+ *
+ * @param committed what was changed, as in `RunRecord`
+ */
+export const unreported = (why: string, report: string, committed: string | undefined): Problem => ({
+  _tag: "StdoutFailed",
+  message:
+    `The report could not be written to stdout (${why}), but what was asked for is done` +
+    (committed === undefined ? "." : `: ${committed} was committed.`),
+  detail: report,
+  suggestion: "Do not run it again for the report, which stands above. Free space where stdout goes to."
+})
+
 /** The error as data, for `--json`. */
 export const toDocument = (problem: Problem, exitCode: number) => ({
   error: {
