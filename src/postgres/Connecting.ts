@@ -32,6 +32,13 @@ class Refusal {
   }
 }
 
+/** What the server said last, or the system, of a connection that was lost while no query was at work on it. */
+const losses = new WeakMap<Client, unknown>()
+
+/** Why a query failed: of a connection that was lost before it the driver itself only says that it is lost. */
+export const causeOf = (client: Client, error: unknown): unknown =>
+  sqlstateOf(error) === undefined ? (losses.get(client) ?? error) : error
+
 const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encrypted: boolean) {
   const config = yield* Effect.try({
     try: () => DatabaseUrl.toPgConfig(url, encrypted),
@@ -40,7 +47,9 @@ const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encry
   return yield* Effect.callback<Client, Refusal>((resume) => {
     const client = new Client(config)
     // Without a listener a connection lost between two queries would end the process; the next query reports it.
-    client.on("error", () => {})
+    client.on("error", (error) => {
+      if (!losses.has(client)) losses.set(client, error)
+    })
     client.connect((error?: Error | null) => {
       if (!error) return resume(Effect.succeed(client))
       client.connection.stream.destroy()

@@ -104,7 +104,9 @@ export const open = Effect.fn("Session.open")(function* (
     const settled: Effect.Effect<string, DatabaseError> = Effect.suspend(() => {
       const state = query.settled
       if (state === undefined) return Effect.andThen(progress(query), settled)
-      return "error" in state ? Effect.fail(toDatabaseError(state.error, place)) : Effect.succeed(state.tag)
+      return "error" in state
+        ? Effect.fail(toDatabaseError(Connecting.causeOf(client, state.error), place))
+        : Effect.succeed(state.tag)
     })
     return Effect.onInterrupt(settled, () =>
       Effect.gen(function* () {
@@ -301,7 +303,8 @@ export const ownSettings = [
   "SET jit = off",
   "SET search_path = pg_catalog",
   `SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '500' ELSE '0' END, false)
-     FROM pg_catalog.pg_settings WHERE name IN ('client_connection_check_interval', 'transaction_timeout')`
+     FROM pg_catalog.pg_settings
+     WHERE name IN ('client_connection_check_interval', 'idle_session_timeout', 'transaction_timeout')`
 ].join("; ")
 
 const withStatement = (place: Place, sql: string | Uint8Array): Place =>

@@ -7,6 +7,7 @@ import type { Connection } from "effect/sql/SqlConnection"
 import { ConnectionError, SqlError, UnknownError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import type { Client, QueryConfig, QueryResult } from "pg"
+import { causeOf } from "./Connecting.ts"
 import { sqlstateOf } from "./Sqlstate.ts"
 
 /**
@@ -23,11 +24,12 @@ export const make = (
       Effect.callback<QueryResult, SqlError>((resume) => {
         const answer = (error: Error | null, result: QueryResult) => {
           if (!error) return resume(Effect.succeed(result))
-          const reason = { cause: error, message: error.message, operation: "query" }
+          const cause = causeOf(client, error)
+          const reason = { cause, message: error.message, operation: "query" }
           resume(
             Effect.fail(
               new SqlError({
-                reason: sqlstateOf(error) === undefined ? new ConnectionError(reason) : new UnknownError(reason)
+                reason: sqlstateOf(cause) === undefined ? new ConnectionError(reason) : new UnknownError(reason)
               })
             )
           )

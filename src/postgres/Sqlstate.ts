@@ -42,14 +42,21 @@ const conflicts = new Set(["42P07", "42P06", "42710", "42723", "42P04", "2BP01"]
 const unavailable = new Set(["57P01", "57P02", "57P03", "57P05", "53300"])
 const timeouts = new Set(["55P03", "57014", "40P01"])
 
+/** What the driver, which has no codes, says of a connection that is gone. */
+const gone = /^Connection terminated|is not queryable$/
+
 /** How much of a statement an error shows, in characters. */
 const shown = 500
 
 /** Maps what a driver threw to the error that pgark reports. */
 export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseError => {
   const sqlstate = sqlstateOf(cause)
-  const message = field(cause, "message") ?? field(cause, "code") ?? String(cause)
-  const detail = [field(cause, "detail"), field(cause, "where")].filter((text) => text !== undefined).join("\n")
+  const said = field(cause, "message") ?? field(cause, "code") ?? String(cause)
+  const lost = sqlstate === undefined && gone.test(said)
+  const message = lost ? "The connection to the server was lost." : said
+  const detail = [lost ? said : undefined, field(cause, "detail"), field(cause, "where")]
+    .filter((text) => text !== undefined)
+    .join("\n")
   const statement = place.statement?.trim().slice(0, shown)
   const fields = {
     message,

@@ -48,6 +48,35 @@ for (const major of [15, 18] as const) {
   const rowsOf = (admin: DatabaseUrl.DatabaseUrl) => Clusters.query(admin, "SELECT * FROM t ORDER BY id")
 
   describe(`a session on PostgreSQL ${major}`, () => {
+    it.live("is not ended by a role's limit for sessions that are idle", () =>
+      Effect.gen(function* () {
+        const admin = yield* Clusters.makeDatabase(major)
+        const role = yield* Clusters.makeRole(major)
+        yield* Clusters.query(admin, `ALTER ROLE ${role.name} SET idle_session_timeout = '100ms'`)
+        const { execute } = yield* Session.open(Clusters.as(admin, role))
+        yield* Effect.sleep("400 millis")
+        assert.strictEqual((yield* execute("SELECT 1")).tag, "SELECT 1")
+      })
+    )
+
+    it.live("that was lost between two queries says what the server said of it", () =>
+      Effect.gen(function* () {
+        const { admin, session } = yield* fresh()
+        const pid = yield* backendOf(session)
+        yield* Clusters.query(admin, "SELECT pg_terminate_backend($1)", [pid])
+        yield* until("gone", backends(admin), (others) => others.length === 0)
+        yield* Effect.sleep("100 millis")
+        const errors = [
+          yield* Effect.flip(session.execute("SELECT 1")),
+          fromSqlError(yield* Effect.flip(session.sql`SELECT 1`))
+        ]
+        for (const error of errors) {
+          assert.deepInclude(error, { _tag: "ConnectionFailed", sqlstate: "57P01" })
+          assert.match(error.message, /^terminating connection/)
+        }
+      })
+    )
+
     it.live("states its own settings, whatever the role's are", () =>
       Effect.gen(function* () {
         const admin = yield* Clusters.makeDatabase(major)

@@ -64,6 +64,18 @@ describe("toDatabaseError", () => {
   })
 })
 
+describe("a connection that is gone", () => {
+  it("is told in plain words where the driver's are its own", () => {
+    const said = "Client has encountered a connection error and is not queryable"
+    const error = toDatabaseError(new Error(said))
+    assert.deepInclude(
+      { ...error },
+      { _tag: "ConnectionFailed", message: "The connection to the server was lost.", detail: said }
+    )
+    assert.match(error.suggestion ?? "", /^Try again when the server answers/)
+  })
+})
+
 describe("fromSqlError", () => {
   it("looks at what the driver threw", () => {
     const cause = refusal("42501")
