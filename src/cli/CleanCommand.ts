@@ -1,12 +1,20 @@
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import type { CleanReport } from "../verbs/Clean.ts"
+import { plural } from "../pipeline/Words.ts"
 import { Confirmation } from "../pipeline/Confirmation.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
 import * as Warning from "./Warning.ts"
+
+/** @param database as people write it */
+const headline = (schemas: ReadonlyArray<string>, { stays }: CleanReport, database: string): string =>
+  stays.length === 0
+    ? `Cleaned ${schemas.join(", ")} in ${database}`
+    : `Emptied ${schemas.join(", ")} in part: ${plural(stays.length, "object of another role stays", "objects of other roles stay")}, in ${database}`
 
 export const clean = Command.make(
   "clean",
@@ -37,13 +45,16 @@ export const clean = Command.make(
           Effect.provide(layer)
         )
         return {
-          text: [`Cleaned ${options.schemas.join(", ")} in ${describe(url)}`, ...RenderReport.clean(report)].join("\n"),
-          document: { clean: report }
+          text: [headline(options.schemas, report, describe(url)), ...RenderReport.clean(report)].join("\n"),
+          document: { complete: report.stays.length === 0, clean: report }
         }
       })
     )
 ).pipe(
-  Command.withDescription("Empty schemas, all or nothing: DESTROYS what is in them, after a 3-second warning"),
+  Command.withDescription(
+    "Empty schemas of all that this role may drop, in one transaction: DESTROYS what is in them, after a 3-second " +
+      "warning. What other roles own may stay, and is named then"
+  ),
   Command.withShortDescription("Empty schemas"),
   Command.withExamples([
     { command: "pgark clean --dry-run", description: "What would be dropped, and how" },

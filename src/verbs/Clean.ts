@@ -189,9 +189,9 @@ export const pipeline = (options: CleanOptions) => {
 }
 
 /**
- * Empties schemas: all of it or nothing.
+ * Empties schemas of all that this role may drop, in one transaction; what stays is in the report.
  *
- * Fails with CleanRefused (nothing changed) where this role may not, SchemaMissing for an unknown name, TargetChanged
+ * Fails with CleanRefused (nothing changed) where it may drop nothing, or something is in the way; SchemaMissing for an unknown name, TargetChanged
  * where others were at work in between, and otherwise with what the server refused, rolled back.
  */
 export const clean = Effect.fn("Clean.clean")(function* (

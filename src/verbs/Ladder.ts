@@ -215,12 +215,27 @@ export const lost = (survey: Survey, { wanted }: Wish): ReadonlyArray<CatalogObj
       !wanted.has(objectKey(object))
   )
 
-/** Chooses from the survey. */
-export const choose = (survey: Survey, wish: Wish = nothingWished): Ladder => {
+/** All of it, where nothing may be dropped: a clean step for its own sake would then do nothing at all. */
+const allForeign = ({ role }: Survey, content: ReadonlyArray<CatalogObject>): ReadonlyArray<Blocker> =>
+  content.some(({ droppable }) => droppable)
+    ? []
+    : content.map((object) => {
+        const owner = object.owner ?? "nobody"
+        return {
+          what: describeObject(object),
+          owner,
+          why: "this role may not drop it",
+          remedy: ownIt(owner, role.name)
+        }
+      })
+
+/** Chooses from the survey. Without a wish emptying is all that is wanted. */
+export const choose = (survey: Survey, wish?: Wish): Ladder => {
   const content = survey.objects.filter(({ extension }) => extension === null)
-  const blockers = inTheWay(survey, content, wish)
+  const found = inTheWay(survey, content, wish ?? nothingWished)
+  const blockers = found.length > 0 || wish !== undefined ? found : allForeign(survey, content)
   if (blockers.length > 0) return { beside: [], rungs: [], blockers }
-  const beside = besides(survey, wish)
+  const beside = besides(survey, wish ?? nothingWished)
   if (content.length === 0) return { beside, rungs: [], blockers }
   const whole = existing(survey).every(({ recreatable }) => recreatable === true)
   const second = dropContent(survey, content)

@@ -126,6 +126,26 @@ describe("the round trip", () => {
     })
   )
 
+  it.live("a clean step that leaves another role's tables says so first, and one that can do nothing fails", () =>
+    Effect.gen(function* () {
+      const { admin, document, ok, run, url } = yield* prepare()
+      yield* Clusters.query(admin, "CREATE TABLE public.theirs (); CREATE TABLE public.theirs_too ()")
+      const { stdout } = yield* ok("clean", "--yes")
+      assert.match(stdout, /^Emptied public in part: 2 objects of other roles stay, in \S+\n/)
+      assert.match(stdout, /^ {2}stays {6}table public\.theirs \(of postgres\)$/m)
+      const nothing = yield* run("clean", "--yes")
+      assert.strictEqual(nothing.code, 5)
+      assert.strictEqual(nothing.stdout, "")
+      assert.match(nothing.stderr, /table public\.theirs, owned by "postgres": this role may not drop it/)
+      yield* Clusters.query(url, "CREATE TABLE public.mine ()")
+      const { clean, complete } = yield* document<{ complete: boolean; clean: { stays: unknown } }>("clean", "--yes")
+      assert.deepStrictEqual(
+        { complete, stays: clean.stays },
+        { complete: false, stays: ["theirs", "theirs_too"].map((name) => `table public.${name} (of postgres)`) }
+      )
+    })
+  )
+
   it.live("a dry run says what would be done and changes nothing", () =>
     Effect.gen(function* () {
       const { admin, app, cwd, document, ok, url } = yield* prepare()

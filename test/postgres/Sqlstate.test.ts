@@ -68,10 +68,8 @@ describe("a connection that is gone", () => {
   it("is told in plain words where the driver's are its own", () => {
     const said = "Client has encountered a connection error and is not queryable"
     const error = toDatabaseError(new Error(said))
-    assert.deepInclude(
-      { ...error },
-      { _tag: "ConnectionFailed", message: "The connection to the server was lost.", detail: said }
-    )
+    assert.strictEqual(error.message, "The connection to the server was lost.")
+    assert.deepInclude({ ...error }, { _tag: "ConnectionFailed", detail: said })
     assert.match(error.suggestion ?? "", /^Try again when the server answers/)
   })
 })

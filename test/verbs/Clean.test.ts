@@ -80,6 +80,23 @@ describe.each(Clusters.majors)("clean on PostgreSQL %i", (major) => {
     )
   }
 
+  it.live("stops where nothing of what is there may be dropped, naming the owners", () =>
+    Effect.gen(function* () {
+      const { admin, url } = yield* Clusters.makeTarget(major, "someTablesOwner")
+      const [owner] = yield* Clusters.query<{ name: string }>(
+        admin,
+        `SELECT relowner::regrole::text AS name FROM pg_class WHERE oid = 'public."NotMine"'::regclass`
+      )
+      const { blockers, message, state } = yield* refusal(admin, url, "public")
+      assert.strictEqual(state, "untouched")
+      assert.match(message, /cannot empty the target: 1 object is in the way/)
+      assert.deepStrictEqual(
+        blockers.map(({ what, owner }) => ({ what, owner })),
+        [{ what: 'table public."NotMine"', owner: owner!.name }]
+      )
+    })
+  )
+
   it.live("keeps what belongs to an extension", () =>
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "databaseOwner")

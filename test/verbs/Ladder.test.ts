@@ -126,7 +126,8 @@ describe("in the way of the ladder", () => {
     )
     // The published table is another role's and stays.
     const others = { ...table, droppable: false }
-    assert.deepStrictEqual(choose(surveyOf({ objects: [others], published })).blockers, [])
+    const restore = { wanted: new Set<string>(), replaced: [] }
+    assert.deepStrictEqual(choose(surveyOf({ objects: [others], published }), restore).blockers, [])
   })
 
   it("is another role's object that needs one of this role's, not the other way round", () => {
