@@ -136,10 +136,14 @@ const askEach = Effect.fnUntraced(function* <A>(
 })
 
 const unreadable = "the connected role may not read it"
+const filteredOut = "row-level security hides rows from the connected role"
+
+/** Whether an answer's `unknown` is for want of the connected role's rights, not for anything in the database. */
+export const isHindrance = (unknown: string): boolean => unknown === unreadable || unknown === filteredOut
 
 /** Why the connected role does not see the rows of a relation; undefined where it sees them all. */
 export const hindrance = ({ readable, filtered }: Pick<LiveTable, "readable" | "filtered">): string | undefined =>
-  readable ? (filtered ? "row-level security hides rows from the connected role" : undefined) : unreadable
+  readable ? (filtered ? filteredOut : undefined) : unreadable
 
 /**
  * Rows of each table, counted. A table counts its own rows, not those of tables that inherit from it, because COPY

@@ -1,5 +1,6 @@
 /** What a verification found, in words: grouped by kind, with what to do next. */
 import { listed, plural } from "../pipeline/Words.ts"
+import { isHindrance } from "../postgres/Health.ts"
 import { type Finding, VerificationFailed } from "./VerbError.ts"
 
 /** When the verification took place, which decides what to do about its findings. */
@@ -46,7 +47,20 @@ const suspects: Record<Finding["check"], string> = {
 /** What an app at work changes. */
 const dataOnly = new Set<Finding["check"]>(["rows", "sequences"])
 
-const next = (kinds: ReadonlyArray<Finding["check"]>, occasion: Occasion): string => {
+/** What a role that sees everything would have to say to the same question. */
+const asOwner =
+  "What could not be read is not known to be different: verify as the owner of these objects, as a role that may " +
+  "SELECT from them or, where row-level security hides rows, as one with BYPASSRLS."
+
+const next = (findings: ReadonlyArray<Finding>, occasion: Occasion): string => {
+  const unread = findings.filter(({ found }) => isHindrance(found))
+  if (occasion.during === "restore" || unread.length === 0) return afterReading(findings, occasion)
+  const others = findings.filter(({ found }) => !isHindrance(found))
+  return others.length === 0 ? asOwner : `${asOwner} Of the rest: ${afterReading(others, occasion)}`
+}
+
+const afterReading = (findings: ReadonlyArray<Finding>, occasion: Occasion): string => {
+  const kinds = [...byKind(findings).keys()]
   if (occasion.during === "restore") {
     const places = [...new Set(kinds.map((kind) => suspects[kind]))].join("; ")
     return `Look at ${places}. With \`--no-verify\` it is committed as it is.`
@@ -73,10 +87,7 @@ export const failure = (all: ReadonlyArray<Finding>, occasion: Occasion): Verifi
   return new VerificationFailed({
     message: `${restoring ? "What was restored is not what the dump says" : "The database is not what it should be"}: ${found}.`,
     detail: grouped(serious).join("\n"),
-    suggestion: next(
-      kinds.map(([kind]) => kind),
-      occasion
-    ),
+    suggestion: next(serious, occasion),
     ...(restoring ? { state: "rolled-back" } : {}),
     findings: all
   })

@@ -43,4 +43,13 @@ describe("findings", () => {
     assert.match(suggestion("indexes", "restore")!, /event triggers of the target/)
     assert.strictEqual(failure([found("rows", "x")], "restore").state, "rolled-back")
   })
+
+  it("send to a role that may read what this one could not, and not to a restore", () => {
+    const closed = { ...found("rows", "a"), found: "the connected role may not read it" }
+    const hidden = { ...found("rows", "b"), found: "row-level security hides rows from the connected role" }
+    const { suggestion } = failure([closed, hidden])
+    assert.match(suggestion!, /as the owner.*BYPASSRLS/)
+    assert.notInclude(suggestion!, "restore")
+    assert.match(failure([closed, found("indexes", "public")]).suggestion!, /BYPASSRLS.*Of the rest: .*restore --clean/)
+  })
 })
