@@ -9,6 +9,7 @@ import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { ConnectionFailed, type DatabaseError, type PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
+import * as Connecting from "../postgres/Connecting.ts"
 import {
   PgDump,
   type PgDumpFailed,
@@ -96,6 +97,23 @@ const describe = ({ tool }: PgDumpProgram): string =>
 /** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
 const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
 
+/** SQLSTATE of a server, a database or a role that has no connection left. */
+const tooManyConnections = "53300"
+
+/** pgark has its own connection, but pg_dump gets none. */
+const noSecond = (error: DatabaseError, details: ReadonlyArray<string | undefined>): ConnectionFailed => {
+  const detail = [...new Set(details)].filter((text) => text !== undefined).join("\n")
+  return new ConnectionFailed({
+    message: "The server refuses pg_dump the connection that it needs beside pgark's own.",
+    ...(detail === "" ? {} : { detail }),
+    suggestion:
+      "A dump needs two connections: raise the limit (ALTER ROLE … CONNECTION LIMIT, ALTER DATABASE … CONNECTION " +
+      "LIMIT, max_connections), close others, or try again later.",
+    state: "untouched",
+    ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate })
+  })
+}
+
 /**
  * Why pg_dump failed, as far as this session can tell: the server went away, or something was closed to the role while
  * pg_dump was at work.
@@ -117,6 +135,10 @@ const explain = Effect.fnUntraced(function* (
           state: "untouched"
         })
     )
+  )
+  // A native pg_dump does not say what kept it from connecting.
+  yield* Effect.scoped(Connecting.acquire(session.url)).pipe(
+    Effect.mapError((error) => noSecond(error, [failure.detail, error.detail]))
   )
   const denied = yield* DumpRights.denial(options, database, role)
   if (denied === undefined) return yield* failure
@@ -187,7 +209,14 @@ const writeTask = (
                   )
                 )
             )
-            .pipe(Effect.catchTag(["PgDumpFailed", "PermissionDenied"], (failure) => explain(failure, options, source)))
+            .pipe(
+              Effect.catchTags({
+                PgDumpFailed: (failure) => explain(failure, options, source),
+                PermissionDenied: (failure) => explain(failure, options, source),
+                ConnectionFailed: (failure) =>
+                  Effect.fail(failure.sqlstate === tooManyConnections ? noSecond(failure, [failure.detail]) : failure)
+              })
+            )
         }
       }
     })

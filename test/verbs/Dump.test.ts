@@ -1,13 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { DumpStore } from "../../src/dumps/DumpStore.ts"
 import type { Manifest } from "../../src/dumps/Manifest.ts"
 import * as Pipeline from "../../src/pipeline/Pipeline.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { qualified, quote } from "../../src/postgres/Identifier.ts"
+import { PgDump } from "../../src/postgres/PgDump.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import * as Dump from "../../src/verbs/Dump.ts"
 import * as Clusters from "../support/Clusters.ts"
@@ -340,3 +344,25 @@ describe("dump that cannot be finished leaves nothing behind", () => {
     })
   )
 })
+
+/** A role of one connection, which pgark's own session takes. */
+const oneConnection = (kind: "native" | "wasm", serverMajor: Clusters.Major) =>
+  it.live(`of a role that may have one connection says that two are needed: ${kind}`, () =>
+    Effect.gen(function* () {
+      const { admin, role, url } = yield* Clusters.makeTarget(serverMajor, "tableOwner")
+      const directory = join(yield* Restores.folder, "dumps")
+      yield* Clusters.query(admin, `ALTER ROLE ${role.name} CONNECTION LIMIT 1`)
+      const layer = Layer.mergeAll(Session.Session.layer(url), DumpStore.layer(directory), PgDump.layer(kind)).pipe(
+        Layer.provideMerge(NodeServices.layer)
+      )
+      const error = yield* Effect.flip(Dump.dump(Restores.dumpOptions).pipe(Effect.provide(layer)))
+      assert.deepInclude(error, { _tag: "ConnectionFailed", state: "untouched", sqlstate: "53300" })
+      assert.match(error.message, /refuses pg_dump the connection/)
+      assert.match(error.detail ?? "", /too many connections for role/)
+      assert.match(error.suggestion ?? "", /needs two connections/)
+      assert.deepStrictEqual(readdirSync(directory), [])
+    })
+  )
+
+describe("a dump", () => oneConnection("wasm", major))
+NativePgDump.suite("a dump by the pg_dump of this machine", 15, () => oneConnection("native", 15))
