@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import { RunEvent } from "../pipeline/RunEvent.ts"
 import * as Stdout from "./Stdout.ts"
-import { alert, colorful } from "./Text.ts"
+import { alert, colorful, visible, visibleLine } from "./Text.ts"
 import { count } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
 
@@ -42,7 +42,7 @@ export interface OutputService {
   readonly record: Effect.Effect<RunRecord>
 }
 
-const warn = (line: string) => Console.error(line)
+const warn = (text: string) => Console.error(visible(text))
 
 export const make = Effect.fnUntraced(function* (options: {
   readonly json: boolean
@@ -52,7 +52,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const red = colorful(process.stderr, options.color)
   const record = yield* Ref.make(nothing)
   const shownAt = yield* Ref.make(new Map<string, number>())
-  const info = (line: string) => (options.quiet ? Effect.void : warn(line))
+  const info = (text: string) => (options.quiet ? Effect.void : warn(text))
+  const line = (text: string) => info(visibleLine(text))
 
   const progress = Effect.fnUntraced(function* (event: Extract<RunEvent, { _tag: "TaskProgress" }>) {
     const now = yield* Clock.currentTimeMillis
@@ -68,15 +69,15 @@ export const make = Effect.fnUntraced(function* (options: {
     const show = event.unit === "bytes" ? Units.bytes : count
     const total = event.total === undefined ? "" : ` of ${show(event.total)}`
     const unit = event.unit === "bytes" ? "" : ` ${event.unit}`
-    yield* info(`      ${event.what}: ${show(event.done)}${total}${unit}`)
+    yield* line(`      ${event.what}: ${show(event.done)}${total}${unit}`)
   })
 
   return Output.of({
     json: options.json,
-    payload: (text, document) => Stdout.print(options.json ? JSON.stringify(document, undefined, 2) : text),
+    payload: (text, document) => Stdout.print(options.json ? JSON.stringify(document, undefined, 2) : visible(text)),
     info,
     warn,
-    alert: (text) => warn(red ? alert(text) : text),
+    alert: (text) => Console.error(red ? alert(visible(text)) : visible(text)),
     record: Ref.get(record),
     listen: (event) =>
       RunEvent.match(event, {
@@ -88,7 +89,7 @@ export const make = Effect.fnUntraced(function* (options: {
         TaskNote: ({ task, note }) =>
           Effect.andThen(
             Ref.update(record, (known) => ({ ...known, notes: [...known.notes, { task, note }] })),
-            info(`note  ${note}`)
+            line(`note  ${note}`)
           ),
         TaskFinished: ({ task, title, milliseconds }) =>
           Effect.andThen(
@@ -97,9 +98,9 @@ export const make = Effect.fnUntraced(function* (options: {
               tasks: [...known.tasks, { task, milliseconds }],
               unfinished: known.unfinished.filter((other) => other !== title)
             })),
-            info(`done  ${title} (${Units.duration(milliseconds)})`)
+            line(`done  ${title} (${Units.duration(milliseconds)})`)
           ),
-        TaskFailed: ({ title, message }) => info(`fail  ${title}: ${message}`),
+        TaskFailed: ({ title, message }) => line(`fail  ${title}: ${message}`),
         Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
         Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what }))
       })

@@ -6,7 +6,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import { usageExitCode } from "./ExitCode.ts"
 import * as HelpText from "./HelpText.ts"
 import * as Problem from "./Problem.ts"
-import { alert, colorful } from "./Text.ts"
+import { alert, colorful, visible } from "./Text.ts"
 
 /** A line that could not be understood, in the form of every other problem. */
 export const usageProblem = (
@@ -38,7 +38,7 @@ export const layer = (options: { readonly json: boolean; readonly color: boolean
             return yield* Console.log(`${event.name} ${event.version}`)
           case "InvalidInvocation": {
             const problem = usageProblem(event.errors, event.commandPath)
-            const text = Problem.render(problem)
+            const text = visible(Problem.render(problem))
             yield* Console.error(colorful(process.stderr, options.color) ? alert(text) : text)
             if (options.json) yield* Console.log(Problem.toJson(problem, usageExitCode))
           }

@@ -18,9 +18,23 @@ export const wrap = (text: string, width: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
+const short: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }
+
+const escaped = (character: string): string =>
+  short[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`
+
+/**
+ * Text whose control characters are shown instead of sent: names of a database may hold sequences that rewrite what a
+ * terminal shows. Line breaks and tabs stay.
+ */
+export const visible = (text: string): string => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, escaped)
+
+/** The same for what is one line: a line break can only come from a name. */
+export const visibleLine = (text: string): string => text.replace(/[\0-\x1f\x7f-\x9f]/g, escaped)
+
 /** A paragraph behind a label; its further lines begin below the first one's text. */
 export const hang = (label: string, text: string): string =>
-  wrap(text, columns - label.length)
+  wrap(visibleLine(text), columns - label.length)
     .map((line, index) => `${index === 0 ? label : " ".repeat(label.length)}${line}`)
     .join("\n")
 

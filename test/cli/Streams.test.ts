@@ -90,3 +90,18 @@ it.live("a reader of stdout that has gone is no failure", () =>
     assert.notInclude(stderr, "pgark:")
   })
 )
+
+it.live("a name with control characters is shown, and does nothing to a terminal", () =>
+  Effect.gen(function* () {
+    const { run, url } = yield* prepare
+    yield* Clusters.query(url, `CREATE TABLE public."a\u001b[2J\nDone" (id int)`)
+    for (const command of ["clean --dry-run", "clean --yes"]) {
+      const { code, stdout, stderr } = yield* run(`$pgark ${command}`)
+      assert.strictEqual(code, 0, stderr)
+      assert.notInclude(stdout + stderr, "\u001b")
+      // SQL keeps its lines, indented.
+      assert.notMatch(stdout + stderr, command === "clean --yes" ? /^ *Done/m : /^ {0,5}Done/m)
+      assert.include(stdout.replaceAll(/\s+/g, " "), `"a\\x1b[2J\\nDone"`)
+    }
+  })
+)
