@@ -106,6 +106,9 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
         : `The database URL begins with "${scheme}:", not with "postgresql:".`
     )
   }
+  if (/^\w+:\/\/([^/?#]*@)?[^@/?#]*,[^@/?#]*([/?#]|$)/.test(raw) || /[?&]host(addr)?=[^&]*(,|%2c)/i.test(raw)) {
+    return yield* invalid("Several hosts in the database URL are not supported yet.", "Name one of them, the primary.")
+  }
   const url = yield* Effect.try({
     try: () => new URL(raw.replace(/^postgres(?:ql)?:\/\/([^/?#]*@)?(?=[/?]|$)/i, "postgresql://$1localhost.invalid")),
     catch: () => invalid("The database URL cannot be read: a special character in it may need percent-encoding.")
@@ -117,6 +120,21 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
     if (["host", "port", "user", "password", "dbname", "schema"].includes(name)) named.set(name, value)
     else if (libpqParameters.has(name)) parameters.set(name, value)
     else dropped.push(name)
+  }
+  // As libpq reads it: whole seconds.
+  const timeout = parameters.get("connect_timeout")
+  if (timeout !== undefined && !/^\s*[-+]?\d+\s*$/.test(timeout)) {
+    return yield* invalid(
+      `connect_timeout=${timeout} in the database URL is not a number of seconds.`,
+      "Write 10, say."
+    )
+  }
+  const attributes = parameters.get("target_session_attrs")
+  if (attributes !== undefined && attributes !== "any") {
+    return yield* invalid(
+      `target_session_attrs=${attributes} in the database URL is not supported yet.`,
+      "Leave it out, and name the host of the server that is meant."
+    )
   }
   const systemRoots = parameters.get("sslrootcert") === "system"
   const sslMode = parameters.get("sslmode") ?? env["PGSSLMODE"] ?? (systemRoots ? "verify-full" : "prefer")
@@ -190,8 +208,11 @@ export const configured = Effect.fn("DatabaseUrl.configured")(function* (
 ): Effect.fn.Return<Option.Option<DatabaseUrl>, DatabaseUrlInvalid> {
   const text = Option.isSome(flag)
     ? flag
-    : yield* Effect.mapError(Config.option(Config.Redacted("DATABASE_URL")), (error) =>
-        invalid(`DATABASE_URL cannot be read: ${error.message}`)
+    : yield* Effect.mapError(Config.option(Config.Redacted("DATABASE_URL")), () =>
+        invalid(
+          "DATABASE_URL is not in the environment, and .env in this folder cannot be read.",
+          "Set DATABASE_URL, pass --database-url, or let this user read .env."
+        )
       )
   if (Option.isNone(text)) return Option.none()
   return Option.some(yield* Effect.tap(parse(text.value), checkFiles))

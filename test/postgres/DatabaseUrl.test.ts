@@ -93,6 +93,13 @@ describe("parameters", () => {
     })
   )
 
+  it.effect("a comma in a password is no second host, and any server will do", () =>
+    Effect.gen(function* () {
+      const url = yield* parse("postgresql://u:a,b@h/d?target_session_attrs=any&connect_timeout=5")
+      assert.deepInclude(fields(url), { host: "h", password: "a,b" })
+    })
+  )
+
   it.effect("what is missing comes from the environment, then from libpq's defaults", () =>
     Effect.gen(function* () {
       const env = {
@@ -127,6 +134,11 @@ describe("refusals", () => {
   const cases: ReadonlyArray<readonly [text: string, says: RegExp]> = [
     ["", /empty/],
     ["localhost/db", /no scheme/],
+    ["postgresql://u:s3cret@a,b:5433/d", /^Several hosts/],
+    ["postgresql://u:s3cret@a:1,b:2/d", /^Several hosts/],
+    ["postgresql:///d?user=u&host=a,b", /^Several hosts/],
+    ["postgresql://u:s3cret@h/d?connect_timeout=abc", /^connect_timeout=abc .* not a number/],
+    ["postgresql://u:s3cret@h/d?target_session_attrs=read-write", /^target_session_attrs=read-write .* not supported/],
     ["mysql://u:s3cret@h/d", /begins with "mysql:"/],
     ["postgresql://u:s3cret@h:70000/d", /cannot be read/],
     ["postgresql://u:s3cret@h/d?port=0", /port must be 1 to 65535/],
