@@ -40,8 +40,12 @@ const fields = (action: "read" | "write", file: string, error: unknown) => {
   }
 }
 
-const describe = (error: unknown): string =>
-  Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
+/** As the system said it: the error of a `FileSystem` of effect wraps that in words of its own. */
+const describe = (error: unknown): string => {
+  if (Predicate.hasProperty(error, "reason")) return describe(error.reason)
+  if (Predicate.hasProperty(error, "cause") && error.cause !== undefined) return describe(error.cause)
+  return Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
+}
 
 /** The error of a file or folder that cannot be read, from what the system said. */
 export const unreadable =
