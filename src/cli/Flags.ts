@@ -38,10 +38,13 @@ export const ColorFlag = GlobalFlag.Setting("color")({
   )
 })
 
+/** Where dumps are, unless told. */
+export const defaultDir = "dumps"
+
 export const dir = Flag.String("dir").pipe(
   Flag.withMetavar("FOLDER"),
   Flag.withDescription("Folder of the dumps (default: dumps)"),
-  Flag.withDefault("dumps")
+  Flag.withDefault(defaultDir)
 )
 
 export const dryRun = Flag.Boolean("dry-run").pipe(

@@ -1,5 +1,6 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Command from "effect/cli/Command"
 import type { DumpStoreService, StoredDump } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
@@ -55,6 +56,17 @@ export const list = Command.make("list", { dir: Flags.dir }, ({ dir }) =>
       const { DumpStore } = yield* load(() => import("../dumps/DumpStore.ts"))
       return yield* Effect.gen(function* () {
         const store = yield* DumpStore
+        const fs = yield* FileSystem.FileSystem
+        // The default folder comes with the first dump; another name that is not there is a slip of the pen.
+        if (dir !== Flags.defaultDir && !(yield* Effect.orElseSucceed(fs.exists(dir), () => true))) {
+          const { DumpMissing } = yield* load(() => import("../dumps/DumpError.ts"))
+          return yield* new DumpMissing({
+            message: `There is no folder ${dir}.`,
+            suggestion: "Check the spelling of --dir, and the folder that you are in.",
+            state: "untouched",
+            file: dir
+          })
+        }
         const now = yield* DateTime.now
         const dumps = yield* Effect.forEach(yield* store.list, (dump) =>
           Effect.map(judge(store, dump), (verdict) => {

@@ -12,11 +12,11 @@ describe("the folder", () => {
     Effect.gen(function* () {
       const cwd = yield* folder
       mkdirSync(join(cwd, "dumps"))
-      for (const args of [["list"], ["list", "--dir", "none"]]) {
-        const { code, stdout, stderr } = yield* Pgark.run(args, { cwd })
-        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
-        assert.match(stdout, /^No dumps in \w+\.\n$/)
-      }
+      const { code: empty, stdout: nothing, stderr } = yield* Pgark.run(["list"], { cwd })
+      assert.deepStrictEqual({ empty, nothing, stderr }, { empty: 0, nothing: "No dumps in dumps.\n", stderr: "" })
+      const slip = yield* Pgark.run(["list", "--dir", "dmups"], { cwd })
+      assert.deepInclude(slip, { code: 4, stdout: "" })
+      assert.match(slip.stderr, /^pgark: There is no folder dmups\.$/m)
       writeFileSync(join(cwd, "dumps/db_dump_2025-01-02T00-00-00-000Z.sql"), "CREATE TABLE public.a (id int);\n")
       const { code, stdout } = yield* Pgark.run(["list", "--json"], { cwd })
       assert.strictEqual(code, 0)
