@@ -93,10 +93,11 @@ it.live("a reader of stdout that has gone is no failure", () =>
 
 it.live("a name with control characters is shown, and does nothing to a terminal", () =>
   Effect.gen(function* () {
-    const { run, url } = yield* prepare
+    const { url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
+    const cwd = yield* folder
     yield* Clusters.query(url, `CREATE TABLE public."a\u001b[2J\nDone" (id int)`)
     for (const command of ["clean --dry-run", "clean --yes"]) {
-      const { code, stdout, stderr } = yield* run(`$pgark ${command}`)
+      const { code, stdout, stderr } = yield* bash(`$pgark ${command}`, { cwd, url: Pgark.uri(url) })
       assert.strictEqual(code, 0, stderr)
       assert.notInclude(stdout + stderr, "\u001b")
       // SQL keeps its lines, indented.
