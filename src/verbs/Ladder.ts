@@ -216,7 +216,7 @@ export const lost = (survey: Survey, { wanted }: Wish): ReadonlyArray<CatalogObj
   )
 
 /** All of it, where nothing may be dropped: a clean step for its own sake would then do nothing at all. */
-const allForeign = ({ role }: Survey, content: ReadonlyArray<CatalogObject>): ReadonlyArray<Blocker> =>
+const allForeign = (survey: Survey, content: ReadonlyArray<CatalogObject>): ReadonlyArray<Blocker> =>
   content.some(({ droppable }) => droppable)
     ? []
     : content.map((object) => {
@@ -225,7 +225,7 @@ const allForeign = ({ role }: Survey, content: ReadonlyArray<CatalogObject>): Re
           what: describeObject(object),
           owner,
           why: "this role may not drop it",
-          remedy: ownIt(owner, role.name)
+          remedy: ownIt(owner, survey)
         }
       })
 
