@@ -91,6 +91,6 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Cause.hasInterruptsOnly(exit.cause)) {
     return onExit(status.exitCode ?? interruptionCode(status))
   }
-  console.error(Problem.render(Problem.defect(exit.cause)))
+  process.stderr.write(`${Problem.render(Problem.defect(exit.cause))}\n`)
   onExit(1)
 }

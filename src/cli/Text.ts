@@ -27,10 +27,10 @@ const escaped = (character: string): string =>
  * Text whose control characters are shown instead of sent: names of a database may hold sequences that rewrite what a
  * terminal shows. Line breaks and tabs stay.
  */
-export const visible = (text: string): string => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, escaped)
+export const visible = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu, escaped)
 
 /** The same for what is one line: a line break can only come from a name. */
-export const visibleLine = (text: string): string => text.replace(/[\0-\x1f\x7f-\x9f]/g, escaped)
+export const visibleLine = (text: string): string => text.replace(/\p{Cc}/gu, escaped)
 
 /** A paragraph behind a label; its further lines begin below the first one's text. */
 export const hang = (label: string, text: string): string =>
