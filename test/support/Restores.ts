@@ -17,6 +17,7 @@ import * as Dump from "../../src/verbs/Dump.ts"
 import * as Restore from "../../src/verbs/Restore.ts"
 import * as Clusters from "./Clusters.ts"
 import { snapshot } from "./Snapshot.ts"
+import * as WasmPgDump from "./WasmPgDump.ts"
 
 /** A folder that goes with the scope. */
 export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.flatMap(FileSystem.FileSystem, (fs) =>
@@ -115,6 +116,23 @@ export class JournalDump extends Context.Service<JournalDump, Journal>()("test/J
     }).pipe(Effect.orDie)
   )
 }
+
+/** A dump that pgark has not made: by pg_dump itself, with any options. Gives its path. */
+export const foreignDump = Effect.fnUntraced(function* (
+  url: DatabaseUrl.DatabaseUrl,
+  ...options: ReadonlyArray<string>
+) {
+  const file = join(yield* folder, "foreign.sql")
+  writeFileSync(file, yield* WasmPgDump.dump(url, ...options))
+  return file
+})
+
+/** A dump by hand, with pg_dump's closing lines or without. Gives its path. */
+export const script = Effect.fnUntraced(function* (sql: string, closed = true) {
+  const file = join(yield* folder, "script.sql")
+  writeFileSync(file, closed ? `${sql}\n\n--\n-- PostgreSQL database dump complete\n--\n\n` : sql)
+  return file
+})
 
 /** Puts SQL behind a dump's last statement. */
 export const withLast =

@@ -1,29 +1,13 @@
 /** Dumps that pgark did not make: of rows alone, of parts, by hand. */
 import { execFileSync } from "node:child_process"
-import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
-import * as WasmPgDump from "../support/WasmPgDump.ts"
 
 const major = Clusters.sourceMajor
-
-const foreignDump = Effect.fnUntraced(function* (url: DatabaseUrl, ...options: ReadonlyArray<string>) {
-  const file = join(yield* Restores.folder, "foreign.sql")
-  writeFileSync(file, yield* WasmPgDump.dump(url, ...options))
-  return file
-})
-
-/** A file of SQL, with pg_dump's closing lines or without. */
-const script = Effect.fnUntraced(function* (sql: string, closed = true) {
-  const file = join(yield* Restores.folder, "script.sql")
-  writeFileSync(file, closed ? `${sql}\n\n--\n-- PostgreSQL database dump complete\n--\n\n` : sql)
-  return file
-})
 
 const parents = `
   CREATE TABLE public.u (id int PRIMARY KEY); CREATE TABLE public.w (id serial PRIMARY KEY, u int REFERENCES public.u);
@@ -35,7 +19,7 @@ describe("a dump of rows alone", () => {
       const { admin, url } = yield* Clusters.makeTarget(major, "tableOwner")
       yield* Clusters.query(url, parents)
       const expected = yield* snapshot(admin)
-      const file = yield* foreignDump(url, "--data-only")
+      const file = yield* Restores.foreignDump(url, "--data-only")
       const cleaned = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean: true })))
       assert.deepInclude(cleaned, { _tag: "TargetUnfit", state: "untouched" })
       assert.include(cleaned.message, `rows for 2 tables that it does not create: "public"."u", "public"."w"`)
@@ -53,7 +37,7 @@ describe("a dump of rows alone", () => {
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "tableOwner")
       yield* Clusters.query(url, parents)
-      const file = yield* foreignDump(url, "--data-only", "--table=public.u")
+      const file = yield* Restores.foreignDump(url, "--data-only", "--table=public.u")
       yield* Clusters.query(
         url,
         `TRUNCATE public.u, public.w; CREATE FUNCTION public.eat() RETURNS trigger LANGUAGE plpgsql AS
@@ -70,7 +54,7 @@ describe("a dump by hand", () => {
   it.live("is counted in the target where it does what pg_dump does not", () =>
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "tableOwner")
-      const file = yield* script(
+      const file = yield* Restores.script(
         "CREATE TABLE public.t (id int);\nCOPY public.t (id) FROM stdin;\n1\n\\.\nTRUNCATE public.t;"
       )
       const error = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file)))
@@ -82,7 +66,10 @@ describe("a dump by hand", () => {
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "superuser")
       for (const sql of ["CREATE ROLE evil SUPERUSER", "ALTER ROLE postgres SET work_mem = '1MB'", "GRANT a TO b"]) {
-        const error = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, yield* script(`${sql};`))))
+        const error = yield* Restores.unchanged(
+          admin,
+          Effect.flip(Restores.restore(url, yield* Restores.script(`${sql};`)))
+        )
         assert.deepInclude(error, { _tag: "DumpUnsafe", state: "untouched" })
       }
     })
@@ -91,10 +78,10 @@ describe("a dump by hand", () => {
   it.live("is not called proven where only --accept-unproven lets it pass, and an empty file is no dump", () =>
     Effect.gen(function* () {
       const { url } = yield* Clusters.makeTarget(major, "tableOwner")
-      const file = yield* script("CREATE TABLE public.z (id int);\n", false)
+      const file = yield* Restores.script("CREATE TABLE public.z (id int);\n", false)
       assert.strictEqual((yield* Effect.flip(Restores.restore(url, file)))._tag, "DumpDamaged")
       assert.strictEqual((yield* Restores.restore(url, file, { acceptUnproven: true })).against, "nothing")
-      const empty = yield* script("", false)
+      const empty = yield* Restores.script("", false)
       const error = yield* Effect.flip(Restores.restore(url, empty, { acceptUnproven: true }))
       assert.deepInclude(error, { _tag: "DumpDamaged", state: "untouched" })
     })
@@ -118,7 +105,7 @@ describe("a dump with DROPs that expect everything to be there", () => {
       const source = yield* Clusters.makeTarget(major, "tableOwner")
       yield* Restores.fillJournal(source.url)
       const target = yield* Restores.twin(yield* Clusters.makeTarget(major, "tableOwner"))
-      const file = yield* foreignDump(source.url, "--clean")
+      const file = yield* Restores.foreignDump(source.url, "--clean")
       const { rows, skipped } = yield* Restores.restore(target.url, file)
       assert.isAbove(rows, 700)
       assert.isTrue(skipped.some(({ reason }) => reason === "what the dump would drop is not there"))

@@ -3,28 +3,13 @@ import { join } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Pipeline from "../../src/pipeline/Pipeline.ts"
-import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import * as Clean from "../../src/verbs/Clean.ts"
 import * as Restore from "../../src/verbs/Restore.ts"
 import * as Clusters from "../support/Clusters.ts"
-import * as WasmPgDump from "../support/WasmPgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
 
 const major = Clusters.sourceMajor
-
-/** A dump by the native pg_dump, with options that pgark's own dumps never have. */
-const foreignDump = Effect.fnUntraced(function* (url: DatabaseUrl, ...options: ReadonlyArray<string>) {
-  const file = join(yield* Restores.folder, "foreign.sql")
-  writeFileSync(file, yield* WasmPgDump.dump(url, ...options))
-  return file
-})
-
-const script = Effect.fnUntraced(function* (sql: string) {
-  const file = join(yield* Restores.folder, "script.sql")
-  writeFileSync(file, `${sql}\n\n--\n-- PostgreSQL database dump complete\n--\n\n`)
-  return file
-})
 
 const blockersOf = Effect.fnUntraced(function* (
   target: Clusters.Target,
@@ -164,7 +149,7 @@ describe("rights that a dump needs", () => {
     Effect.gen(function* () {
       const source = yield* Clusters.makeTarget(major, "databaseOwner")
       yield* Clusters.query(source.url, "CREATE SCHEMA app; CREATE TABLE app.t AS SELECT 1 AS id")
-      const file = yield* foreignDump(source.url, "-t", "app.t")
+      const file = yield* Restores.foreignDump(source.url, "-t", "app.t")
       const target = yield* Clusters.makeTarget(major, "databaseOwner")
       const unfit = yield* Restores.unchanged(target.admin, Effect.flip(Restores.restore(target.url, file)))
       assert.deepInclude(unfit, { _tag: "TargetUnfit", state: "untouched" })
@@ -180,7 +165,7 @@ describe("large objects of a dump without DROPs", () => {
     Effect.gen(function* () {
       const target = yield* Clusters.makeTarget(major, "tableOwner")
       yield* Restores.fillJournal(target.url)
-      const file = yield* foreignDump(target.url)
+      const file = yield* Restores.foreignDump(target.url)
       const expected = yield* snapshot(target.admin)
       const blockers = yield* blockersOf(target, file)
       assert.deepStrictEqual(
@@ -239,14 +224,14 @@ describe("what stands in no schema", () => {
       const expected = yield* snapshot(source.admin)
       const url = Clusters.as(admin, source.role)
       for (const options of [["--clean", "--if-exists"], ["--clean"]]) {
-        const file = yield* foreignDump(source.url, ...options)
+        const file = yield* Restores.foreignDump(source.url, ...options)
         for (const clean of [false, true]) {
           yield* Restores.restore(url, file, { clean })
           assert.strictEqual(yield* snapshot(admin), expected)
         }
       }
       // A dump without DROPs does not say that what is there may go.
-      const file = yield* foreignDump(source.url)
+      const file = yield* Restores.foreignDump(source.url)
       const [blocker] = yield* blockersOf({ ...source, admin, url }, file, { clean: true })
       assert.deepInclude(blocker, { what: "event trigger watch" })
       yield* Clusters.query(url, "DROP EVENT TRIGGER watch")
@@ -334,7 +319,7 @@ describe("the scope of a restore", () => {
         url,
         "CREATE SCHEMA billing; CREATE TABLE billing.t AS SELECT 1 AS id; CREATE TABLE public.old ()"
       )
-      const file = yield* script(
+      const file = yield* Restores.script(
         `SELECT pg_catalog.set_config('search_path', '', false);
          --\n-- Name: t; Type: TABLE; Schema: billing; Owner: me\n--\n
          DROP TABLE IF EXISTS billing.t;
@@ -389,7 +374,7 @@ describe("the scope of a restore", () => {
           "table public.log"
         ])
         assert.deepStrictEqual((yield* Restores.restore(url, whole.file, { clean })).withoutRows, [])
-        const byRoot = yield* foreignDump(url, "--clean", "--if-exists", "--load-via-partition-root")
+        const byRoot = yield* Restores.foreignDump(url, "--clean", "--if-exists", "--load-via-partition-root")
         const report = yield* Restores.restore(url, byRoot, { clean })
         assert.deepStrictEqual(report.withoutRows, [])
         assert.strictEqual(report.rows, 3)
@@ -402,7 +387,9 @@ describe("names without a schema", () => {
   it.live("go into public where a script sets no search_path", () =>
     Effect.gen(function* () {
       const { admin, url } = yield* Clusters.makeTarget(major, "databaseOwner")
-      const file = yield* script("CREATE TABLE t (id int);\nINSERT INTO t VALUES (1), (2);\nCOPY t FROM stdin;\n3\n\\.")
+      const file = yield* Restores.script(
+        "CREATE TABLE t (id int);\nINSERT INTO t VALUES (1), (2);\nCOPY t FROM stdin;\n3\n\\."
+      )
       const report = yield* Restores.restore(url, file, { analyze: true })
       assert.deepStrictEqual(yield* Clusters.query(admin, "SELECT sum(id)::int AS n FROM public.t"), [{ n: 6 }])
       assert.strictEqual(report.rows, 3)
@@ -440,7 +427,9 @@ describe("statements that pg_dump does not write", () => {
     Effect.gen(function* () {
       const { url } = yield* Clusters.makeTarget(major, "tableOwner")
       yield* Clusters.query(url, "CREATE TABLE public.t AS SELECT 1 AS id")
-      const file = yield* script("DELETE FROM public.t;\nDO $$ BEGIN END $$;\nDO 'BEGIN END';\nSELECT lo_import('/x');")
+      const file = yield* Restores.script(
+        "DELETE FROM public.t;\nDO $$ BEGIN END $$;\nDO 'BEGIN END';\nSELECT lo_import('/x');"
+      )
       const { plan } = yield* Pipeline.plan(Restore.pipeline({ ...Restores.restoreOptions, file })).pipe(
         Effect.provide(Restores.restoreLayer(url, "."))
       )
