@@ -174,13 +174,13 @@ ${sql}
   const cases: ReadonlyArray<readonly [code: string, error: string, exit: number, sql: string, next: RegExp]> = [
     ["23505", "RestoreFailed", 7, conflict, /breaks a constraint.*restore --clean/],
     ["42601", "RestoreFailed", 7, "CREATE TABLE public.a (id int) LIKE NOTHING KNOWN;", /newer PostgreSQL/],
-    ["42704", "RestoreFailed", 7, "CREATE TABLE public.a (place geography);", /naming its schema/],
+    ["42704", "RestoreFailed", 7, "CREATE TABLE public.a (place geography);", /neither it nor the target has/],
     ["22P05", "RestoreFailed", 7, "CREATE TABLE public.a (t text); INSERT INTO public.a VALUES ('€');", /ENCODING/],
     ["22P02", "RestoreFailed", 7, "INSERT INTO public.here VALUES ('one');", /named above/],
     ["P0001", "RestoreFailed", 7, "DO $$ BEGIN RAISE 'not here'; END $$;", /author/],
     ["42P07", "ObjectConflict", 7, "CREATE TABLE public.here (id int);", /restore --clean/],
     ["42501", "PermissionDenied", 5, "ALTER TABLE public.other ADD COLUMN a int;", /owner of the object/],
-    ["42703", "RestoreFailed", 7, "INSERT INTO public.here (nothing) VALUES (2);", /fit/]
+    ["42703", "RestoreFailed", 7, "INSERT INTO public.here (nothing) VALUES (2);", /another shape/]
   ]
 
   it.live("is told with what to do about it, by SQLSTATE", () =>
