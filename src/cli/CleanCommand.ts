@@ -24,9 +24,10 @@ export const clean = Command.make(
     ),
     lockTimeout: Flags.lockTimeout,
     yes: Flags.yes,
-    dryRun: Flags.dryRun
+    dryRun: Flags.dryRun,
+    plan: Flags.plan
   },
-  ({ dryRun, lockTimeout, schemas, yes }) =>
+  ({ dryRun, lockTimeout, plan, schemas, yes }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -39,7 +40,9 @@ export const clean = Command.make(
           ...Flags.given("lockTimeout", lockTimeout)
         }
         const layer = Target.session(url)
-        if (dryRun) return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url), layer)
+        if (yield* Target.isDryRun({ dryRun, plan })) {
+          return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url, { dryRun, plan }), layer)
+        }
         const report = yield* Clean.clean(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)

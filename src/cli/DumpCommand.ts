@@ -35,9 +35,10 @@ export const dump = Command.make(
       Flag.withDescription("Show each step of pg_dump; the dump then holds pg_dump's comments with times and OIDs"),
       Flag.withDefault(false)
     ),
-    dryRun: Flags.dryRun
+    dryRun: Flags.dryRun,
+    plan: Flags.plan
   },
-  ({ dir, dryRun, pgDump, ...what }) =>
+  ({ dir, dryRun, pgDump, plan, ...what }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -45,8 +46,8 @@ export const dump = Command.make(
         const url = yield* Target.databaseUrl
         const options = { ...what, pgark: Version }
         const layer = Target.layer(url, dir, pgDump)
-        if (dryRun) {
-          return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), url), layer)
+        if (yield* Target.isDryRun({ dryRun, plan })) {
+          return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), url, { dryRun, plan }), layer)
         }
         const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), layer)
         const tables = manifest?.tables ?? []

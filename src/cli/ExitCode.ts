@@ -6,6 +6,8 @@ import type { PgDumpFailed } from "../postgres/PgDump.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import type { DumpError } from "../dumps/DumpError.ts"
 import type { EmbeddedServerFailed } from "../demo/EmbeddedServer.ts"
+import type { PlanStale } from "../pipeline/PlanStale.ts"
+import type { PlanInvalid } from "../verbs/SavedPlan.ts"
 import type { VerbError } from "../verbs/VerbError.ts"
 
 /** Every error that a command can end with. */
@@ -15,6 +17,8 @@ export type PgarkError =
   | DumpError
   | EmbeddedServerFailed
   | PgDumpFailed
+  | PlanInvalid
+  | PlanStale
   | ToolMissing
   | VerbError
 
@@ -54,6 +58,8 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   ObjectConflict: 7,
   PatternInvalid: 2,
   PermissionDenied: 5,
+  PlanInvalid: 2,
+  PlanStale: 2,
   PgDumpFailed: 7,
   ReadOnlyTarget: 6,
   RestoreFailed: 7,

@@ -61,6 +61,12 @@ export const pgDump = Flag.Literals("pg-dump", ["auto", "native", "wasm"]).pipe(
   Flag.withDefault("auto")
 )
 
+export const plan = Flag.Literals("plan", ["text", "json", "mermaid"]).pipe(
+  Flag.withMetavar("text|json|mermaid"),
+  Flag.withDescription("With --dry-run: the plan as text (default), as JSON, or as a Mermaid flowchart"),
+  Flag.optional
+)
+
 export const yes = Flag.Boolean("yes").pipe(
   Flag.withAlias("y"),
   Flag.withDescription("Skip the 3-second warning"),

@@ -21,9 +21,10 @@ export const grant = Command.make(
       Flag.withDescription("Write the SQL to this file instead of running it, for phpPgAdmin or psql"),
       Flag.optional
     ),
-    dryRun: Flags.dryRun
+    dryRun: Flags.dryRun,
+    plan: Flags.plan
   },
-  ({ dryRun, profile, role, schemas, sqlFile }) =>
+  ({ dryRun, plan, profile, role, schemas, sqlFile }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -53,8 +54,8 @@ export const grant = Command.make(
         }
         const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })
         const layer = Target.session(target)
-        if (dryRun) {
-          return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target), layer)
+        if (yield* Target.isDryRun({ dryRun, plan })) {
+          return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target, { dryRun, plan }), layer)
         }
         const report = yield* Effect.provide(Grant.grant(options), layer)
         return {

@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Confirmation } from "../pipeline/Confirmation.ts"
-import type { RestoreReport } from "../verbs/Restore.ts"
+import type { RestoreOptions, RestoreReport } from "../verbs/Restore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
@@ -25,6 +27,32 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
     ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
     ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
   ].join("\n")
+
+/** A plan's options and the plan. It says all that there is to say, so that other flags would contradict it. */
+const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, database: string) {
+  const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
+  const { unreadable } = yield* load(() => import("../dumps/DumpFile.ts"))
+  const { clean, file, grantTo, owner, verify, analyze, acceptUnproven } = asked
+  if (
+    file !== undefined ||
+    clean ||
+    grantTo !== undefined ||
+    owner !== "auto" ||
+    !verify ||
+    !analyze ||
+    acceptUnproven
+  ) {
+    return yield* new SavedPlan.PlanInvalid({
+      message: "--plan-file says already what is restored, and how.",
+      suggestion: "Leave FILE and the other flags away (--yes may stay), or make a new plan with them.",
+      state: "untouched"
+    })
+  }
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(fs.readFileString(path), unreadable(path))
+  const { options, plan } = yield* SavedPlan.decode(text, path, database)
+  return { ...options, plan } satisfies RestoreOptions
+})
 
 export const restore = Command.make(
   "restore",
@@ -56,26 +84,38 @@ export const restore = Command.make(
       Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),
       Flag.withDefault(false)
     ),
-    dryRun: Flags.dryRun
+    dryRun: Flags.dryRun,
+    plan: Flags.plan,
+    planFile: Flag.String("plan-file").pipe(
+      Flag.withMetavar("PATH"),
+      Flag.withDescription(
+        "Run exactly this plan (made by --dry-run --plan json), or refuse where anything has changed"
+      ),
+      Flag.optional
+    )
   },
-  ({ dir, dryRun, file, grantTo, lockTimeout, yes, ...flags }) =>
+  ({ dir, dryRun, file, grantTo, lockTimeout, plan, planFile, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Restore = yield* load(() => import("../verbs/Restore.ts"))
+        const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
-        const options = {
-          ...flags,
-          ...Flags.given("file", file),
-          ...Flags.given("grantTo", grantTo),
-          ...Flags.given("lockTimeout", lockTimeout)
-        }
         const layer = Target.layer(url, dir)
-        if (dryRun) {
-          return yield* Effect.provide(Target.dryRun(Restore.pipeline(options), url), layer)
+        const asked = { ...flags, ...Flags.given("file", file), ...Flags.given("grantTo", grantTo) }
+        if (yield* Target.isDryRun({ dryRun, plan })) {
+          const pipeline = Restore.pipeline({ ...asked, exact: true })
+          return yield* Effect.provide(
+            Target.dryRun(pipeline, url, { dryRun, plan }, (planned) => ({
+              options: SavedPlan.savedOptions(asked, planned("prove").file)
+            })),
+            layer
+          )
         }
+        const wanted = Option.isSome(planFile) ? yield* kept(planFile.value, asked, describe(url)) : asked
+        const options = { ...wanted, ...Flags.given("lockTimeout", lockTimeout) }
         const report = yield* Restore.restore(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)

@@ -1,6 +1,7 @@
 /** What a command's flags say about database, folder and tools, as layers. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type * as Task from "../pipeline/Task.ts"
@@ -10,6 +11,8 @@ import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { DatabaseUrlFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
+import { PlanInvalid } from "../verbs/SavedPlan.ts"
+import { renderMermaid } from "./RenderMermaid.ts"
 import { renderPlan } from "./RenderPlan.ts"
 
 /** The database that the flags and the environment name. */
@@ -46,9 +49,41 @@ export const store = (directory: string) => DumpStore.layer(directory)
 export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string, pgDump: PgDumpChoice = "auto") =>
   Layer.mergeAll(session(url), store(directory), PgDump.layer(pgDump))
 
-/** A dry run: the plan is the result. */
-export const dryRun = <T extends Task.Any>(pipeline: Pipeline.Pipeline<T>, url: DatabaseUrl.DatabaseUrl) =>
-  Effect.map(Pipeline.plan(pipeline), ({ plan }): CommandResult => {
-    const database = DatabaseUrl.describe(url)
-    return { text: renderPlan(plan, database), document: { database, plan } }
+/** The flags of a command that can be run dry. */
+export interface DryRun {
+  readonly dryRun: boolean
+  /** The form of the plan, as `--plan` says it. */
+  readonly plan: Option.Option<"text" | "json" | "mermaid">
+}
+
+/** Whether only the plan is wanted. Fails where a form of it is, and not the plan. */
+export const isDryRun = Effect.fn("Target.isDryRun")(function* ({
+  dryRun,
+  plan
+}: DryRun): Effect.fn.Return<boolean, PlanInvalid> {
+  if (dryRun || Option.isNone(plan)) return dryRun
+  return yield* new PlanInvalid({
+    message: `--plan ${plan.value} is about a plan, and this would be a run.`,
+    suggestion: "Add --dry-run.",
+    state: "untouched"
   })
+})
+
+/** A dry run: the plan is the result. `more` stands in the document beside it. */
+export const dryRun = Effect.fnUntraced(function* <T extends Task.Any>(
+  pipeline: Pipeline.Pipeline<T>,
+  url: DatabaseUrl.DatabaseUrl,
+  { plan: form }: DryRun,
+  more: (planned: Pipeline.PlannedPipeline<T>["planned"]) => Readonly<Record<string, unknown>> = () => ({})
+) {
+  const { plan, planned } = yield* Pipeline.plan(pipeline)
+  const database = DatabaseUrl.describe(url)
+  const document = { database, ...more(planned), plan }
+  const forms = {
+    text: () => renderPlan(plan, database),
+    json: () => JSON.stringify(document, undefined, 2),
+    mermaid: () => renderMermaid(plan)
+  }
+  const result: CommandResult = { text: forms[Option.getOrElse(form, () => "text" as const)](), document }
+  return result
+})

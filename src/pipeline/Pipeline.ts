@@ -1,4 +1,5 @@
 /** Tasks joined into a graph by what they need: planned to data, or run. */
+import { isDeepStrictEqual } from "node:util"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -7,9 +8,11 @@ import * as Cause from "effect/Cause"
 import * as Graph from "effect/Graph"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
+import { differences, digest } from "./Basis.ts"
 import { Confirmation } from "./Confirmation.ts"
 import { destructive, type Plan, type PlannedTask } from "./Plan.ts"
 import { CurrentTask, RunEvent, RunEvents } from "./RunEvent.ts"
+import { planStale, type PlanStale } from "./PlanStale.ts"
 import type * as Task from "./Task.ts"
 
 /** Tasks in an order that respects what they need. */
@@ -28,6 +31,8 @@ export type Results<T extends Task.Any> = {
 /** A planned pipeline: the plan, and the run that does exactly this plan. */
 export interface PlannedPipeline<T extends Task.Any> {
   readonly plan: Plan
+  /** What a task has planned, for those who know its name and type. */
+  readonly planned: <Name extends T["name"]>(task: Name) => Task.Planned<Extract<T, { readonly name: Name }>>
   readonly run: Effect.Effect<Results<T>, Task.Failure<T>, Task.Services<T>>
 }
 
@@ -120,10 +125,12 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   const planned: Task.Lookup = (name) => (steps.has(name) ? steps.get(name)!.value : outer(name))
   const tasks: Array<PlannedTask> = []
   const scope = new Set<string>()
+  const basis: Record<string, string> = {}
   for (const task of pipeline.tasks) {
     const step = yield* planStep<T>(task, planned)
     steps.set(task.name, step)
     if (step.does === "nothing") continue
+    Object.assign(basis, step.basis)
     for (const name of step.scope ?? []) scope.add(name)
     tasks.push({
       name: task.name,
@@ -132,8 +139,10 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
       ...(task.session === undefined ? {} : { session: task.session }),
       rows: step.rows
     })
+    tasks.push(...(step.inner ?? []).map((inner) => ({ within: task.name, ...inner })))
   }
-  return { plan: { pipeline: pipeline.name, scope: [...scope], tasks } satisfies Plan, steps: steps as Steps<T> }
+  const plan: Plan = { pipeline: pipeline.name, scope: [...scope], tasks, basis, digest: digest(basis) }
+  return { plan, steps: steps as Steps<T> }
 })
 
 /** Plans one task. Where that is all of its work, it is heard of now and not in the run. */
@@ -158,19 +167,49 @@ export const plan = <T extends Task.Any>(
 ): Effect.Effect<PlannedPipeline<T>, Task.Failure<T>, Task.Services<T>> =>
   Effect.map(planSteps(pipeline, unknownTask), ({ plan, steps }) => ({
     plan,
+    // A step's value is what its task has planned; the map of all steps cannot say which is whose.
+    planned: (task: string) => (steps.get(task)?.value ?? unknownTask(task)) as never,
     run: execute(pipeline, steps, unknownTask)
   })).pipe(Effect.withSpan("Pipeline.plan"))
+
+/** A run's plan, and what it gave. */
+export interface Outcome<T extends Task.Any> {
+  readonly plan: Plan
+  readonly results: Results<T>
+}
+
+const confirmed = Effect.fnUntraced(function* <T extends Task.Any>({ plan, run }: PlannedPipeline<T>) {
+  if (destructive(plan).length > 0) {
+    const confirm = yield* Confirmation
+    yield* confirm(plan)
+  }
+  const outcome: Outcome<T> = { plan, results: yield* run }
+  return outcome
+})
 
 /** Plans, asks {@link Confirmation} where the plan destroys something, and runs. */
 export const run = Effect.fn("Pipeline.run")(function* <T extends Task.Any>(
   pipeline: Pipeline<T>
-): Effect.fn.Return<{ readonly plan: Plan; readonly results: Results<T> }, Task.Failure<T>, Task.Services<T>> {
+): Effect.fn.Return<Outcome<T>, Task.Failure<T>, Task.Services<T>> {
+  return yield* confirmed(yield* plan(pipeline))
+})
+
+/** In what a new plan differs from one that was kept. */
+const outdated = (kept: Plan, now: Plan): ReadonlyArray<string> => {
+  const found = differences(kept.basis, now.basis)
+  if (found.length > 0) return found
+  const same = kept.pipeline === now.pipeline && isDeepStrictEqual(kept.tasks, now.tasks)
+  return same ? [] : ["changed: the steps themselves; another version of the program made the plan, or it was edited"]
+}
+
+/** The same for a plan that was kept: plans again, and runs only where that gives the very plan. */
+export const runExactly = Effect.fn("Pipeline.runExactly")(function* <T extends Task.Any>(
+  pipeline: Pipeline<T>,
+  kept: Plan
+): Effect.fn.Return<Outcome<T>, Task.Failure<T> | PlanStale, Task.Services<T>> {
   const planned = yield* plan(pipeline)
-  if (destructive(planned.plan).length > 0) {
-    const confirm = yield* Confirmation
-    yield* confirm(planned.plan)
-  }
-  return { plan: planned.plan, results: yield* planned.run }
+  const found = outdated(kept, planned.plan)
+  return found.length > 0 ? yield* planStale(found, "untouched") : yield* confirmed(planned)
 })
 
 const unknownTask: Task.Lookup = (name) => {
@@ -229,7 +268,7 @@ const failureMessage = (cause: Cause.Cause<unknown>): string => {
 /**
  * A whole pipeline as one task, with something around its run: a transaction, a lock, a time limit.
  *
- * Its rows are those of the inner tasks. Inner tasks may need what this one needs.
+ * In the plan the inner tasks stand within it. They may need what this one needs.
  */
 export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
   name: Name,
@@ -248,8 +287,10 @@ export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
   plan: (outer) =>
     Effect.map(planSteps(options.pipeline, outer), ({ plan, steps }) => ({
       value: plan,
-      rows: plan.tasks.flatMap((task) => task.rows),
+      rows: [],
+      inner: plan.tasks,
       scope: plan.scope,
+      basis: plan.basis,
       run: (results) => options.around(execute(options.pipeline, steps, results))
     }))
 })

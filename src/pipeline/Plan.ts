@@ -1,5 +1,6 @@
 /** A pipeline as data: what each of its tasks would execute. The same rows are executed by a run. */
 import * as Schema from "effect/Schema"
+import { Basis } from "./Basis.ts"
 
 /** One thing that a task will do. */
 export const PlanRow = Schema.Struct({
@@ -20,6 +21,8 @@ export type PlanRow = typeof PlanRow.Type
 export const PlannedTask = Schema.Struct({
   name: Schema.String,
   title: Schema.String,
+  /** The task that this one is a part of: its transaction, for example. */
+  within: Schema.optionalKey(Schema.String),
   /** Names of the tasks that must have ended before. */
   needs: Schema.Array(Schema.String),
   /** The database session it runs on, where it uses one. */
@@ -33,7 +36,11 @@ export const Plan = Schema.Struct({
   pipeline: Schema.String,
   /** What it is confined to, in words: nothing else is read for it or changed by it. */
   scope: Schema.Array(Schema.String),
-  tasks: Schema.Array(PlannedTask)
+  tasks: Schema.Array(PlannedTask),
+  /** What it rests on. */
+  basis: Basis,
+  /** One digest over the basis, 64 hexadecimal digits. */
+  digest: Schema.String
 })
 export type Plan = typeof Plan.Type
 

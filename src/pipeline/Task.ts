@@ -6,15 +6,20 @@
  * shown is what is done.
  */
 import * as Effect from "effect/Effect"
-import type { PlanRow } from "./Plan.ts"
+import type { Basis } from "./Basis.ts"
+import type { PlannedTask, PlanRow } from "./Plan.ts"
 
 /** What planning a task gives. */
 export interface Step<out V, out A, out E, out R, in Results> {
   /** What later tasks may know when they are planned. */
   readonly value: V
   readonly rows: ReadonlyArray<PlanRow>
+  /** The tasks that it consists of, where it is a pipeline itself. */
+  readonly inner?: ReadonlyArray<PlannedTask>
   /** What the pipeline is confined to, as this task has found out. */
   readonly scope?: ReadonlyArray<string>
+  /** What the rows rest on. */
+  readonly basis?: Basis
   /** `reading`: planning it has done all of it. `nothing`: there is nothing to do, and nobody hears of it. */
   readonly does?: "reading" | "nothing"
   /** Does the rows. It is given the results of the tasks that it needs. */
@@ -106,6 +111,7 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
     readonly plan: (needs: PlannedNeeds<N>) => Effect.Effect<V, E, R>
     readonly rows?: (value: V) => ReadonlyArray<PlanRow>
     readonly scope?: (value: V) => ReadonlyArray<string>
+    readonly basis?: (value: V) => Basis
   }
 ): Task<Name, V, V, E, R> =>
   make<Name, V, V, E, R, never, never, N>(name, {
@@ -117,6 +123,7 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
         value,
         rows: options.rows?.(value) ?? [],
         ...(options.scope === undefined ? {} : { scope: options.scope(value) }),
+        ...(options.basis === undefined ? {} : { basis: options.basis(value) }),
         does: "reading" as const,
         run: () => Effect.succeed(value)
       }))

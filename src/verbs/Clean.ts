@@ -79,6 +79,11 @@ const run = (
   }).pipe(Effect.catchTag("PermissionDenied", denied(role)))
 }
 
+const planned = ({ rungs: [first], ...ladder }: Ladder): Ladder => ({
+  ...ladder,
+  rungs: first === undefined ? [] : [first]
+})
+
 const row = ({ sql, what, destroys }: RungStatement) => Plan.row(what, { sql, destroys })
 
 /**
@@ -89,6 +94,8 @@ const row = ({ sql, what, destroys }: RungStatement) => Plan.row(what, { sql, de
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
+  /** Take the planned rung or none: there is no falling back from a plan that is run as it is. */
+  readonly exact?: boolean
   readonly survey: (needs: Task.PlannedNeeds<N>) => {
     readonly survey: Survey
     /** What will be created afterwards, where something will be. */
@@ -128,7 +135,10 @@ export const task = <N extends Task.Needs>(options: {
         ],
         run: () =>
           Effect.flatMap(Session, (session) =>
-            Effect.map(run(session, ladder, role), (report): CleanReport => ({ ...report, lost: gone }))
+            Effect.map(
+              run(session, options.exact === true ? planned(ladder) : ladder, role),
+              (report): CleanReport => ({ ...report, lost: gone })
+            )
           )
       }
     })
@@ -140,6 +150,7 @@ const look = (schemas: ReadonlyArray<string>) =>
     title: "Survey the target",
     session: "target",
     scope: () => schemas.map((schema) => `schema ${schema}`),
+    basis: Lock.basisOf,
     plan: Effect.fnUntraced(function* () {
       const found = yield* survey({ schemas })
       const missing = found.schemas.find(({ exists }) => !exists)
@@ -160,6 +171,7 @@ export const pipeline = (options: CleanOptions) => {
   const surveyed = look(schemas)
   const locked = Lock.task({
     needs: { surveyed },
+    refuse: Lock.changed,
     what: ({ surveyed }) => ({
       scope: { schemas },
       survey: surveyed,

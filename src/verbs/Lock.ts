@@ -4,12 +4,13 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { type Basis, differences, fact } from "../pipeline/Basis.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import { Session } from "../postgres/Session.ts"
-import { changes } from "../postgres/survey/Changes.ts"
+import { facts } from "../postgres/survey/Facts.ts"
 import type { CatalogObject } from "../postgres/survey/Objects.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
 import { TargetChanged } from "./VerbError.ts"
@@ -27,7 +28,12 @@ export interface LockScope {
   readonly more: boolean
 }
 
-const changed = (found: ReadonlyArray<string>, database: string) =>
+/** A survey as what a plan rests on. */
+export const basisOf = (survey: Survey): Basis =>
+  Object.assign({}, ...facts(survey).map(({ name, state }) => fact(name, state)))
+
+/** Others were at work between plan and run. */
+export const changed = (found: ReadonlyArray<string>, database: string): TargetChanged =>
   new TargetChanged({
     message: `${database} has changed since the plan was made: ${plural(found.length, "difference")}.`,
     detail: listed(found).join("\n"),
@@ -38,11 +44,12 @@ const changed = (found: ReadonlyArray<string>, database: string) =>
 /**
  * The task. Writers wait from its run on; what they have committed until then is what is replaced.
  *
- * Fails with LockTimeout where others hold the tables for too long, and with TargetChanged where something is there that
- * the plan does not name.
+ * Fails with LockTimeout where others hold the tables for too long, and with what `refuse` makes of the differences
+ * where the target is not what the plan says.
  */
-export const task = <N extends Task.Needs>(options: {
+export const task = <N extends Task.Needs, E>(options: {
   readonly needs: N
+  readonly refuse: (differences: ReadonlyArray<string>, database: string) => E
   readonly what: (needs: Task.PlannedNeeds<N>) => LockScope
 }) =>
   Task.make("lock", {
@@ -74,8 +81,8 @@ export const task = <N extends Task.Needs>(options: {
                 )
               )
             }
-            const found = changes(planned, yield* survey(scope))
-            if (found.length > 0) return yield* changed(found, planned.server.database)
+            const found = differences(basisOf(planned), basisOf(yield* survey(scope)))
+            if (found.length > 0) return yield* Effect.fail(options.refuse(found, planned.server.database))
           })
       })
     }

@@ -8,7 +8,9 @@ import { DumpStore } from "../dumps/DumpStore.ts"
 import type { Manifest } from "../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
+import { fact } from "../pipeline/Basis.ts"
 import * as Plan from "../pipeline/Plan.ts"
+import { planStale, type PlanStale } from "../pipeline/PlanStale.ts"
 import { changing, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
@@ -52,6 +54,13 @@ export interface RestoreOptions {
   readonly analyze: boolean
   /** Let a dump pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven: boolean
+  /**
+   * Look at everything in detail and do what the plan says or nothing: for plans that are kept. There is no falling back
+   * to another rung, and the target's objects must have kept their definitions when the locks are taken.
+   */
+  readonly exact?: boolean
+  /** The plan to run, made before with these options and `exact`. */
+  readonly plan?: Plan.Plan
   /** How long others may hold what is to be replaced before the restore gives up; 30 seconds unless told. */
   readonly lockTimeout?: Duration.Input
 }
@@ -100,7 +109,8 @@ const proofTask = (options: RestoreOptions) =>
           why: proofWords[against]
         }
       )
-    ]
+    ],
+    basis: ({ contents }) => fact("the dump", contents.sha256)
   })
 type ProofTask = ReturnType<typeof proofTask>
 
@@ -117,8 +127,9 @@ const leftOut = (manifest: Manifest | undefined): string | undefined => {
 const totalRows = (tables: ReadonlyArray<{ readonly rows: number }>) => tables.reduce((sum, { rows }) => sum + rows, 0)
 
 /** What the target is asked for: all that the dump may collide with. */
-const scopeOf = ({ contents, schemas }: Task.Planned<ProofTask>): SurveyScope => ({
+const scopeOf = ({ contents, schemas }: Task.Planned<ProofTask>, { exact = false }: RestoreOptions): SurveyScope => ({
   schemas,
+  definitions: exact,
   largeObjects: contents.largeObjectIds,
   tables: contents.tables
 })
@@ -129,7 +140,7 @@ const surveyTask = (proof: ProofTask, options: RestoreOptions) =>
     session: "target",
     needs: { proof },
     plan: Effect.fnUntraced(function* ({ proof }) {
-      const found = yield* survey(scopeOf(proof))
+      const found = yield* survey(scopeOf(proof, options))
       const reason = unfit(found, proof.contents, options)
       if (reason !== undefined) return yield* reason
       // What the clean step has in its way it tells itself.
@@ -139,7 +150,8 @@ const surveyTask = (proof: ProofTask, options: RestoreOptions) =>
       }
       return { found, going, hollow: withoutRows(proof.contents, going) }
     }),
-    scope: ({ found }: { readonly found: Survey }) => found.schemas.map(({ name }) => `schema ${name}`)
+    scope: ({ found }: { readonly found: Survey }) => found.schemas.map(({ name }) => `schema ${name}`),
+    basis: ({ found }: { readonly found: Survey }) => Lock.basisOf(found)
   })
 type SurveyTask = ReturnType<typeof surveyTask>
 
@@ -272,8 +284,10 @@ export const pipeline = (options: RestoreOptions) => {
   const needs = { proof, surveyed }
   const locked = Lock.task({
     needs,
+    refuse: (differences, database) =>
+      options.exact === true ? planStale(differences, "rolled-back") : Lock.changed(differences, database),
     what: ({ proof, surveyed: { found, going } }) => ({
-      scope: scopeOf(proof),
+      scope: scopeOf(proof, options),
       survey: found,
       going: going.objects,
       more: found.largeObjects.length + going.databaseWide.length > 0
@@ -281,6 +295,7 @@ export const pipeline = (options: RestoreOptions) => {
   })
   const cleaned = Clean.task({
     needs,
+    exact: options.exact === true,
     survey: ({ proof, surveyed: { found, going } }) => ({
       survey: found,
       wish: {
@@ -335,6 +350,7 @@ export type RestoreError =
   | DumpMissing
   | DumpUnsafe
   | DumpUnreadable
+  | PlanStale
   | RestoreFailed
   | RoleMissing
   | TargetChanged
@@ -351,7 +367,10 @@ export type RestoreError =
 export const restore = Effect.fn("Restore.restore")(function* (
   options: RestoreOptions
 ): Effect.fn.Return<RestoreReport, RestoreError, DumpStore | Session | SqlClient.SqlClient> {
-  const { results } = yield* Pipeline.run(pipeline(options))
+  const { plan } = options
+  const { results } = yield* plan === undefined
+    ? Pipeline.run(pipeline(options))
+    : Pipeline.runExactly(pipeline({ ...options, exact: true }), plan)
   const {
     prove,
     survey: { hollow },

@@ -21,7 +21,8 @@ export type Decision =
   | { readonly _tag: "Skip"; readonly reason: string }
 
 /** Whose the restored objects become: the dump's owners where this role may, always, or never. */
-export type OwnerMode = "auto" | "keep" | "skip"
+export const ownerModes = ["auto", "keep", "skip"] as const
+export type OwnerMode = (typeof ownerModes)[number]
 
 export interface PolicyOptions {
   readonly survey: Survey

@@ -9,6 +9,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { expectTypeOf } from "vitest"
 import { Confirmation } from "../../src/pipeline/Confirmation.ts"
+import * as Basis from "../../src/pipeline/Basis.ts"
 import * as Pipeline from "../../src/pipeline/Pipeline.ts"
 import * as Plan from "../../src/pipeline/Plan.ts"
 import { note, progress, type RunEvent, RunEvents } from "../../src/pipeline/RunEvent.ts"
@@ -159,7 +160,9 @@ describe("planning", () => {
             session: "target",
             rows: [{ what: "drop 3 tables", destroys: true, sql: "DROP TABLE …" }]
           }
-        ]
+        ],
+        basis: {},
+        digest: Basis.digest({})
       })
       assert.deepStrictEqual(
         Plan.destructive(planned.plan).map(({ what }) => what),
@@ -350,7 +353,7 @@ describe("a pipeline as one task", () => {
       const planned = yield* Pipeline.plan(pipeline)
       assert.deepStrictEqual(
         planned.plan.tasks.map(({ name, rows }) => [name, ...rows.map(({ what }) => what)]),
-        [["outer"], ["transaction", "use 7"], ["after", "do after"]]
+        [["outer"], ["transaction"], ["inner", "use 7"], ["after", "do after"]]
       )
       const results = yield* planned.run
       assert.deepStrictEqual(results, { outer: 7, transaction: 42, after: "after" })

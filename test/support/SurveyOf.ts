@@ -57,5 +57,6 @@ export const surveyOf = (more: Partial<Survey> = {}): Survey => ({
   databaseWide: [],
   largeObjects: [],
   configTables: [],
+  definitions: undefined,
   ...more
 })

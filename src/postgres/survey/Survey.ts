@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
+import { readDefinitions } from "./Definitions.ts"
 import {
   type ConfigTable,
   type DatabaseObject,
@@ -36,6 +37,8 @@ export interface SurveyScope {
   readonly schemas: ReadonlyArray<string>
   /** OIDs of large objects that may be there. */
   readonly largeObjects?: ReadonlyArray<string>
+  /** Read what each object is, too: a second or so for thousands of tables. */
+  readonly definitions?: boolean
   /** Tables that may be an extension's. */
   readonly tables?: ReadonlyArray<{ readonly schema: string; readonly name: string }>
 }
@@ -64,6 +67,8 @@ export interface Survey {
   readonly largeObjects: ReadonlyArray<LargeObject>
   /** Those of the tables asked for that an extension owns and whose rows it leaves to the user. */
   readonly configTables: ReadonlyArray<ConfigTable>
+  /** Digests of what the objects are, by key, where they were asked for. */
+  readonly definitions: ReadonlyMap<string, string> | undefined
 }
 
 /**
@@ -74,6 +79,7 @@ export interface Survey {
  */
 export const survey = Effect.fn("Survey.survey")(function* ({
   schemas,
+  definitions = false,
   largeObjects = [],
   tables = []
 }: SurveyScope): Effect.fn.Return<Survey, DatabaseError, SqlClient.SqlClient> {
@@ -99,6 +105,7 @@ export const survey = Effect.fn("Survey.survey")(function* ({
     published,
     databaseWide: yield* readDatabaseWide(),
     largeObjects: yield* readLargeObjects(largeObjects),
-    configTables: yield* readConfigTables(tables)
+    configTables: yield* readConfigTables(tables),
+    definitions: definitions ? yield* readDefinitions(schemas) : undefined
   }
 })
