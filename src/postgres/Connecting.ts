@@ -1,6 +1,8 @@
 /** Opening a `pg` connection as libpq would, cancelling on it, and closing it in bounded time. */
+import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Client, type ClientConfig, Connection } from "pg"
 import {
@@ -24,6 +26,42 @@ export const patience = "5 seconds"
 export const destroy = (client: Client): Effect.Effect<void> =>
   Effect.sync(() => void client.connection.stream.destroy())
 
+/**
+ * What the `pg` driver gets. Its words for TLS differ from libpq's: `require` encrypts without looking at the
+ * certificate unless `sslrootcert` names who must have signed it, `verify-ca` checks the chain, `verify-full` the host
+ * name too.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBQ-SSL-CERTIFICATES
+ */
+export const toPgConfig = (url: DatabaseUrl.DatabaseUrl, encrypted: boolean): ClientConfig => {
+  const [ca, cert, key] = DatabaseUrl.tlsFiles.map((parameter) => {
+    const path = encrypted ? DatabaseUrl.tlsPath(url, parameter) : undefined
+    return path === undefined ? undefined : readFileSync(path)
+  })
+  const { sslMode } = url
+  const timeout = Number(url.parameters.get("connect_timeout") ?? 10)
+  // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
+  const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
+  return {
+    host: url.host,
+    port: url.port,
+    user: url.user,
+    database: url.database,
+    ...(url.password === undefined ? {} : { password: Redacted.value(url.password) }),
+    ...(options === undefined ? {} : { options }),
+    application_name: "pgark",
+    connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
+    keepAlive: true,
+    ssl: encrypted && {
+      rejectUnauthorized: sslMode.startsWith("verify-") || (sslMode === "require" && ca !== undefined),
+      ...(sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key })
+    }
+  }
+}
+
 /** What the driver threw, until {@link explain} has read it. */
 class Refusal {
   readonly cause: unknown
@@ -41,7 +79,7 @@ export const causeOf = (client: Client, error: unknown): unknown =>
 
 const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encrypted: boolean) {
   const config = yield* Effect.try({
-    try: () => DatabaseUrl.toPgConfig(url, encrypted),
+    try: () => toPgConfig(url, encrypted),
     catch: (cause) => new Refusal(cause)
   })
   return yield* Effect.callback<Client, Refusal>((resume) => {

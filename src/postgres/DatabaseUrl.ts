@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { ClientConfig } from "pg"
 import { readFileSync } from "node:fs"
 import { problemFields } from "./DatabaseError.ts"
 
@@ -172,10 +171,10 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
 })
 
 /** Parameters that name a file of PEM text. */
-const files = ["sslrootcert", "sslcert", "sslkey"] as const
+export const tlsFiles = ["sslrootcert", "sslcert", "sslkey"] as const
 
 /** The path that such a parameter names, where it is one. */
-const pathOf = (url: DatabaseUrl, parameter: (typeof files)[number]): string | undefined => {
+export const tlsPath = (url: DatabaseUrl, parameter: (typeof tlsFiles)[number]): string | undefined => {
   const path = url.parameters.get(parameter)
   return path === "system" ? undefined : path
 }
@@ -183,8 +182,8 @@ const pathOf = (url: DatabaseUrl, parameter: (typeof files)[number]): string | u
 /** Fails where a file that the URL names for TLS cannot be read: a later connection would only say that it failed. */
 const checkFiles = Effect.fnUntraced(function* (url: DatabaseUrl) {
   if (url.sslMode === "disable" || url.host.startsWith("/")) return
-  for (const parameter of files) {
-    const path = pathOf(url, parameter)
+  for (const parameter of tlsFiles) {
+    const path = tlsPath(url, parameter)
     if (path === undefined) continue
     yield* Effect.try({
       try: () => readFileSync(path),
@@ -287,41 +286,5 @@ export const toLibpqEnvironment = (url: DatabaseUrl): Record<string, string | Re
         return value === undefined ? [] : [[variable, value]]
       })
     )
-  }
-}
-
-/**
- * What the `pg` driver gets. Its words for TLS differ from libpq's: `require` encrypts without looking at the
- * certificate unless `sslrootcert` names who must have signed it, `verify-ca` checks the chain, `verify-full` the host
- * name too.
- *
- * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBQ-SSL-CERTIFICATES
- */
-export const toPgConfig = (url: DatabaseUrl, encrypted: boolean): ClientConfig => {
-  const [ca, cert, key] = files.map((parameter) => {
-    const path = encrypted ? pathOf(url, parameter) : undefined
-    return path === undefined ? undefined : readFileSync(path)
-  })
-  const { sslMode } = url
-  const timeout = Number(url.parameters.get("connect_timeout") ?? 10)
-  // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
-  const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
-  return {
-    host: url.host,
-    port: url.port,
-    user: url.user,
-    database: url.database,
-    ...(url.password === undefined ? {} : { password: Redacted.value(url.password) }),
-    ...(options === undefined ? {} : { options }),
-    application_name: "pgark",
-    connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
-    keepAlive: true,
-    ssl: encrypted && {
-      rejectUnauthorized: sslMode.startsWith("verify-") || (sslMode === "require" && ca !== undefined),
-      ...(sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key })
-    }
   }
 }

@@ -16,11 +16,12 @@ import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Blockers from "./Blockers.ts"
 import * as Connecting from "./Connecting.ts"
+import type { Completed, Notice } from "./Completed.ts"
 import { ConnectionFailed, type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as SessionClient from "./SessionClient.ts"
-import { type Completed, type Notice, SimpleQuery } from "./SimpleQuery.ts"
+import { SimpleQuery } from "./SimpleQuery.ts"
 import { type Place, toDatabaseError } from "./Sqlstate.ts"
 
 /** Sends COPY data; returns when the socket can take more. */
@@ -42,6 +43,11 @@ export interface TransactionOptions {
 export interface SessionService {
   /** The connection as an Effect `SqlClient`. Its queries run inside {@link transaction} when that is open. */
   readonly sql: SqlClient.SqlClient
+  /**
+   * The same for others' code inside {@link transaction}: its `withTransaction` is a savepoint, so that no COMMIT of
+   * theirs ends it. What they do `afterCommit` is done when the savepoint is released.
+   */
+  readonly sqlWithin: SqlClient.SqlClient
   readonly url: DatabaseUrl.DatabaseUrl
   readonly status: () => TransactionStatus
   /** Runs SQL by the simple protocol: one statement, or several as one string. */
@@ -283,9 +289,11 @@ export const open = Effect.fn("Session.open")(function* (
       `ROLLBACK TO SAVEPOINT ${quote(name)}`
     )
 
-  const sql = yield* SessionClient.make(client, (query) => Effect.onInterrupt(query, () => Connecting.cancel(client)))
+  const cancelling = <A, E>(query: Effect.Effect<A, E>) => Effect.onInterrupt(query, () => Connecting.cancel(client))
+  const sql = yield* SessionClient.make(client, cancelling)
+  const sqlWithin = yield* SessionClient.make(client, cancelling, SessionClient.savepoints)
   yield* execute(ownSettings)
-  return { sql, url, status, execute, copyIn, transaction, savepoint }
+  return { sql, sqlWithin, url, status, execute, copyIn, transaction, savepoint }
 })
 
 /**
@@ -306,6 +314,9 @@ export const ownSettings = [
      FROM pg_catalog.pg_settings
      WHERE name IN ('client_connection_check_interval', 'idle_session_timeout', 'transaction_timeout')`
 ].join("; ")
+
+/** Puts the settings back to what they were when the role connected: its own, its database's, the URL's. */
+export const roleSettings = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 
 const withStatement = (place: Place, sql: string | Uint8Array): Place =>
   place.statement === undefined

@@ -10,14 +10,23 @@ import type { Client, QueryConfig, QueryResult } from "pg"
 import { causeOf } from "./Connecting.ts"
 import { sqlstateOf } from "./Sqlstate.ts"
 
+/** How `withTransaction` is bracketed where a transaction is open already. */
+export const savepoints = {
+  beginTransaction: 'SAVEPOINT "pgark sql"',
+  commit: 'RELEASE SAVEPOINT "pgark sql"',
+  rollback: 'ROLLBACK TO SAVEPOINT "pgark sql"'
+} satisfies Partial<SqlClient.SqlClient.MakeOptions>
+
 /**
  * A catalogue query written against `SqlClient` then runs inside the session's own transaction.
  *
  * @param guard what an interrupted query does besides: cancel on the server.
+ * @param brackets the statements around `withTransaction`; BEGIN and COMMIT unless told.
  */
 export const make = (
   client: Client,
-  guard: <A>(query: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
+  guard: <A>(query: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>,
+  brackets: Partial<typeof savepoints> = {}
 ): Effect.Effect<SqlClient.SqlClient> => {
   const run = (text: string, values: ReadonlyArray<unknown>, rowMode: "array" | undefined) =>
     guard(
@@ -53,6 +62,7 @@ export const make = (
   return SqlClient.make({
     acquirer: Effect.succeed(connection),
     compiler: PgClient.makeCompiler(),
+    ...brackets,
     driver: "pg",
     spanAttributes: [["db.system.name", "postgresql"]]
   }).pipe(Effect.provide(Reactivity.layer))

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 
 const parse = (text: string, env: Record<string, string> = {}) => DatabaseUrl.parse(Redacted.make(text), env)
@@ -223,7 +224,7 @@ describe("toPgConfig", () => {
   it.effect("gives sslmode libpq's meaning", () =>
     Effect.gen(function* () {
       const ssl = (mode: string, encrypted = true) =>
-        Effect.map(parse(`postgresql://u@h/d?sslmode=${mode}`), (url) => DatabaseUrl.toPgConfig(url, encrypted).ssl)
+        Effect.map(parse(`postgresql://u@h/d?sslmode=${mode}`), (url) => Connecting.toPgConfig(url, encrypted).ssl)
       assert.strictEqual(yield* ssl("disable", false), false)
       for (const [mode, checksChain, checksHost] of [
         ["allow", false, false],

@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type { SqlError } from "effect/sql/SqlError"
 import { Client, Connection } from "pg"
 import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
+import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import { fromSqlError } from "../../src/postgres/Sqlstate.ts"
@@ -562,7 +563,7 @@ describe("what pgark relies on in pg without its types", () => {
       const url = yield* Clusters.superuser(18)
       const client = yield* Effect.acquireRelease(
         Effect.promise(async () => {
-          const opened = new Client(DatabaseUrl.toPgConfig(url, false))
+          const opened = new Client(Connecting.toPgConfig(url, false))
           await opened.connect()
           return opened
         }),

@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import { Client, type QueryResultRow } from "pg"
 import { inject } from "vitest"
 import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
+import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { literal, quote } from "../../src/postgres/Identifier.ts"
 import { toDatabaseError } from "../../src/postgres/Sqlstate.ts"
@@ -49,7 +50,7 @@ export const query = Effect.fn("Clusters.query")(
     Effect.acquireUseRelease(
       Effect.tryPromise({
         try: async () => {
-          const client = new Client(DatabaseUrl.toPgConfig(url, false))
+          const client = new Client(Connecting.toPgConfig(url, false))
           await client.connect()
           return client
         },

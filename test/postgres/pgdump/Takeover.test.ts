@@ -3,7 +3,7 @@ import { Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Client } from "pg"
-import * as DatabaseUrl from "../../../src/postgres/DatabaseUrl.ts"
+import * as Connecting from "../../../src/postgres/Connecting.ts"
 import { ServerMessages } from "../../../src/postgres/pgdump/ServerMessages.ts"
 import { takeover } from "../../../src/postgres/pgdump/Takeover.ts"
 import * as Clusters from "../../support/Clusters.ts"
@@ -47,7 +47,7 @@ describe("pg 8.23", () => {
   it.live("keeps its socket in client.connection.stream and reads it through one listener", () =>
     Effect.gen(function* () {
       const url = yield* Clusters.superuser(Clusters.sourceMajor)
-      const client = new Client(DatabaseUrl.toPgConfig(url, false))
+      const client = new Client(Connecting.toPgConfig(url, false))
       yield* Effect.promise(() => client.connect())
       const { stream } = client.connection
       assert.instanceOf(stream, Socket)
