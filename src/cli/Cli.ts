@@ -21,7 +21,7 @@ import { restore } from "./RestoreCommand.ts"
 import * as Presenter from "./Presenter.ts"
 import * as Problem from "./Problem.ts"
 import * as Stdout from "./Stdout.ts"
-import { Version } from "./Version.ts"
+import { Version } from "../dumps/Version.ts"
 import { verify } from "./VerifyCommand.ts"
 
 export const cli = Command.make("pgark").pipe(

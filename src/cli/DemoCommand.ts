@@ -5,7 +5,6 @@ import { RunEvents } from "../pipeline/RunEvent.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as Units from "./Units.ts"
-import { Version } from "./Version.ts"
 
 export const demo = Command.make("demo", {}, () =>
   handle(
@@ -14,7 +13,7 @@ export const demo = Command.make("demo", {}, () =>
       const { PgDump } = yield* load(() => import("../postgres/PgDump.ts"))
       const output = yield* Output
       // The steps are the result, told as they happen; the lines about each task would only repeat them.
-      const report = yield* Demo.run(output.json ? output.info : Console.log, Version).pipe(
+      const report = yield* Demo.run(output.json ? output.info : Console.log).pipe(
         Effect.provideService(RunEvents, () => Effect.void),
         Effect.provide(PgDump.layer("wasm"))
       )

@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { Manifest } from "../dumps/Manifest.ts"
-import { Version } from "./Version.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { plural } from "../pipeline/Words.ts"
@@ -44,12 +43,11 @@ export const dump = Command.make(
         const Target = yield* load(() => import("./Target.ts"))
         const Dump = yield* load(() => import("../verbs/Dump.ts"))
         const url = yield* Target.databaseUrl
-        const options = { ...what, pgark: Version }
         const layer = Target.layer(url, dir, pgDump)
         if (yield* Target.isDryRun({ dryRun, plan })) {
-          return yield* Effect.provide(Target.dryRun(Dump.pipeline(options), url, { dryRun, plan }), layer)
+          return yield* Effect.provide(Target.dryRun(Dump.pipeline(what), url, { dryRun, plan }), layer)
         }
-        const { file, size, manifest } = yield* Effect.provide(Dump.dump(options), layer)
+        const { file, size, manifest } = yield* Effect.provide(Dump.dump(what), layer)
         const tables = manifest?.tables ?? []
         const tool = manifest?.tool
         const rows = tables.reduce((sum, table) => sum + table.rows, 0)

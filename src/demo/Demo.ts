@@ -73,7 +73,7 @@ const useAsApp = Effect.gen(function* () {
 })
 
 /** Runs the demo, telling each step. */
-export const run = Effect.fn("Demo.run")(function* (say: Say, pgark: string) {
+export const run = Effect.fn("Demo.run")(function* (say: Say) {
   const begun = yield* Clock.currentTimeMillis
   const fs = yield* FileSystem.FileSystem
   const major = yield* chooseMajor
@@ -104,7 +104,7 @@ export const run = Effect.fn("Demo.run")(function* (say: Say, pgark: string) {
     yield* JournalDatabase.create()
     yield* say(`2. Database "${database}" holds the journal app. ${owner} owns its tables, but not schema public.`)
 
-    const { file, manifest } = yield* Dump.dump({ pgark, schemas: [], excludeTables: [], excludeTableData: [] })
+    const { file, manifest } = yield* Dump.dump()
     const tables = manifest?.tables ?? []
     const rows = tables.reduce((sum, table) => sum + table.rows, 0)
     yield* say(`3. Dumped and proven: ${tables.length} tables, ${rows} rows.`)

@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import { DumpStore, type Provenance, type StoredDump } from "../dumps/DumpStore.ts"
+import { Version } from "../dumps/Version.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
@@ -24,10 +25,8 @@ import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as DumpRights from "./DumpRights.ts"
 import { noSuchSchema, type PatternInvalid, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
 
-export interface DumpOptions extends PgDumpOptions {
-  /** Version of pgark, for the manifest. */
-  readonly pgark: string
-}
+/** What of the database goes into the dump: all of it unless told. Patterns are those of pg_dump. */
+export interface DumpOptions extends Partial<PgDumpOptions> {}
 
 export type DumpError =
   | DatabaseError
@@ -54,7 +53,7 @@ const userSchemas = Effect.gen(function* () {
   return rows.map(({ name }) => name)
 })
 
-const sourceTask = (options: DumpOptions) =>
+const sourceTask = (options: PgDumpOptions) =>
   Task.read("source", {
     title: "Look at the source",
     session: "source",
@@ -120,7 +119,7 @@ const noSecond = (error: DatabaseError, details: ReadonlyArray<string | undefine
  */
 const explain = Effect.fnUntraced(function* (
   failure: PgDumpFailed | PermissionDenied,
-  options: DumpOptions,
+  options: PgDumpOptions,
   { database, role }: { readonly database: string; readonly role: string }
 ) {
   const session = yield* Session
@@ -161,7 +160,7 @@ const narrowing = ({
 
 const writeTask = (
   needs: { readonly source: ReturnType<typeof sourceTask>; readonly tool: ReturnType<typeof toolTask> },
-  options: DumpOptions
+  options: PgDumpOptions
 ) =>
   Task.make("write", {
     title: "Write the dump",
@@ -195,7 +194,7 @@ const writeTask = (
           return store
             .write(
               {
-                pgark: options.pgark,
+                pgark: Version,
                 source: { host, port, user, database: source.database, serverVersion: source.version },
                 tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
                 schemas: source.schemas,
@@ -223,11 +222,22 @@ const writeTask = (
   })
 
 /** Everything that a dump does, as a graph of tasks. */
-export const pipeline = (options: DumpOptions) => {
+export const pipeline = (narrowed: DumpOptions = {}) => {
+  const options: PgDumpOptions = { schemas: [], excludeTables: [], excludeTableData: [], ...narrowed }
   const source = sourceTask(options)
   const tool = toolTask(source)
   return Pipeline.make("dump", [source, tool, writeTask({ source, tool }, options)])
 }
+
+/** The whole verb as one task of another pipeline. What needs it is given the dump when it is written. */
+export const task = (options: DumpOptions = {}) =>
+  Pipeline.asTask("dump", {
+    title: "Dump the database",
+    session: "source",
+    needs: [],
+    pipeline: pipeline(options),
+    around: (run) => Effect.map(run, ({ write }) => write)
+  })
 
 /**
  * Dumps the database of the session into the store.
@@ -236,7 +246,7 @@ export const pipeline = (options: DumpOptions) => {
  * failure.
  */
 export const dump = Effect.fn("Dump.dump")(function* (
-  options: DumpOptions
+  options: DumpOptions = {}
 ): Effect.fn.Return<StoredDump, DumpError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
   const { results } = yield* Pipeline.run(pipeline(options))
   return results.write

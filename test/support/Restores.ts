@@ -24,8 +24,7 @@ export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.flatMap(
   fs.makeTempDirectoryScoped({ prefix: "pgark-test-" })
 ).pipe(Effect.orDie, Effect.provide(NodeServices.layer))
 
-export const dumpOptions: Dump.DumpOptions = {
-  pgark: "0.0.0-test",
+export const dumpOptions: PgDumpOptions = {
   schemas: [],
   excludeTables: [],
   excludeTableData: []

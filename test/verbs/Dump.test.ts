@@ -13,6 +13,7 @@ import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { qualified, quote } from "../../src/postgres/Identifier.ts"
 import { PgDump } from "../../src/postgres/PgDump.ts"
 import * as Session from "../../src/postgres/Session.ts"
+import { Version } from "../../src/dumps/Version.ts"
 import * as Dump from "../../src/verbs/Dump.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as NativePgDump from "../support/NativePgDump.ts"
@@ -64,7 +65,7 @@ describe("dump", () => {
          FROM pg_constraint WHERE connamespace = 'public'::regnamespace`
       )
       assert.deepStrictEqual<unknown>(manifest.checks, counts)
-      assert.deepInclude(manifest, { largeObjects: 2, schemas: ["public"], encoding: "UTF8", pgark: "0.0.0-test" })
+      assert.deepInclude(manifest, { largeObjects: 2, schemas: ["public"], encoding: "UTF8", pgark: Version })
       assert.strictEqual(manifest.tables.length, 18)
       assert.strictEqual(manifest.sequences.length, 7)
       assert.deepStrictEqual(manifest.prismaMigrations, { applied: 3, failed: [], unfinished: [] })
