@@ -27,6 +27,7 @@ import { unfit } from "./Fitness.ts"
 import * as Grant from "./Grant.ts"
 import { census } from "./Ladder.ts"
 import * as Lock from "./Lock.ts"
+import * as OwnTasks from "./OwnTasks.ts"
 import { emptied, replacement, withoutRows } from "./Replacement.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
 import {
@@ -42,18 +43,20 @@ import * as Verify from "./Verify.ts"
 export interface RestoreOptions {
   /** The dump's file; the newest dump of the target's database in the store where it is missing. */
   readonly file?: string
-  /** Empty the dump's schemas first. */
-  readonly clean: boolean
-  readonly owner: StatementPolicy.OwnerMode
+  /** Empty the dump's schemas first; not unless told. */
+  readonly clean?: boolean
+  /** Whose the objects will be: `auto` unless told. */
+  readonly owner?: StatementPolicy.OwnerMode
   /** The app role to grant its rights to. */
   readonly grantTo?: string
   /** Which rights; all unless told. */
   readonly profile?: GrantProfile
-  /** Hold the restored database against the manifest before the commit. */
-  readonly verify: boolean
-  readonly analyze: boolean
-  /** Let a dump pass that lacks pg_dump's closing lines. */
-  readonly acceptUnproven: boolean
+  /** Hold the restored database against the manifest before the commit: done unless told. */
+  readonly verify?: boolean
+  /** Gather the planner's statistics after the commit: done unless told. */
+  readonly analyze?: boolean
+  /** Let a dump pass that lacks pg_dump's closing lines; not unless told. */
+  readonly acceptUnproven?: boolean
   /**
    * Look at everything in detail and do what the plan says or nothing: for plans that are kept. There is no falling back
    * to another rung, and the target's objects must have kept their definitions when the locks are taken.
@@ -65,8 +68,32 @@ export interface RestoreOptions {
   readonly lockTimeout?: Duration.Input
 }
 
+/** Tasks of the caller, as part of a restore. */
+export interface WithTasks<T extends Task.Any> {
+  /**
+   * Done inside the transaction, after the verification and before the commit, in the order of their needs, else as
+   * given. They work on the session of the restore, with the settings that its role has by itself; a `SqlClient` that
+   * they ask for is that session's. When one fails, all of the restore is rolled back. They must not end the
+   * transaction: `sql.withTransaction` is a savepoint in them.
+   */
+  readonly tasks?: ReadonlyArray<T>
+}
+
+/** Options with nothing left open. */
+export type Settled = RestoreOptions &
+  Required<Pick<RestoreOptions, "clean" | "owner" | "verify" | "analyze" | "acceptUnproven">>
+
+const settled = (options: RestoreOptions): Settled => ({
+  clean: false,
+  owner: "auto",
+  verify: true,
+  analyze: true,
+  acceptUnproven: false,
+  ...options
+})
+
 /** What a restore did. */
-export interface RestoreReport {
+export interface RestoreReport<T extends Task.Any = never> {
   readonly file: string
   readonly against: ProvenAgainst
   readonly clean: Clean.CleanReport | undefined
@@ -79,6 +106,8 @@ export interface RestoreReport {
   readonly withoutRows: ReadonlyArray<string>
   readonly grant: Grant.GrantReport | undefined
   readonly verify: Verify.VerifyReport | undefined
+  /** What the caller's tasks gave, under their names. */
+  readonly tasks: Pipeline.Results<T>
 }
 
 /** How far a dump is proven, in words. */
@@ -88,7 +117,7 @@ export const proofWords: Record<ProvenAgainst, string> = {
   nothing: "NOT PROVEN, as --accept-unproven allows: it lacks pg_dump's closing lines, so it may be cut"
 }
 
-const proofTask = (options: RestoreOptions) =>
+const proofTask = (options: Settled) =>
   Task.read("prove", {
     title: "Prove the dump",
     plan: () =>
@@ -134,7 +163,7 @@ const scopeOf = ({ contents, schemas }: Task.Planned<ProofTask>, { exact = false
   tables: contents.tables
 })
 
-const surveyTask = (proof: ProofTask, options: RestoreOptions) =>
+const surveyTask = (proof: ProofTask, options: Settled) =>
   Task.read("survey", {
     title: "Survey the target",
     session: "target",
@@ -189,7 +218,7 @@ const replacedRows = (
   ]
 }
 
-const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: RestoreOptions) =>
+const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: Settled) =>
   Task.make("apply", {
     title: "Apply the dump",
     session: "target",
@@ -277,8 +306,13 @@ const analyzeTask = (proof: ProofTask) =>
     }
   })
 
-/** Everything that a restore does, as a graph of tasks. */
-export const pipeline = (options: RestoreOptions) => {
+/**
+ * Everything that a restore does, as a graph of tasks.
+ *
+ * @throws PipelineInvalid where a task of the caller has the name of one of these, or needs one that is not there
+ */
+export const pipeline = <const T extends Task.Any = never>({ tasks = [], ...asked }: RestoreOptions & WithTasks<T>) => {
+  const options = settled(asked)
   const proof = proofTask(options)
   const surveyed = surveyTask(proof, options)
   const needs = { proof, surveyed }
@@ -312,6 +346,7 @@ export const pipeline = (options: RestoreOptions) => {
     needs,
     schemas: ({ proof }) => proof.schemas
   })
+  const verified = verifyTask({ proof, apply: applied })
   const inner = Pipeline.make(
     "transaction",
     [
@@ -319,7 +354,15 @@ export const pipeline = (options: RestoreOptions) => {
       Task.when(options.clean, cleaned),
       applied,
       Task.when(options.grantTo !== undefined, granted),
-      Task.when(options.verify, verifyTask({ proof, apply: applied }))
+      Task.when(options.verify, verified),
+      Task.when(
+        tasks.length > 0,
+        OwnTasks.task(
+          tasks,
+          verified,
+          [proof, surveyed, locked, cleaned, applied, granted].map(({ name }) => name)
+        )
+      )
     ],
     [proof.name, surveyed.name]
   )
@@ -362,11 +405,15 @@ export type RestoreError =
  *
  * Fails before anything is touched where the dump is missing, damaged or unsafe, or the role lacks rights; with
  * RestoreFailed and the statement where the dump cannot be applied; with VerificationFailed where the result is not
- * what the manifest says. All of these leave the target as it was.
+ * what the manifest says; with what the caller's own tasks fail with. All of these leave the target as it was.
  */
-export const restore = Effect.fn("Restore.restore")(function* (
-  options: RestoreOptions
-): Effect.fn.Return<RestoreReport, RestoreError, DumpStore | Session | SqlClient.SqlClient> {
+export const restore = Effect.fn("Restore.restore")(function* <const T extends Task.Any = never>(
+  options: RestoreOptions & WithTasks<T>
+): Effect.fn.Return<
+  RestoreReport<T>,
+  RestoreError | Task.Failure<T>,
+  DumpStore | Session | SqlClient.SqlClient | Task.Services<T>
+> {
   const { plan } = options
   const { results } = yield* plan === undefined
     ? Pipeline.run(pipeline(options))
@@ -387,6 +434,8 @@ export const restore = Effect.fn("Restore.restore")(function* (
     skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
     withoutRows: hollow.map(describeObject),
     grant: transaction.grant,
-    verify: transaction.verify
+    verify: transaction.verify,
+    // Without tasks there is no name to ask for.
+    tasks: transaction.tasks ?? ({} as Pipeline.Results<T>)
   }
 })

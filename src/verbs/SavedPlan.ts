@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { Plan } from "../pipeline/Plan.ts"
 import { problemFields } from "../postgres/DatabaseError.ts"
 import { profiles } from "../postgres/Grants.ts"
-import type { RestoreOptions } from "./Restore.ts"
+import type { Settled } from "./Restore.ts"
 import { ownerModes } from "./StatementPolicy.ts"
 
 /** What a restore can be asked for, as far as a plan depends on it. */
@@ -32,7 +32,7 @@ export type SavedPlan = typeof SavedPlan.Type
 export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid", problemFields) {}
 
 /** What a plan file keeps of options; `file` is the dump that was chosen. */
-export const savedOptions = (options: RestoreOptions, file: string): SavedPlan["options"] => ({
+export const savedOptions = (options: Settled, file: string): SavedPlan["options"] => ({
   file,
   clean: options.clean,
   owner: options.owner,
