@@ -22,6 +22,7 @@ import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
 import { type DumpSource, type DumpTool, type Excluded, Manifest, manifestVersion, decode, encode } from "./Manifest.ts"
 import { manifestContents, type Proof, prove } from "./Proof.ts"
+import * as Retention from "./Retention.ts"
 
 /** A dump on disk. */
 export interface StoredDump {
@@ -102,6 +103,12 @@ export interface DumpStoreService {
     dump: StoredDump,
     options?: ProveFileOptions
   ) => Effect.Effect<Proof, DumpMissing | DumpDamaged | DumpUnsafe | DumpUnreadable>
+  /**
+   * Keeps the newest `count` dumps of each database and removes older ones, with their manifests. Every dump with a
+   * manifest is read for it: what does not prove is neither counted nor removed, nor is what other tools have made.
+   * Dumps that are narrowed (`--schema`, `--exclude-table` …) are counted by themselves. `count` is at least 1.
+   */
+  readonly keep: (count: number) => Effect.Effect<Retention.Retained, DumpUnreadable | FolderUnusable | DiskFull>
 }
 
 /** The service; one folder each. */
@@ -110,6 +117,9 @@ export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("p
   static readonly layer = (directory: string): Layer.Layer<DumpStore, never, FileSystem.FileSystem> =>
     Layer.effect(DumpStore, make(directory))
 }
+
+/** A store over this folder. */
+export const { layer } = DumpStore
 
 const privately = 0o600
 
@@ -367,5 +377,25 @@ const make = Effect.fnUntraced(function* (directory: string) {
     return dump
   }, Effect.scoped)
 
-  return DumpStore.of({ directory, list, leftovers, newest, find, write, read: DumpFile.open, prove: proveFile })
+  const remove = Effect.fnUntraced(function* (dumps: ReadonlyArray<StoredDump>) {
+    for (const { file } of dumps) {
+      // The dump goes first: without its manifest it would pass for another tool's.
+      for (const path of [file, DumpName.manifestOf(file)]) {
+        yield* Effect.mapError(fs.remove(path), DumpFile.unwritable(path))
+      }
+    }
+    if (dumps.length > 0) yield* Effect.mapError(syncFolder, DumpFile.unwritable(directory))
+  })
+
+  return DumpStore.of({
+    directory,
+    list,
+    leftovers,
+    newest,
+    find,
+    write,
+    read: DumpFile.open,
+    prove: proveFile,
+    keep: Retention.keep({ list, prove: proveFile, remove })
+  })
 })

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -196,6 +197,107 @@ describe("finding", () => {
           })
         )
         assert.isTrue(Buffer.concat(pieces).equals(whole))
+      })
+    )
+  )
+})
+
+describe("keeping the newest", () => {
+  const day = "1 day"
+  /** Writes one dump a day: the name of each file by the given names. */
+  const daily = Effect.fnUntraced(function* (names: ReadonlyArray<string>, more: Partial<Provenance> = {}) {
+    const store = yield* DumpStore
+    const files: Record<string, string> = {}
+    for (const name of names) {
+      yield* TestClock.adjust(day)
+      const { file } = yield* store.write({ ...from("shop"), ...more }, (append) => append(whole))
+      files[name] = file
+    }
+    return files as Record<string, string>
+  })
+  const present = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, files: Record<string, string>) {
+    const found = yield* Effect.filter(Object.entries(files), ([, file]) => fs.exists(file))
+    return found.map(([name]) => name)
+  })
+
+  it.effect("removes older dumps and their manifests, and tells which", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const files = yield* daily(["one", "two", "three", "four"])
+        const { kept, removed } = yield* store.keep(2)
+        assert.deepStrictEqual(
+          [kept, removed].map((dumps) => dumps.map(({ file }) => file)),
+          [
+            [files["four"], files["three"]],
+            [files["two"], files["one"]]
+          ]
+        )
+        assert.lengthOf(yield* fs.readDirectory(directory), 4)
+        assert.deepStrictEqual(yield* present(fs, files), ["three", "four"])
+        assert.lengthOf((yield* store.keep(2)).removed, 0)
+      })
+    )
+  )
+
+  it.effect(
+    "neither counts nor removes what does not prove, what has no manifest, and what is not named as a dump",
+    () =>
+      inFolder((directory, fs) =>
+        Effect.gen(function* () {
+          const store = yield* DumpStore
+          const files = yield* daily(["one", "bad and old", "three", "bare", "five", "bad and new", "unreadable"])
+          for (const name of ["bad and old", "bad and new"]) {
+            yield* fs.writeFile(files[name]!, whole.subarray(0, whole.length - 200))
+          }
+          yield* fs.remove(DumpName.manifestOf(files["bare"]!))
+          yield* fs.writeFileString(DumpName.manifestOf(files["unreadable"]!), "{")
+          files["other"] = `${directory}/shop.sql`
+          files["partial"] = `${directory}/db_dump_1970-01-01T00-00-00-000Z.sql.partial`
+          for (const name of ["other", "partial"]) yield* fs.writeFile(files[name]!, whole)
+          const { removed } = yield* store.keep(1)
+          assert.deepStrictEqual(
+            removed.map(({ file }) => file),
+            [files["three"], files["one"]]
+          )
+          assert.deepStrictEqual(yield* present(fs, files), [
+            "bad and old",
+            "bare",
+            "five",
+            "bad and new",
+            "unreadable",
+            "other",
+            "partial"
+          ])
+        })
+      )
+  )
+
+  it.effect("counts each database, and each way to narrow a dump, by itself", () =>
+    inFolder((_, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const files = {
+          ...(yield* daily(["old", "whole"])),
+          ...(yield* daily(["other database"], from("other"))),
+          ...(yield* daily(["old narrow", "narrow"], { excluded: { tables: ["public.log"], data: [] } })),
+          ...(yield* daily(["one schema"], { onlySchemas: ["public"] }))
+        }
+        yield* store.keep(1)
+        assert.deepStrictEqual(yield* present(fs, files), ["whole", "other database", "narrow", "one schema"])
+      })
+    )
+  )
+
+  it.effect("keeps at least one", () =>
+    inFolder((_, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const files = yield* daily(["only"])
+        for (const count of [0, -1, 1.5, Number.NaN]) {
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(store.keep(count))), `${count}`)
+        }
+        assert.deepStrictEqual(yield* present(fs, files), ["only"])
       })
     )
   )
