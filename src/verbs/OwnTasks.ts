@@ -12,6 +12,17 @@ import type * as Task from "../pipeline/Task.ts"
 import { type DatabaseError, StatementFailed } from "../postgres/DatabaseError.ts"
 import { ownSettings, roleSettings, Session, type SessionService } from "../postgres/Session.ts"
 
+/** Tasks of the caller, as part of a restore. */
+export interface WithTasks<T extends Task.Any> {
+  /**
+   * Done inside the transaction, after the verification and before the commit, in the order of their needs, else as
+   * given. They work on the session of the restore, with the settings that its role has by itself; a `SqlClient` that
+   * they ask for is that session's. When one fails, all of the restore is rolled back. They must not end the
+   * transaction: `sql.withTransaction` is a savepoint in them.
+   */
+  readonly tasks?: ReadonlyArray<T>
+}
+
 const mark = 'SAVEPOINT "pgark tasks"'
 
 const ended = (cause: DatabaseError) =>

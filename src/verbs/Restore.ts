@@ -1,5 +1,4 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
@@ -15,7 +14,6 @@ import { changing, note, progress } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
-import type { GrantProfile } from "../postgres/Grants.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
 import { Session } from "../postgres/Session.ts"
@@ -29,6 +27,7 @@ import { census } from "./Ladder.ts"
 import * as Lock from "./Lock.ts"
 import * as OwnTasks from "./OwnTasks.ts"
 import { emptied, replacement, withoutRows } from "./Replacement.ts"
+import { type RestoreOptions, type Settled, settled } from "./RestoreOptions.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
 import {
   type CleanRefused,
@@ -40,57 +39,8 @@ import {
 } from "./VerbError.ts"
 import * as Verify from "./Verify.ts"
 
-export interface RestoreOptions {
-  /** The dump's file; the newest dump of the target's database in the store where it is missing. */
-  readonly file?: string
-  /** Empty the dump's schemas first; not unless told. */
-  readonly clean?: boolean
-  /** Whose the objects will be: `auto` unless told. */
-  readonly owner?: StatementPolicy.OwnerMode
-  /** The app role to grant its rights to. */
-  readonly grantTo?: string
-  /** Which rights; all unless told. */
-  readonly profile?: GrantProfile
-  /** Hold the restored database against the manifest before the commit: done unless told. */
-  readonly verify?: boolean
-  /** Gather the planner's statistics after the commit: done unless told. */
-  readonly analyze?: boolean
-  /** Let a dump pass that lacks pg_dump's closing lines; not unless told. */
-  readonly acceptUnproven?: boolean
-  /**
-   * Look at everything in detail and do what the plan says or nothing: for plans that are kept. There is no falling back
-   * to another rung, and the target's objects must have kept their definitions when the locks are taken.
-   */
-  readonly exact?: boolean
-  /** The plan to run, made before with these options and `exact`. */
-  readonly plan?: Plan.Plan
-  /** How long others may hold what is to be replaced before the restore gives up; 30 seconds unless told. */
-  readonly lockTimeout?: Duration.Input
-}
-
-/** Tasks of the caller, as part of a restore. */
-export interface WithTasks<T extends Task.Any> {
-  /**
-   * Done inside the transaction, after the verification and before the commit, in the order of their needs, else as
-   * given. They work on the session of the restore, with the settings that its role has by itself; a `SqlClient` that
-   * they ask for is that session's. When one fails, all of the restore is rolled back. They must not end the
-   * transaction: `sql.withTransaction` is a savepoint in them.
-   */
-  readonly tasks?: ReadonlyArray<T>
-}
-
-/** Options with nothing left open. */
-export type Settled = RestoreOptions &
-  Required<Pick<RestoreOptions, "clean" | "owner" | "verify" | "analyze" | "acceptUnproven">>
-
-const settled = (options: RestoreOptions): Settled => ({
-  clean: false,
-  owner: "auto",
-  verify: true,
-  analyze: true,
-  acceptUnproven: false,
-  ...options
-})
+export type { RestoreOptions, Settled } from "./RestoreOptions.ts"
+export type { WithTasks } from "./OwnTasks.ts"
 
 /** What a restore did. */
 export interface RestoreReport<T extends Task.Any = never> {
@@ -311,7 +261,10 @@ const analyzeTask = (proof: ProofTask) =>
  *
  * @throws PipelineInvalid where a task of the caller has the name of one of these, or needs one that is not there
  */
-export const pipeline = <const T extends Task.Any = never>({ tasks = [], ...asked }: RestoreOptions & WithTasks<T>) => {
+export const pipeline = <const T extends Task.Any = never>({
+  tasks = [],
+  ...asked
+}: RestoreOptions & OwnTasks.WithTasks<T>) => {
   const options = settled(asked)
   const proof = proofTask(options)
   const surveyed = surveyTask(proof, options)
@@ -408,7 +361,7 @@ export type RestoreError =
  * what the manifest says; with what the caller's own tasks fail with. All of these leave the target as it was.
  */
 export const restore = Effect.fn("Restore.restore")(function* <const T extends Task.Any = never>(
-  options: RestoreOptions & WithTasks<T>
+  options: RestoreOptions & OwnTasks.WithTasks<T>
 ): Effect.fn.Return<
   RestoreReport<T>,
   RestoreError | Task.Failure<T>,
