@@ -49,7 +49,7 @@ export const mostFitting = (tools: ReadonlyArray<PgDumpTool>, serverMajor: numbe
 export class PgDump extends Context.Service<PgDump, PgDumpService>()("pgark/postgres/PgDump") {
   /** Looks for programs at its first use, once. */
   static readonly layer = (
-    choice: PgDumpChoice
+    choice: PgDumpChoice = "auto"
   ): Layer.Layer<PgDump, never, ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem> =>
     Layer.effect(
       PgDump,
@@ -69,3 +69,6 @@ export class PgDump extends Context.Service<PgDump, PgDumpService>()("pgark/post
       })
     )
 }
+
+/** Dumps by pg_dump: that of the machine where it is new enough, else the one that comes with pgark, unless told. */
+export const { layer } = PgDump
