@@ -2,9 +2,10 @@
  * One connection that a verb works on: queries through `SqlClient`, a dump's statements as bytes, COPY, and the
  * transaction around them.
  *
- * The session brackets its own transaction instead of using `sql.withTransaction`: a ROLLBACK on a dead socket must
- * not replace the cause of the failure. A rollback that cannot be sent because the connection is gone is still a
- * rollback: the server does it.
+ * The session brings the BEGIN, COMMIT and ROLLBACK of `sql.withTransaction` with it, which otherwise lets a ROLLBACK
+ * on a dead socket replace the cause of the failure. A rollback that cannot be sent because the connection is gone is
+ * still a rollback: the server does it. Being one and the same, {@link SessionService.transaction} and
+ * `sql.withTransaction` know of each other: the inner one is a savepoint.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -15,6 +16,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Blockers from "./Blockers.ts"
+import { SqlError } from "effect/sql/SqlError"
 import * as Connecting from "./Connecting.ts"
 import type { Completed, Notice } from "./Completed.ts"
 import { ConnectionFailed, type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
@@ -22,7 +24,7 @@ import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as SessionClient from "./SessionClient.ts"
 import { SimpleQuery } from "./SimpleQuery.ts"
-import { type Place, toDatabaseError } from "./Sqlstate.ts"
+import { fromSqlError, type Place, toDatabaseError } from "./Sqlstate.ts"
 
 /** Sends COPY data; returns when the socket can take more. */
 export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseError>
@@ -32,7 +34,7 @@ export type TransactionStatus = "I" | "T" | "E"
 
 /** How {@link SessionService.transaction} may be varied. */
 export interface TransactionOptions {
-  /** Run when it is open, and when its COMMIT was answered; no interruption comes between the two. */
+  /** Run when it is open, and when the COMMIT of it, or of the one around it, was answered, which nothing interrupts. */
   readonly begun?: Effect.Effect<void>
   readonly committed?: Effect.Effect<void>
   /** How long a statement waits for a lock; for ever unless told. Its LockTimeout names who held the lock. */
@@ -41,13 +43,11 @@ export interface TransactionOptions {
 
 /** What a session offers. */
 export interface SessionService {
-  /** The connection as an Effect `SqlClient`. Its queries run inside {@link transaction} when that is open. */
-  readonly sql: SqlClient.SqlClient
   /**
-   * The same for others' code inside {@link transaction}: its `withTransaction` is a savepoint, so that no COMMIT of
-   * theirs ends it. What they do `afterCommit` is done when the savepoint is released.
+   * The connection as an Effect `SqlClient`. Its queries run inside {@link transaction} when that is open;
+   * `sql.withTransaction` is a savepoint then, and `sql.afterCommit` waits for the COMMIT.
    */
-  readonly sqlWithin: SqlClient.SqlClient
+  readonly sql: SqlClient.SqlClient
   readonly url: DatabaseUrl.DatabaseUrl
   readonly status: () => TransactionStatus
   /** Runs SQL by the simple protocol: one statement, or several as one string. */
@@ -58,7 +58,10 @@ export interface SessionService {
     place: Place,
     body: (write: WriteCopyData) => Effect.Effect<void, E, R>
   ) => Effect.Effect<number, DatabaseError | E, R>
-  /** One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. */
+  /**
+   * One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. Within another one
+   * it is a savepoint.
+   */
   readonly transaction: <A, E, R>(
     body: Effect.Effect<A, E, R>,
     options?: TransactionOptions
@@ -77,6 +80,12 @@ export class Session extends Context.Service<Session, SessionService>()("pgark/p
       )
     )
 }
+
+/** Whether it is what BEGIN or COMMIT failed with; other errors of `SqlClient` are the caller's. */
+const isOwn = (error: unknown): error is SqlError => error instanceof SqlError && isDatabaseError(error.reason.cause)
+
+/** A restore relies on it, whatever the role's or the database's defaults are. */
+const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 /** What the server refused within a transaction was rolled back with it. */
 const rolledBack = <E>(error: E | DatabaseError): E | DatabaseError =>
@@ -235,24 +244,15 @@ export const open = Effect.fn("Session.open")(function* (
     )
   )
 
-  const bracket = <A, E, R>(
-    begin: string,
-    body: Effect.Effect<A, E, R>,
-    keep: Effect.Effect<unknown, DatabaseError>,
-    rollback: string
-  ): Effect.Effect<A, E | DatabaseError, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        yield* execute(begin)
-        const exit = yield* Effect.exit(restore(body))
-        if (Exit.isFailure(exit)) {
-          yield* undo(rollback)
-          return yield* exit
-        }
-        yield* keep
-        return exit.value
-      })
-    )
+  const sql = yield* SessionClient.make(client, {
+    guard: (query) => Effect.onInterrupt(query, () => Connecting.cancel(client)),
+    begin: (statement) => execute(statement ?? begin),
+    commit,
+    rollback: undo("ROLLBACK"),
+    savepoint: (name) => execute(`SAVEPOINT ${quote(name)}`),
+    release: (name) => execute(`RELEASE SAVEPOINT ${quote(name)}`),
+    rollbackTo: (name) => undo(`ROLLBACK TO SAVEPOINT ${quote(name)}`)
+  })
 
   const limited = <A, E, R>(limit: Duration.Duration, body: Effect.Effect<A, E, R>) =>
     Effect.acquireUseRelease(
@@ -265,35 +265,36 @@ export const open = Effect.fn("Session.open")(function* (
       (before) => Effect.sync(() => void (watched = before))
     )
 
-  const transaction: SessionService["transaction"] = (
-    body,
-    { begun = Effect.void, committed = Effect.void, lockTimeout } = {}
-  ) => {
-    const inner = Effect.andThen(begun, body)
-    return Effect.mapError(
-      bracket(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        lockTimeout === undefined ? inner : limited(Duration.fromInputUnsafe(lockTimeout), inner),
-        Effect.andThen(commit, committed),
-        "ROLLBACK"
-      ),
-      rolledBack
-    )
-  }
+  const transaction: SessionService["transaction"] = <A, E, R>(
+    body: Effect.Effect<A, E, R>,
+    { begun = Effect.void, committed = Effect.void, lockTimeout }: TransactionOptions = {}
+  ) =>
+    Effect.flatMap(SqlClient.BeginTransaction, (others) => {
+      const inner = begun.pipe(
+        Effect.andThen(Effect.provideService(body, SqlClient.BeginTransaction, others)),
+        Effect.tap(() => sql.afterCommit(committed))
+      )
+      return sql
+        .withTransaction(lockTimeout === undefined ? inner : limited(Duration.fromInputUnsafe(lockTimeout), inner))
+        .pipe(Effect.provideService(SqlClient.BeginTransaction, begin))
+    }).pipe(Effect.mapError((error) => rolledBack<E>(isOwn(error) ? fromSqlError(error) : (error as E))))
 
   const savepoint: SessionService["savepoint"] = (name, body) =>
-    bracket(
-      `SAVEPOINT ${quote(name)}`,
-      body,
-      execute(`RELEASE SAVEPOINT ${quote(name)}`),
-      `ROLLBACK TO SAVEPOINT ${quote(name)}`
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        yield* execute(`SAVEPOINT ${quote(name)}`)
+        const exit = yield* Effect.exit(restore(body))
+        if (Exit.isFailure(exit)) {
+          yield* undo(`ROLLBACK TO SAVEPOINT ${quote(name)}`)
+          return yield* exit
+        }
+        yield* execute(`RELEASE SAVEPOINT ${quote(name)}`)
+        return exit.value
+      })
     )
 
-  const cancelling = <A, E>(query: Effect.Effect<A, E>) => Effect.onInterrupt(query, () => Connecting.cancel(client))
-  const sql = yield* SessionClient.make(client, cancelling)
-  const sqlWithin = yield* SessionClient.make(client, cancelling, SessionClient.savepoints)
   yield* execute(ownSettings)
-  return { sql, sqlWithin, url, status, execute, copyIn, transaction, savepoint }
+  return { sql, url, status, execute, copyIn, transaction, savepoint }
 })
 
 /**

@@ -13,6 +13,7 @@ import {
   ConnectionFailed,
   type DatabaseError,
   DatabaseMissing,
+  isDatabaseError,
   LockTimeout,
   ObjectConflict,
   PermissionDenied,
@@ -86,5 +87,6 @@ export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseErro
 /** The same for a query that ran through `SqlClient`, whose error wraps the driver's. */
 export const fromSqlError = (error: SqlError): DatabaseError => {
   const cause = Predicate.hasProperty(error.reason, "cause") ? error.reason.cause : undefined
+  if (isDatabaseError(cause)) return cause
   return toDatabaseError(sqlstateOf(cause) === undefined && cause === undefined ? error.reason : cause)
 }

@@ -55,11 +55,7 @@ const within = <A, E, R>(session: SessionService, body: Effect.Effect<A, E, R>) 
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       yield* session.execute(`${mark}; ${roleSettings}`)
-      const exit = yield* restore(body).pipe(
-        Effect.provideService(SqlClient.SqlClient, session.sqlWithin),
-        Effect.provideService(Session, { ...session, sql: session.sqlWithin }),
-        Effect.exit
-      )
+      const exit = yield* restore(body).pipe(Effect.provideService(SqlClient.SqlClient, session.sql), Effect.exit)
       const after = Exit.isSuccess(exit)
         ? `SET CONSTRAINTS ALL IMMEDIATE; RELEASE ${mark}; ${roleSettings}; ${ownSettings}`
         : `ROLLBACK TO ${mark}`
