@@ -6,6 +6,7 @@ import type { PgDumpFailed } from "../postgres/PgDump.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import type { DumpError } from "../dumps/DumpError.ts"
 import type { EmbeddedServerFailed } from "../demo/EmbeddedServer.ts"
+import type { TaskTimeout } from "../pipeline/Limits.ts"
 import type { PlanStale } from "../pipeline/PlanStale.ts"
 import type { PlanInvalid } from "../verbs/SavedPlan.ts"
 import type { VerbError } from "../verbs/VerbError.ts"
@@ -19,6 +20,7 @@ export type PgarkError =
   | PgDumpFailed
   | PlanInvalid
   | PlanStale
+  | TaskTimeout
   | ToolMissing
   | VerbError
 
@@ -68,6 +70,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   StatementFailed: 7,
   TargetChanged: 6,
   TargetUnfit: 2,
+  TaskTimeout: 6,
   ToolMissing: 2,
   VerificationFailed: 3,
   VersionMismatch: 2

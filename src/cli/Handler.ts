@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { RunEvents } from "../pipeline/RunEvent.ts"
+import * as RunReport from "../pipeline/RunReport.ts"
 import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status, unwritableExitCode } from "./ExitCode.ts"
 import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import * as Interruption from "./Interruption.ts"
@@ -17,12 +18,18 @@ export class Reported extends Schema.TaggedError<Reported>()("Reported", { exitC
 /** What a command gives: text for people, a document for programs, and its exit code where it is not 0. */
 export interface CommandResult {
   readonly text: string
-  readonly document: unknown
+  readonly document: object
   readonly exitCode?: ExitCode
+  /** Nothing was run: the document has no tasks. */
+  readonly planned?: boolean
 }
 
 /** Loads a module when a command needs it, so that `--help` does not wait for drivers. */
 export const load = <M>(module: () => Promise<M>): Effect.Effect<M> => Effect.promise(module)
+
+/** The document with what became of each task, where there were tasks. */
+const withTasks = (document: object, { tasks }: RunReport.RunReport): object =>
+  tasks.length === 0 ? document : { ...document, tasks }
 
 const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitCode })
 
@@ -51,10 +58,14 @@ const unreported = Effect.fnUntraced(function* (
   return exitCode === 0 ? unwritableExitCode : exitCode
 })
 
-const report = Effect.fnUntraced(function* (output: Output.OutputService, exit: Exit.Exit<CommandResult, PgarkError>) {
+const report = Effect.fnUntraced(function* (
+  output: Output.OutputService,
+  exit: Exit.Exit<CommandResult, PgarkError>,
+  ended: RunReport.RunReport
+) {
   if (Exit.isSuccess(exit)) {
-    const { document, exitCode = 0, text } = exit.value
-    return yield* output.payload(text, document).pipe(
+    const { document, exitCode = 0, planned = false, text } = exit.value
+    return yield* output.payload(text, planned ? document : withTasks(document, ended)).pipe(
       Effect.as(exitCode),
       Effect.catchTag("StdoutFailed", ({ message, readerGone }) =>
         readerGone ? Effect.succeed(exitCode) : unreported(output, message, text, exitCode)
@@ -65,7 +76,8 @@ const report = Effect.fnUntraced(function* (output: Output.OutputService, exit: 
   yield* output.alert(Problem.render(problem))
   if (output.json) {
     // The problem stands on stderr, and its exit code says more than that of a document which is not to be had.
-    yield* Effect.catchTag(output.payload("", Problem.toDocument(problem, exitCode)), "StdoutFailed", ({ message }) =>
+    const document = withTasks(Problem.toDocument(problem, exitCode), ended)
+    yield* Effect.catchTag(output.payload("", document), "StdoutFailed", ({ message }) =>
       output.warn(`pgark: The document could not be written to stdout (${message}).`)
     )
   }
@@ -83,12 +95,12 @@ export const handle = <R>(work: Effect.Effect<CommandResult, PgarkError, R | Out
         quiet: yield* QuietFlag,
         color: yield* ColorFlag
       })
-      const exit = yield* restore(work).pipe(
+      const ended = yield* restore(work).pipe(
         Effect.provideService(Output.Output, output),
-        Effect.provideService(RunEvents, output.listen),
-        Effect.exit
+        RunReport.observe,
+        Effect.provideService(RunEvents, output.listen)
       )
-      const exitCode = yield* report(output, exit)
+      const exitCode = yield* report(output, ended.exit, ended.report)
       status.exitCode = exitCode
       if (exitCode !== 0) return yield* new Reported({ exitCode })
     })

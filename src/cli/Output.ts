@@ -10,10 +10,8 @@ import { alert, colorful, visible, visibleLine } from "./Text.ts"
 import { count } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
 
-/** What happened in a run, for its report. */
+/** What became of the target in a run. */
 export interface RunRecord {
-  readonly notes: ReadonlyArray<{ readonly task: string; readonly note: string }>
-  readonly tasks: ReadonlyArray<{ readonly task: string; readonly milliseconds: number }>
   /** The transaction that was opened to change the target, where it came so far: "the restore". */
   readonly begun: string | undefined
   /** The same, once it was committed. */
@@ -22,7 +20,7 @@ export interface RunRecord {
   readonly unfinished: ReadonlyArray<string>
 }
 
-const nothing: RunRecord = { notes: [], tasks: [], begun: undefined, committed: undefined, unfinished: [] }
+const nothing: RunRecord = { begun: undefined, committed: undefined, unfinished: [] }
 
 /** Milliseconds between two lines about the same task. */
 const progressEvery = 3000
@@ -37,7 +35,7 @@ export interface OutputService {
   readonly warn: (line: string) => Effect.Effect<void>
   /** The same, its first line in red where colours are possible. */
   readonly alert: (text: string) => Effect.Effect<void>
-  /** Listens to a run: draws it and records it. */
+  /** Listens to a run: draws it, and records what becomes of the target. */
   readonly listen: (event: RunEvent) => Effect.Effect<void>
   readonly record: Effect.Effect<RunRecord>
 }
@@ -86,21 +84,20 @@ export const make = Effect.fnUntraced(function* (options: {
             known.committed === undefined ? known : { ...known, unfinished: [...known.unfinished, title] }
           ),
         TaskProgress: progress,
-        TaskNote: ({ task, note }) =>
-          Effect.andThen(
-            Ref.update(record, (known) => ({ ...known, notes: [...known.notes, { task, note }] })),
-            line(`note  ${note}`)
-          ),
-        TaskFinished: ({ task, title, milliseconds }) =>
+        TaskNote: ({ note }) => line(`note  ${note}`),
+        TaskRetried: ({ message, milliseconds }) => line(`again in ${Units.duration(milliseconds)}: ${message}`),
+        TaskFinished: ({ title, milliseconds }) =>
           Effect.andThen(
             Ref.update(record, (known) => ({
               ...known,
-              tasks: [...known.tasks, { task, milliseconds }],
               unfinished: known.unfinished.filter((other) => other !== title)
             })),
             line(`done  ${title} (${Units.duration(milliseconds)})`)
           ),
         TaskFailed: ({ title, message }) => line(`fail  ${title}: ${message}`),
+        TaskInterrupted: ({ title }) => line(`fail  ${title}: interrupted`),
+        // The failure or the interruption that keeps it from beginning is told anyway.
+        TaskSkipped: () => Effect.void,
         Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
         Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what }))
       })

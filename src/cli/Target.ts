@@ -84,6 +84,10 @@ export const dryRun = Effect.fnUntraced(function* <T extends Task.Any>(
     json: () => JSON.stringify(document, undefined, 2),
     mermaid: () => renderMermaid(plan)
   }
-  const result: CommandResult = { text: forms[Option.getOrElse(form, () => "text" as const)](), document }
+  const result: CommandResult = {
+    text: forms[Option.getOrElse(form, () => "text" as const)](),
+    document,
+    planned: true
+  }
   return result
 })

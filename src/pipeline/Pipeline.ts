@@ -4,14 +4,14 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Cause from "effect/Cause"
 import * as Graph from "effect/Graph"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import { differences, digest } from "./Basis.ts"
 import { Confirmation } from "./Confirmation.ts"
 import { destructive, type Plan, type PlannedTask } from "./Plan.ts"
-import { CurrentTask, RunEvent, RunEvents } from "./RunEvent.ts"
+import { CurrentTask, ending, RunEvent, RunEvents } from "./RunEvent.ts"
+import * as RunMetrics from "./RunMetrics.ts"
 import { planStale, type PlanStale } from "./PlanStale.ts"
 import type * as Task from "./Task.ts"
 
@@ -41,14 +41,15 @@ export class PipelineInvalid extends Error {
   override readonly name = "PipelineInvalid"
 }
 
-/** How many tasks may run at once. */
+/** How many tasks of one pipeline may run at once; those within a task of it have a bound of their own. */
 const concurrency = 4
 
 /**
  * Builds a pipeline.
  *
  * Tasks on one session become a chain, in the order given, where their needs do not order them already: a sibling's
- * statement would otherwise fall into another's savepoint.
+ * statement would otherwise fall into another's savepoint. A task that consists of others works on all of their
+ * sessions.
  *
  * @param outside names of tasks of an enclosing pipeline that these may need
  * @throws PipelineInvalid on two tasks of one name, a missing need, or a cycle (which it names)
@@ -87,10 +88,11 @@ export const make = <const T extends Task.Any>(
   const order = stableOrder(graph, tasks, indices)
   const last = new Map<string, string>()
   for (const task of order) {
-    if (task.session === undefined) continue
-    const former = last.get(task.session)
-    if (former !== undefined && !waits.get(task.name)!.includes(former)) waits.get(task.name)!.push(former)
-    last.set(task.session, task.name)
+    for (const session of task.sessions) {
+      const former = last.get(session)
+      if (former !== undefined && !waits.get(task.name)!.includes(former)) waits.get(task.name)!.push(former)
+      last.set(session, task.name)
+    }
   }
   return { name, tasks: order, waits }
 }
@@ -127,7 +129,8 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   const scope = new Set<string>()
   const basis: Record<string, string> = {}
   for (const task of pipeline.tasks) {
-    const step = yield* planStep<T>(task, planned)
+    const others = () => pipeline.tasks.filter((other) => other !== task)
+    const step = yield* Effect.onError(planStep<T>(task, planned), () => skip(others(), steps))
     steps.set(task.name, step)
     if (step.does === "nothing") continue
     Object.assign(basis, step.basis)
@@ -145,32 +148,44 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   return { plan, steps: steps as Steps<T> }
 })
 
-/** Plans one task. Where that is all of its work, it is heard of now and not in the run. */
-const planStep = Effect.fnUntraced(function* <T extends Task.Any>(task: T, planned: Task.Lookup) {
-  const begun = yield* Clock.currentTimeMillis
-  const step = yield* (task.plan(planned) as Effect.Effect<StepOf<T>, Task.Failure<T>, Task.Services<T>>).pipe(
-    Effect.provideService(CurrentTask, task.name),
-    Effect.withSpan(`plan ${task.name}`)
-  )
-  if (step.does === "reading") {
-    const publish = yield* RunEvents
-    const milliseconds = (yield* Clock.currentTimeMillis) - begun
-    yield* publish(RunEvent.cases.TaskStarted.make({ task: task.name, title: task.title }))
-    yield* publish(RunEvent.cases.TaskFinished.make({ task: task.name, title: task.title, milliseconds }))
+/** Plans one task. Where that is all of its work, it is heard of now and not in the run; of a failure always. */
+const planStep = <T extends Task.Any>(task: T, planned: Task.Lookup) => {
+  const step = task.plan(planned) as Effect.Effect<StepOf<T>, Task.Failure<T>, Task.Services<T>>
+  const work =
+    task.heard === "planning"
+      ? told(task, Effect.andThen(started(task), step), () => true)
+      : told(task, step, Exit.isFailure)
+  return inSpan("plan", task)(work)
+}
+
+/** Tells that these tasks are not run, less those that have nothing to do or have done it. */
+const skip = Effect.fnUntraced(function* <T extends Task.Any>(
+  tasks: ReadonlyArray<T>,
+  steps: ReadonlyMap<string, StepOf<T>>
+) {
+  const publish = yield* RunEvents
+  for (const task of tasks) {
+    const step = steps.get(task.name)
+    if (task.heard === "never" || step?.does === "nothing") continue
+    if (step !== undefined && task.heard === "planning") continue
+    if (step?.skip !== undefined) yield* step.skip
+    yield* publish(RunEvent.cases.TaskSkipped.make({ task: task.name, title: task.title }))
   }
-  return step
 })
 
-/** Plans every task, in order, without changing anything. */
-export const plan = <T extends Task.Any>(
-  pipeline: Pipeline<T>
-): Effect.Effect<PlannedPipeline<T>, Task.Failure<T>, Task.Services<T>> =>
+const prepare = <T extends Task.Any>(pipeline: Pipeline<T>) =>
   Effect.map(planSteps(pipeline, unknownTask), ({ plan, steps }) => ({
     plan,
     // A step's value is what its task has planned; the map of all steps cannot say which is whose.
     planned: (task: string) => (steps.get(task)?.value ?? unknownTask(task)) as never,
-    run: execute(pipeline, steps, unknownTask)
-  })).pipe(Effect.withSpan("Pipeline.plan"))
+    run: execute(pipeline, steps, unknownTask),
+    skip: skip(pipeline.tasks, steps)
+  })).pipe(Effect.withSpan("Pipeline.plan", { attributes: { pipeline: pipeline.name } }))
+
+/** Plans every task, in order, without changing anything. */
+export const plan = <T extends Task.Any>(
+  pipeline: Pipeline<T>
+): Effect.Effect<PlannedPipeline<T>, Task.Failure<T>, Task.Services<T>> => prepare(pipeline)
 
 /** A run's plan, and what it gave. */
 export interface Outcome<T extends Task.Any> {
@@ -178,10 +193,14 @@ export interface Outcome<T extends Task.Any> {
   readonly results: Results<T>
 }
 
-const confirmed = Effect.fnUntraced(function* <T extends Task.Any>({ plan, run }: PlannedPipeline<T>) {
+const confirmed = Effect.fnUntraced(function* <T extends Task.Any>({
+  plan,
+  run,
+  skip
+}: PlannedPipeline<T> & { readonly skip: Effect.Effect<void> }) {
   if (destructive(plan).length > 0) {
     const confirm = yield* Confirmation
-    yield* confirm(plan)
+    yield* Effect.onError(confirm(plan), () => skip)
   }
   const outcome: Outcome<T> = { plan, results: yield* run }
   return outcome
@@ -191,7 +210,7 @@ const confirmed = Effect.fnUntraced(function* <T extends Task.Any>({ plan, run }
 export const run = Effect.fn("Pipeline.run")(function* <T extends Task.Any>(
   pipeline: Pipeline<T>
 ): Effect.fn.Return<Outcome<T>, Task.Failure<T>, Task.Services<T>> {
-  return yield* confirmed(yield* plan(pipeline))
+  return yield* confirmed(yield* prepare(pipeline))
 })
 
 /** In what a new plan differs from one that was kept. */
@@ -207,9 +226,11 @@ export const runExactly = Effect.fn("Pipeline.runExactly")(function* <T extends 
   pipeline: Pipeline<T>,
   kept: Plan
 ): Effect.fn.Return<Outcome<T>, Task.Failure<T> | PlanStale, Task.Services<T>> {
-  const planned = yield* plan(pipeline)
+  const planned = yield* prepare(pipeline)
   const found = outdated(kept, planned.plan)
-  return found.length > 0 ? yield* planStale(found, "untouched") : yield* confirmed(planned)
+  if (found.length === 0) return yield* confirmed(planned)
+  yield* planned.skip
+  return yield* planStale(found, "untouched")
 })
 
 const unknownTask: Task.Lookup = (name) => {
@@ -224,6 +245,7 @@ const execute = Effect.fnUntraced(function* <T extends Task.Any>(
   const results = new Map<string, unknown>()
   const lookup: Task.Lookup = (name) => (results.has(name) ? results.get(name) : outer(name))
   const ended = new Map<string, Deferred.Deferred<void>>()
+  const begun = new Set<string>()
   for (const task of pipeline.tasks) ended.set(task.name, yield* Deferred.make<void>())
   const permits = yield* Semaphore.make(concurrency)
   yield* Effect.forEach(
@@ -232,38 +254,57 @@ const execute = Effect.fnUntraced(function* <T extends Task.Any>(
       for (const need of pipeline.waits.get(task.name)!) yield* Deferred.await(ended.get(need)!)
       const step = steps.get(task.name)!
       const run = Effect.suspend(() => step.run(lookup))
-      const heard = step.does === undefined ? observed(task, run) : run
-      results.set(task.name, yield* Semaphore.withPermit(permits, heard))
+      const begin = Effect.andThen(
+        Effect.sync(() => void begun.add(task.name)),
+        started(task)
+      )
+      const heard = told(task, Effect.andThen(begin, run), () => begun.has(task.name))
+      const silent = task.heard !== "running" || step.does === "nothing"
+      results.set(task.name, yield* Semaphore.withPermit(permits, silent ? run : inSpan("task", task)(heard)))
       yield* Deferred.succeed(ended.get(task.name)!, undefined)
     }),
     { concurrency: "unbounded", discard: true }
+  ).pipe(
+    Effect.onError(() =>
+      skip(
+        pipeline.tasks.filter(({ name }) => !begun.has(name)),
+        steps
+      )
+    )
   )
   return Object.fromEntries(results) as Results<T>
 })
 
-/** Tells the run's listeners how the task fares, and names its span. */
-const observed = <A, E, R>(task: Task.Any, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+/** A span of what is done for a task. */
+const inSpan = (name: string, task: Task.Any) =>
+  Effect.withSpan(`${name} ${task.name}`, {
+    attributes: { task: task.name, ...(task.session === undefined ? {} : { session: task.session }) }
+  })
+
+const started = Effect.fnUntraced(function* ({ name, title }: Task.Any) {
+  const publish = yield* RunEvents
+  yield* publish(RunEvent.cases.TaskStarted.make({ task: name, title }))
+})
+
+/** Work for a task, with an end of which listeners and metrics hear, where `heard` says that it is one. */
+const told = <A, E, R>(
+  { name, title }: Task.Any,
+  work: Effect.Effect<A, E, R>,
+  heard: (exit: Exit.Exit<A, E>) => boolean
+): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     const publish = yield* RunEvents
-    const begun = yield* Clock.currentTimeMillis
-    yield* publish(RunEvent.cases.TaskStarted.make({ task: task.name, title: task.title }))
-    return yield* Effect.onExit(run, (exit) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const ended = { task: task.name, title: task.title, milliseconds: now - begun }
-        return publish(
-          Exit.isSuccess(exit)
-            ? RunEvent.cases.TaskFinished.make(ended)
-            : RunEvent.cases.TaskFailed.make({ ...ended, message: failureMessage(exit.cause) })
-        )
+    const since = yield* Clock.currentTimeMillis
+    return yield* Effect.onExit(work, (exit) =>
+      Effect.gen(function* () {
+        if (!heard(exit)) return
+        const milliseconds = (yield* Clock.currentTimeMillis) - since
+        const event = ending({ task: name, title, milliseconds }, Exit.isFailure(exit) ? exit.cause : undefined)
+        yield* RunMetrics.ended(event)
+        yield* publish(event)
       })
     )
-  }).pipe(Effect.provideService(CurrentTask, task.name), Effect.withSpan(`task ${task.name}`))
-
-const failureMessage = (cause: Cause.Cause<unknown>): string => {
-  if (Cause.hasInterruptsOnly(cause)) return "interrupted"
-  const error = Cause.squash(cause)
-  return error instanceof Error ? error.message : String(error)
-}
+  }).pipe(Effect.provideService(CurrentTask, name))
 
 /**
  * A whole pipeline as one task, with something around its run: a transaction, a lock, a time limit.
@@ -283,6 +324,13 @@ export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
   name,
   title: options.title,
   session: options.session,
+  sessions: [
+    ...new Set([
+      ...(options.session === undefined ? [] : [options.session]),
+      ...options.pipeline.tasks.flatMap(({ sessions }) => sessions)
+    ])
+  ],
+  heard: "running",
   needs: options.needs.map((task) => task.name),
   plan: (outer) =>
     Effect.map(planSteps(options.pipeline, outer), ({ plan, steps }) => ({
@@ -291,6 +339,7 @@ export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
       inner: plan.tasks,
       scope: plan.scope,
       basis: plan.basis,
+      skip: skip(options.pipeline.tasks, steps),
       run: (results) => options.around(execute(options.pipeline, steps, results))
     }))
 })

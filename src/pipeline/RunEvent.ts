@@ -1,9 +1,17 @@
 /** What happens while a pipeline runs, for whoever draws or records it. */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-/** An event of a run. Times are milliseconds. */
+const ended = { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite }
+
+/**
+ * An event of a run. Times are milliseconds.
+ *
+ * Every task of a run ends in exactly one of TaskFinished, TaskFailed, TaskInterrupted and TaskSkipped. A task that
+ * consists of others ends after all of these.
+ */
 export const RunEvent = Schema.TaggedUnion({
   TaskStarted: { task: Schema.String, title: Schema.String },
   /** Counts so far; `total` where it is known beforehand. */
@@ -16,8 +24,14 @@ export const RunEvent = Schema.TaggedUnion({
   },
   /** Something a reader of the report should know: skipped, adapted, fell back, with the reason. */
   TaskNote: { task: Schema.String, note: Schema.String },
-  TaskFinished: { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite },
-  TaskFailed: { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite, message: Schema.String },
+  /** It failed for the `attempt`th time, counted from 1, and is tried again after so many milliseconds. */
+  TaskRetried: { task: Schema.String, attempt: Schema.Finite, milliseconds: Schema.Finite, message: Schema.String },
+  TaskFinished: ended,
+  TaskFailed: { ...ended, message: Schema.String },
+  /** Somebody stopped the run, or another task failed. */
+  TaskInterrupted: ended,
+  /** It was not begun, because another task failed or the run was stopped. */
+  TaskSkipped: { task: Schema.String, title: Schema.String },
   /** A transaction that will change the target is open: short of its commit, all it does is taken back. */
   Began: { what: Schema.String },
   /** It has ended well: from here on the target is not as it was, whatever happens to the run. */
@@ -25,13 +39,27 @@ export const RunEvent = Schema.TaggedUnion({
 })
 export type RunEvent = typeof RunEvent.Type
 
-/** Where events go. By default nowhere. */
+/** Where events go. By default nowhere. The run goes on when the listener has returned. */
 export const RunEvents = Context.Reference<(event: RunEvent) => Effect.Effect<void>>("pgark/pipeline/RunEvents", {
   defaultValue: () => () => Effect.void
 })
 
 /** The name of the task that is running, for events from deep inside it. */
 export const CurrentTask = Context.Reference<string>("pgark/pipeline/CurrentTask", { defaultValue: () => "" })
+
+/** An error in one line. */
+export const failureMessage = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** How a task has ended, as the event that says so. */
+export const ending = (
+  task: { readonly task: string; readonly title: string; readonly milliseconds: number },
+  cause: Cause.Cause<unknown> | undefined
+): RunEvent => {
+  if (cause === undefined) return RunEvent.cases.TaskFinished.make(task)
+  return Cause.hasInterruptsOnly(cause)
+    ? RunEvent.cases.TaskInterrupted.make(task)
+    : RunEvent.cases.TaskFailed.make({ ...task, message: failureMessage(Cause.squash(cause)) })
+}
 
 /** Adds a note to the running task. */
 export const note = Effect.fnUntraced(function* (text: string) {
@@ -50,6 +78,16 @@ const tell = (event: RunEvent): Effect.Effect<void> => Effect.flatMap(RunEvents,
 export const changing = (what: string) => ({
   begun: tell(RunEvent.cases.Began.make({ what })),
   committed: tell(RunEvent.cases.Committed.make({ what }))
+})
+
+/** Tells that the running task has failed and is tried again. */
+export const retried = Effect.fnUntraced(function* (attempt: {
+  readonly attempt: number
+  readonly milliseconds: number
+  readonly message: string
+}) {
+  const publish = yield* RunEvents
+  yield* publish(RunEvent.cases.TaskRetried.make({ task: yield* CurrentTask, ...attempt }))
 })
 
 /** Tells how far the running task is. */

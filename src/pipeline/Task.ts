@@ -5,8 +5,10 @@
  * with the Effect that does exactly these rows. A dry run stops there; a run goes on with the same step. So what was
  * shown is what is done.
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Basis } from "./Basis.ts"
+import { type Limits, limited, type TimedOut } from "./Limits.ts"
 import type { PlannedTask, PlanRow } from "./Plan.ts"
 
 /** What planning a task gives. */
@@ -20,8 +22,10 @@ export interface Step<out V, out A, out E, out R, in Results> {
   readonly scope?: ReadonlyArray<string>
   /** What the rows rest on. */
   readonly basis?: Basis
-  /** `reading`: planning it has done all of it. `nothing`: there is nothing to do, and nobody hears of it. */
-  readonly does?: "reading" | "nothing"
+  /** There is nothing to do, and nobody hears of it. */
+  readonly does?: "nothing"
+  /** Of a task that consists of others: tells the listeners that these are not run. */
+  readonly skip?: Effect.Effect<void>
   /** Does the rows. It is given the results of the tasks that it needs. */
   readonly run: (results: Results) => Effect.Effect<A, E, R>
 }
@@ -38,6 +42,10 @@ export interface Task<out Name extends string, out V, out A, out E, out R> {
   readonly title: string
   /** The database session it works on: tasks of one session never overlap. */
   readonly session: string | undefined
+  /** That session, and those of the tasks that it consists of. */
+  readonly sessions: ReadonlyArray<string>
+  /** When listeners hear of it: a task that only reads has done all of its work when it is planned. */
+  readonly heard: "planning" | "running" | "never"
   readonly needs: ReadonlyArray<string>
   readonly plan: (planned: Lookup) => Effect.Effect<Step<V, A, E, R, Lookup>, E, R>
 }
@@ -62,7 +70,7 @@ const pick = (needs: Needs, lookup: Lookup): Record<string, unknown> =>
   Object.fromEntries(Object.entries(needs).map(([key, task]) => [key, lookup(task.name)]))
 
 /**
- * Makes a task.
+ * Makes a task. Its type has every failure and every requirement of `plan` and of the step's `run`.
  *
  * @param options.needs the tasks whose planned values `plan`, and whose results the step's `run`, are given
  * @param options.after names of tasks that must have ended before, without a value from them
@@ -91,6 +99,8 @@ export const make = <
     name,
     title: options.title,
     session: options.session,
+    sessions: options.session === undefined ? [] : [options.session],
+    heard: "running",
     needs: [...Object.values(needs).map((task) => task.name), ...(options.after ?? [])],
     // The lookup holds under each name what the task of that name gave; the record's type says the same.
     plan: (planned) =>
@@ -113,8 +123,8 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
     readonly scope?: (value: V) => ReadonlyArray<string>
     readonly basis?: (value: V) => Basis
   }
-): Task<Name, V, V, E, R> =>
-  make<Name, V, V, E, R, never, never, N>(name, {
+): Task<Name, V, V, E, R> => ({
+  ...make<Name, V, V, E, R, never, never, N>(name, {
     title: options.title,
     ...(options.session === undefined ? {} : { session: options.session }),
     ...(options.needs === undefined ? {} : { needs: options.needs }),
@@ -124,10 +134,29 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
         rows: options.rows?.(value) ?? [],
         ...(options.scope === undefined ? {} : { scope: options.scope(value) }),
         ...(options.basis === undefined ? {} : { basis: options.basis(value) }),
-        does: "reading" as const,
         run: () => Effect.succeed(value)
       }))
-  })
+  }),
+  heard: "planning"
+})
+
+/**
+ * The task with a retry policy, a time limit, or both: what belongs to it besides its work. A limit adds TaskTimeout to
+ * its failures.
+ *
+ *     Task.withLimits(copy, { retry: { schedule: Schedule.recurs(3), while: isTransient }, timeout: "5 minutes" })
+ */
+export const withLimits = <Name extends string, V, A, E, R, L extends Duration.Input | undefined = undefined>(
+  task: Task<Name, V, A, E, R>,
+  limits: Limits<NoInfer<E>, L>
+): Task<Name, V, A, E | TimedOut<L>, R> => {
+  const inTime = <B>(effect: Effect.Effect<B, E, R>) => limited<B, E, R, L>(task.name, limits, effect)
+  return {
+    ...task,
+    plan: (planned) =>
+      Effect.map(inTime(task.plan(planned)), (step) => ({ ...step, run: (results) => inTime(step.run(results)) }))
+  }
+}
 
 /** The task where `enabled`; otherwise one in its place that does nothing and gives `undefined`. */
 export const when = <Name extends string, V, A, E, R>(
@@ -138,6 +167,7 @@ export const when = <Name extends string, V, A, E, R>(
     ? task
     : {
         ...task,
+        heard: "never",
         plan: () =>
           Effect.succeed({ value: undefined, rows: [], does: "nothing" as const, run: () => Effect.undefined })
       }

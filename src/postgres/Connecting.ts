@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Client, type ClientConfig, Connection } from "pg"
 import {
@@ -17,6 +18,7 @@ import {
 import { advice } from "./Advice.ts"
 import * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
+import { mayConnectSoon, soon } from "./Retrying.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
 
 /** How long a cancelled statement, a rollback or a goodbye may take before the socket is closed. */
@@ -194,11 +196,15 @@ const close = (client: Client): Effect.Effect<void> =>
 /**
  * A connection for as long as the scope lives.
  *
- * Fails with what stands in the way: server not reachable, login refused, no such database.
+ * Fails with what stands in the way: server not reachable, login refused, no such database. A server that may be there
+ * in a moment is asked again for some two seconds.
  */
 export const acquire = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, DatabaseError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.mapError(connect(url), (refusal) => explain(url, refusal)),
+    Effect.retry(connect(url), {
+      schedule: Schedule.tap(soon, ({ attempt }) => Effect.logDebug(`No connection yet (attempt ${attempt})`)),
+      while: ({ cause }) => mayConnectSoon(cause)
+    }).pipe(Effect.mapError((refusal) => explain(url, refusal))),
     close,
     { interruptible: true }
   )

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DumpDamaged } from "../dumps/DumpError.ts"
 import { progress } from "../pipeline/RunEvent.ts"
+import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import {
   type DatabaseError,
   fieldsOf,
@@ -142,7 +143,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
         position += chunk.value.length
         hash.update(chunk.value)
       }
-      return progress("applied", position, "bytes", options.length)
+      return Effect.andThen(
+        RunMetrics.add(RunMetrics.bytes, Option.isSome(chunk) ? chunk.value.length : 0),
+        progress("applied", position, "bytes", options.length)
+      )
     })
   )
 
@@ -231,6 +235,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     yield* session.execute("RESET SESSION AUTHORIZATION")
     yield* session.execute("RESET ALL")
     yield* session.execute(ownSettings)
+    yield* RunMetrics.add(
+      RunMetrics.rows,
+      [...rows.values()].reduce((sum, loaded) => sum + loaded, 0)
+    )
     return { statements, rows, skipped, held, encoding: reader.encoding }
   })
   return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(error) : error))

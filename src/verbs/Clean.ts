@@ -9,6 +9,7 @@ import * as Task from "../pipeline/Task.ts"
 import { listed } from "../pipeline/Words.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
+import * as Retrying from "../postgres/Retrying.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
 import { describeObject, refused } from "./Blocker.ts"
@@ -54,11 +55,18 @@ const denied = (role: string) => (error: PermissionDenied) =>
     })
   )
 
+/**
+ * What the clean step can fail with. PermissionDenied is not among it: the ladder has handled it, by the next rung or, on
+ * the last one, by CleanRefused. The verbs have it still, by what they do around this step: the survey reads catalogues
+ * that may be closed to a role, and a COMMIT runs deferred triggers.
+ */
+export type CleanStepError = CleanRefused | Exclude<DatabaseError, PermissionDenied>
+
 const run = (
   session: SessionService,
   { beside, rungs: [first, second] }: Ladder,
   role: string
-): Effect.Effect<Climbed, Exclude<DatabaseError, PermissionDenied> | CleanRefused> => {
+): Effect.Effect<Climbed, CleanStepError> => {
   const fallBack = (climbed: Effect.Effect<Climbed, DatabaseError>) =>
     second === undefined
       ? climbed
@@ -90,7 +98,7 @@ const row = ({ sql, what, destroys }: RungStatement) => Plan.row(what, { sql, de
  * Empties the surveyed schemas within a transaction that is open on the session "target".
  *
  * Planning fails with CleanRefused where something is in the way. In a run PermissionDenied falls back from the first
- * rung to the second, and is gone from the error type.
+ * rung to the second, and is gone from the error type ({@link CleanStepError}).
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
@@ -101,7 +109,7 @@ export const task = <N extends Task.Needs>(options: {
     /** What will be created afterwards, where something will be. */
     readonly wish?: Wish
   }
-}) =>
+}): Task.Task<"clean", Ladder, CleanReport, CleanStepError, Session> =>
   Task.make("clean", {
     title: "Empty the target",
     session: "target",
@@ -146,18 +154,21 @@ export const task = <N extends Task.Needs>(options: {
 
 /** Reads the schemas of a target, all of which must exist. */
 const look = (schemas: ReadonlyArray<string>) =>
-  Task.read("survey", {
-    title: "Survey the target",
-    session: "target",
-    scope: () => schemas.map((schema) => `schema ${schema}`),
-    basis: Lock.basisOf,
-    plan: Effect.fnUntraced(function* () {
-      const found = yield* survey({ schemas })
-      const missing = found.schemas.find(({ exists }) => !exists)
-      if (missing !== undefined) return yield* noSuchSchema(missing.name, found.server.database)
-      return found
-    })
-  })
+  Task.withLimits(
+    Task.read("survey", {
+      title: "Survey the target",
+      session: "target",
+      scope: () => schemas.map((schema) => `schema ${schema}`),
+      basis: Lock.basisOf,
+      plan: Effect.fnUntraced(function* () {
+        const found = yield* survey({ schemas })
+        const missing = found.schemas.find(({ exists }) => !exists)
+        if (missing !== undefined) return yield* noSuchSchema(missing.name, found.server.database)
+        return found
+      })
+    }),
+    { retry: Retrying.reads }
+  )
 
 export interface CleanOptions {
   readonly schemas: ReadonlyArray<string>

@@ -8,6 +8,7 @@ import { Version } from "../dumps/Version.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
+import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import * as Task from "../pipeline/Task.ts"
 import { ConnectionFailed, type DatabaseError, type PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
 import * as Connecting from "../postgres/Connecting.ts"
@@ -18,6 +19,7 @@ import {
   type PgDumpProgram,
   type PgDumpSettings
 } from "../postgres/PgDump.ts"
+import * as Retrying from "../postgres/Retrying.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
@@ -54,21 +56,24 @@ const userSchemas = Effect.gen(function* () {
 })
 
 const sourceTask = (options: PgDumpOptions) =>
-  Task.read("source", {
-    title: "Look at the source",
-    session: "source",
-    scope: () =>
-      options.schemas.length === 0 ? ["the whole database"] : options.schemas.map((schema) => `schema ${schema}`),
-    plan: Effect.fnUntraced(function* () {
-      const { server, role } = yield* readServer()
-      const names = yield* userSchemas
-      const missing = options.schemas.find((schema) => !names.includes(schema))
-      if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
-      const denied = yield* DumpRights.denial(options, server.database, role.name)
-      if (denied !== undefined) return yield* denied
-      return { ...server, role: role.name, schemas: options.schemas.length === 0 ? names : options.schemas }
-    })
-  })
+  Task.withLimits(
+    Task.read("source", {
+      title: "Look at the source",
+      session: "source",
+      scope: () =>
+        options.schemas.length === 0 ? ["the whole database"] : options.schemas.map((schema) => `schema ${schema}`),
+      plan: Effect.fnUntraced(function* () {
+        const { server, role } = yield* readServer()
+        const names = yield* userSchemas
+        const missing = options.schemas.find((schema) => !names.includes(schema))
+        if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
+        const denied = yield* DumpRights.denial(options, server.database, role.name)
+        if (denied !== undefined) return yield* denied
+        return { ...server, role: role.name, schemas: options.schemas.length === 0 ? names : options.schemas }
+      })
+    }),
+    { retry: Retrying.reads }
+  )
 
 const toolTask = (source: ReturnType<typeof sourceTask>) =>
   Task.read("tool", {
@@ -203,12 +208,18 @@ const writeTask = (
               (append) =>
                 Stream.runForEach(tool.dump(url, options, { settings, onLine }), (chunk) =>
                   Effect.andThen(
-                    append(chunk),
+                    Effect.andThen(append(chunk), RunMetrics.add(RunMetrics.bytes, chunk.length)),
                     Effect.suspend(() => progress(doing, (bytes += chunk.length), "bytes"))
                   )
                 )
             )
             .pipe(
+              Effect.tap(({ manifest }) =>
+                RunMetrics.add(
+                  RunMetrics.rows,
+                  (manifest?.tables ?? []).reduce((sum, { rows }) => sum + rows, 0)
+                )
+              ),
               Effect.catchTags({
                 PgDumpFailed: (failure) => explain(failure, options, source),
                 PermissionDenied: (failure) => explain(failure, options, source),

@@ -14,6 +14,7 @@ import { listed, plural } from "../pipeline/Words.ts"
 import { type DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import * as Grants from "../postgres/Grants.ts"
 import { quote } from "../postgres/Identifier.ts"
+import * as Retrying from "../postgres/Retrying.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { noSuchSchema, RoleMissing, type SchemaMissing } from "./VerbError.ts"
 
@@ -165,17 +166,20 @@ export const task = <const N extends Task.Needs = {}>(
 
 /** The verb by itself: the schemas must be there, and all is granted in one transaction or nothing. */
 export const pipeline = (options: GrantOptions) => {
-  const schemas = Task.read("look for schemas", {
-    title: "Look for the schemas",
-    session: "target",
-    scope: () => options.schemas.map((schema) => `schema ${schema}`),
-    plan: Effect.fnUntraced(function* () {
-      const [missing] = yield* Grants.missingSchemas(options.schemas)
-      if (missing === undefined) return options.schemas
-      const { url } = yield* Session
-      return yield* noSuchSchema(missing, url.database)
-    })
-  })
+  const schemas = Task.withLimits(
+    Task.read("look for schemas", {
+      title: "Look for the schemas",
+      session: "target",
+      scope: () => options.schemas.map((schema) => `schema ${schema}`),
+      plan: Effect.fnUntraced(function* () {
+        const [missing] = yield* Grants.missingSchemas(options.schemas)
+        if (missing === undefined) return options.schemas
+        const { url } = yield* Session
+        return yield* noSuchSchema(missing, url.database)
+      })
+    }),
+    { retry: Retrying.reads }
+  )
   const granting = Pipeline.asTask("grant in one transaction", {
     title: "Grant in one transaction",
     session: "target",

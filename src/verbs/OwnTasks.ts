@@ -111,7 +111,7 @@ export const task = <T extends Task.Any>(
     needs: [after],
     pipeline: Pipeline.make(
       "tasks",
-      tasks.map((one): T => ({ ...one, session: "target" })),
+      tasks.map((one): T => ({ ...one, session: "target", sessions: ["target"] })),
       taken
     ),
     around: (run) => Effect.flatMap(Session, (session) => within(session, run))

@@ -11,11 +11,13 @@ import { fact } from "../pipeline/Basis.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { planStale, type PlanStale } from "../pipeline/PlanStale.ts"
 import { changing, note, progress } from "../pipeline/RunEvent.ts"
+import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
+import * as Retrying from "../postgres/Retrying.ts"
 import { Session } from "../postgres/Session.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
 import { type Applied, apply, finish, tableKey } from "./Apply.ts"
@@ -79,6 +81,7 @@ const proofTask = (options: Settled) =>
           acceptUnproven: options.acceptUnproven,
           onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
         })
+        yield* RunMetrics.add(RunMetrics.bytes, dump.size)
         return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest) }
       }),
     rows: ({ file, contents, against }) => [
@@ -114,24 +117,27 @@ const scopeOf = ({ contents, schemas }: Task.Planned<ProofTask>, { exact = false
 })
 
 const surveyTask = (proof: ProofTask, options: Settled) =>
-  Task.read("survey", {
-    title: "Survey the target",
-    session: "target",
-    needs: { proof },
-    plan: Effect.fnUntraced(function* ({ proof }) {
-      const found = yield* survey(scopeOf(proof, options))
-      const reason = unfit(found, proof.contents, options)
-      if (reason !== undefined) return yield* reason
-      // What the clean step has in its way it tells itself.
-      const going = (options.clean ? emptied : replacement)(proof.contents, found)
-      if (going.blockers.length > 0) {
-        return yield* refused(going.blockers, found.role.name, "replace what the dump drops")
-      }
-      return { found, going, hollow: withoutRows(proof.contents, going) }
+  Task.withLimits(
+    Task.read("survey", {
+      title: "Survey the target",
+      session: "target",
+      needs: { proof },
+      plan: Effect.fnUntraced(function* ({ proof }) {
+        const found = yield* survey(scopeOf(proof, options))
+        const reason = unfit(found, proof.contents, options)
+        if (reason !== undefined) return yield* reason
+        // What the clean step has in its way it tells itself.
+        const going = (options.clean ? emptied : replacement)(proof.contents, found)
+        if (going.blockers.length > 0) {
+          return yield* refused(going.blockers, found.role.name, "replace what the dump drops")
+        }
+        return { found, going, hollow: withoutRows(proof.contents, going) }
+      }),
+      scope: ({ found }: { readonly found: Survey }) => found.schemas.map(({ name }) => `schema ${name}`),
+      basis: ({ found }: { readonly found: Survey }) => Lock.basisOf(found)
     }),
-    scope: ({ found }: { readonly found: Survey }) => found.schemas.map(({ name }) => `schema ${name}`),
-    basis: ({ found }: { readonly found: Survey }) => Lock.basisOf(found)
-  })
+    { retry: Retrying.reads }
+  )
 type SurveyTask = ReturnType<typeof surveyTask>
 
 /** In words, what the dump's own statements take away, and what does not come back with them. */

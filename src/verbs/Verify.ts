@@ -16,6 +16,7 @@ import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import * as Grants from "../postgres/Grants.ts"
 import * as Health from "../postgres/Health.ts"
 import { qualified } from "../postgres/Identifier.ts"
+import * as Retrying from "../postgres/Retrying.ts"
 import * as Migrations from "../postgres/Migrations.ts"
 import * as Findings from "./Findings.ts"
 import type { Finding, VerificationFailed } from "./VerbError.ts"
@@ -266,30 +267,33 @@ export const failOnFindings = (
 
 /** The verification as a task on the session "target": nothing is read until it runs. */
 export const task = (options: VerifyOptions) =>
-  Task.make("verify", {
-    title: "Verify the database",
-    session: "target",
-    plan: () =>
-      Effect.succeed({
-        value: undefined,
-        rows: [
-          Plan.row(
-            options.expected === undefined
-              ? "look at constraints, indexes, sequences and migrations"
-              : `compare ${plural(options.expected.contents.tables.length, "table")}, keys, indexes, sequences and migrations with the dump`
-          ),
-          ...(options.grantTo === undefined ? [] : [Plan.row(`check the rights of ${options.grantTo.role}`)])
-        ],
-        run: () =>
-          Effect.flatMap(check(options), (report) =>
-            failOnFindings(report, {
-              during: "verify",
-              ...(options.file === undefined ? {} : { file: options.file }),
-              ...(options.grantTo === undefined ? {} : { role: options.grantTo.role })
-            })
-          )
-      })
-  })
+  Task.withLimits(
+    Task.make("verify", {
+      title: "Verify the database",
+      session: "target",
+      plan: () =>
+        Effect.succeed({
+          value: undefined,
+          rows: [
+            Plan.row(
+              options.expected === undefined
+                ? "look at constraints, indexes, sequences and migrations"
+                : `compare ${plural(options.expected.contents.tables.length, "table")}, keys, indexes, sequences and migrations with the dump`
+            ),
+            ...(options.grantTo === undefined ? [] : [Plan.row(`check the rights of ${options.grantTo.role}`)])
+          ],
+          run: () =>
+            Effect.flatMap(check(options), (report) =>
+              failOnFindings(report, {
+                during: "verify",
+                ...(options.file === undefined ? {} : { file: options.file }),
+                ...(options.grantTo === undefined ? {} : { role: options.grantTo.role })
+              })
+            )
+        })
+    }),
+    { retry: Retrying.reads }
+  )
 
 export const pipeline = (options: VerifyOptions) => Pipeline.make("verify", [task(options)])
 
