@@ -50,8 +50,15 @@ const fails = Effect.fnUntraced(function* (
   assertClear(text, expected, secrets)
   assert.strictEqual(text.stdout, "")
   assertClear(json, expected, secrets)
-  const { error, ...others } = JSON.parse(json.stdout) as { error: Record<string, unknown> }
+  const { error, tasks, ...others } = JSON.parse(json.stdout) as {
+    error: Record<string, unknown>
+    tasks?: ReadonlyArray<{ readonly status: string; readonly message?: string }>
+  }
   assert.deepStrictEqual(others, {})
+  // Where tasks were begun one of them failed, with this error, and nothing went on behind it.
+  const failures = tasks?.filter(({ status }) => status === "failed").map(({ message }) => `pgark: ${message}`)
+  if (failures !== undefined)
+    assert.isTrue(failures.length > 0 && failures.every((text) => expected.message.test(text)))
   assert.strictEqual(error["code"], expected.error)
   assert.strictEqual(error["exitCode"], expected.code)
   assert.match(`pgark: ${error["message"]}`, expected.message)
