@@ -91,6 +91,9 @@ const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 const rolledBack = <E>(error: E | DatabaseError): E | DatabaseError =>
   isDatabaseError(error) && error.state === undefined ? withFields(error, { state: "rolled-back" }) : error
 
+/** Lets happen what an uninterruptible region around it keeps from being interrupted. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 /** Returns when something has happened to the query: data wanted, socket drained, settled. */
 const progress = (query: SimpleQuery) =>
   Effect.callback<void>((resume) => {
@@ -114,8 +117,11 @@ export const open = Effect.fn("Session.open")(function* (
     notices.push({ sqlstate: notice.code ?? "", message: notice.message ?? "" })
   })
 
-  /** Waits for the end of a query; interrupting it cancels the statement on the server and waits for that. */
-  const finish = (query: SimpleQuery, place: Place): Effect.Effect<string, DatabaseError> => {
+  /**
+   * Waits for the end of a query; interrupting it cancels the statement on the server and waits for that. A query is
+   * started where nothing can interrupt, so that none is under way without somebody who waits for it.
+   */
+  const finish = (query: SimpleQuery, place: Place, restore: Restore = (effect) => effect) => {
     const settled: Effect.Effect<string, DatabaseError> = Effect.suspend(() => {
       const state = query.settled
       if (state === undefined) return Effect.andThen(progress(query), settled)
@@ -123,7 +129,7 @@ export const open = Effect.fn("Session.open")(function* (
         ? Effect.fail(toDatabaseError(Connecting.causeOf(client, state.error), place))
         : Effect.succeed(state.tag)
     })
-    return Effect.onInterrupt(settled, () =>
+    return Effect.onInterrupt(restore(settled), () =>
       Effect.gen(function* () {
         if (query.settled !== undefined) return
         yield* Connecting.cancel(client)
@@ -144,62 +150,67 @@ export const open = Effect.fn("Session.open")(function* (
   let watched: ReturnType<typeof Blockers.watch> = identity
 
   const execute: SessionService["execute"] = (sql, place = {}) =>
-    Effect.suspend(() => {
-      const query = start(sql, false)
-      const at = withStatement(place, sql)
-      // The server calls a COPY that is given up "cancelled", as if it were a timeout.
-      return Effect.mapError(watched(finish(query, at)), (error) =>
-        query.unfed
-          ? new StatementFailed({
-              message: "This COPY wants data, and none follows it.",
-              suggestion: "The file is not what pg_dump writes: make the dump again.",
-              ...at
-            })
-          : error
-      )
-    }).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const query = start(sql, false)
+        const at = withStatement(place, sql)
+        // The server calls a COPY that is given up "cancelled", as if it were a timeout.
+        return Effect.mapError(watched(finish(query, at, restore)), (error) =>
+          query.unfed
+            ? new StatementFailed({
+                message: "This COPY wants data, and none follows it.",
+                suggestion: "The file is not what pg_dump writes: make the dump again.",
+                ...at
+              })
+            : error
+        )
+      })
+    ).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
 
   const copyIn: SessionService["copyIn"] = (sql, given, body) =>
-    Effect.suspend(() => {
-      const place = withStatement(given, sql)
-      const query = start(sql, true)
-      const answered: Effect.Effect<void> = Effect.suspend(() =>
-        query.settled !== undefined || query.isCopying ? Effect.void : Effect.andThen(progress(query), answered)
-      )
-      const write: WriteCopyData = (chunk) =>
-        Effect.suspend(() => {
-          if (query.settled !== undefined) return Effect.asVoid(finish(query, place))
-          return query.writeCopyData(chunk) ? Effect.void : progress(query)
-        })
-      // A server that is busy with a row (a trigger, a lock) reads no CopyFail: past the time limit it is cancelled.
-      const abandon = Effect.andThen(
-        Effect.sync(() => query.failCopy("the client stopped")),
-        Effect.exit(finish(query, place)).pipe(Effect.timeoutOption("500 millis"))
-      )
-      return Effect.onInterrupt(answered, () =>
-        Effect.exit(finish(query, place)).pipe(Effect.timeoutOption(patience))
-      ).pipe(
-        Effect.andThen(Effect.onExit(body(write), (exit) => (Exit.isSuccess(exit) ? Effect.void : abandon))),
-        Effect.andThen(
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const place = withStatement(given, sql)
+        const query = start(sql, true)
+        const answered: Effect.Effect<void> = Effect.suspend(() =>
+          query.settled !== undefined || query.isCopying ? Effect.void : Effect.andThen(progress(query), answered)
+        )
+        const write: WriteCopyData = (chunk) =>
           Effect.suspend(() => {
-            query.endCopy()
-            return finish(query, place)
+            if (query.settled !== undefined) return Effect.asVoid(finish(query, place))
+            return query.writeCopyData(chunk) ? Effect.void : progress(query)
           })
-        ),
-        Effect.flatMap((tag) => {
-          const rows = /^COPY (\d+)$/.exec(tag)?.[1]
-          return rows === undefined
-            ? Effect.fail(
-                new StatementFailed({
-                  message: `The server answered "${tag}" to a COPY.`,
-                  suggestion: "Only COPY … FROM STDIN is followed by data: make the dump again.",
-                  ...place
-                })
-              )
-            : Effect.succeed(Number(rows))
-        })
-      )
-    })
+        // Only a server that has asked for data reads CopyFail, and one that is busy with a row (a trigger, a lock) does
+        // not; it is cancelled when the time is up. Waiting for data, on the other hand, it hears of no cancelling.
+        const abandon = answered.pipe(
+          Effect.timeoutOption("500 millis"),
+          Effect.andThen(Effect.sync(() => query.failCopy("the client stopped"))),
+          Effect.andThen(Effect.exit(finish(query, place)).pipe(Effect.timeoutOption("500 millis")))
+        )
+        return Effect.andThen(answered, body(write)).pipe(
+          restore,
+          Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : abandon)),
+          Effect.andThen(
+            Effect.suspend(() => {
+              query.endCopy()
+              return finish(query, place, restore)
+            })
+          ),
+          Effect.flatMap((tag) => {
+            const rows = /^COPY (\d+)$/.exec(tag)?.[1]
+            return rows === undefined
+              ? Effect.fail(
+                  new StatementFailed({
+                    message: `The server answered "${tag}" to a COPY.`,
+                    suggestion: "Only COPY … FROM STDIN is followed by data: make the dump again.",
+                    ...place
+                  })
+                )
+              : Effect.succeed(Number(rows))
+          })
+        )
+      })
+    )
 
   const status = () => client.getTransactionStatus() ?? "I"
 

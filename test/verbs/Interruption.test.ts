@@ -52,8 +52,13 @@ type Moment = ((event: RunEvent) => boolean) | number
 const interruptedAt = Effect.fnUntraced(function* <A, E>(run: Effect.Effect<A, E>, moment: Moment) {
   const reached = yield* Deferred.make<void>()
   const kept = yield* Ref.make(RunReport.empty)
-  const listen = (event: RunEvent) =>
-    typeof moment === "function" && moment(event) ? Effect.asVoid(Deferred.succeed(reached, undefined)) : Effect.void
+  let last: RunEvent | undefined
+  const listen = (event: RunEvent) => {
+    last = event
+    return typeof moment === "function" && moment(event)
+      ? Effect.asVoid(Deferred.succeed(reached, undefined))
+      : Effect.void
+  }
   const fiber = yield* run.pipe(
     RunReport.onExit((report) => Ref.set(kept, report)),
     Effect.provideService(RunEvents, listen),
@@ -63,7 +68,11 @@ const interruptedAt = Effect.fnUntraced(function* <A, E>(run: Effect.Effect<A, E
   yield* Effect.raceFirst(wait, Effect.exit(Fiber.join(fiber)))
   const interrupted = yield* Fiber.interrupt(fiber).pipe(
     Effect.andThen(Fiber.await(fiber)),
-    Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.die(new Error("it does not end")) })
+    Effect.timeoutOrElse({
+      duration: "10 seconds",
+      orElse: () =>
+        Effect.die(new Error(`interrupted at ${moment} it does not end; the last event: ${JSON.stringify(last)}`))
+    })
   )
   return { interrupted: Exit.hasInterrupts(interrupted), report: yield* Ref.get(kept) }
 })
