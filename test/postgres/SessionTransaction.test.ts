@@ -2,11 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
+import { backends, until } from "../support/Restores.ts"
 
 const fresh = Effect.gen(function* () {
   const admin = yield* Clusters.makeDatabase(18)
@@ -113,6 +115,26 @@ describe("a transaction within a transaction", () => {
     })
   )
 
+  it.live("of a COMMIT that was under way when somebody interrupted everybody hears", () =>
+    Effect.gen(function* () {
+      const { admin, insert, seen, sql, transaction } = yield* fresh
+      yield* Clusters.query(
+        admin,
+        `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION slow()`
+      )
+      let heard = false
+      const body = Effect.andThen(insert(1), sql.afterCommit(Effect.sync(() => void (heard = true))))
+      const fiber = yield* Effect.forkChild(transaction(body))
+      yield* until(backends(admin, "COMMIT%"), (pids) => pids.length === 1, "2 seconds")
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+      assert.deepStrictEqual(yield* seen, [1])
+      assert.isTrue(heard)
+    })
+  )
+
   it.live("a connection lost within it is an error and no defect", () =>
     Effect.gen(function* () {
       const { admin, insert, seen, sql, transaction } = yield* fresh
@@ -137,6 +159,43 @@ describe("a transaction within a transaction", () => {
       assert.strictEqual(yield* told(transaction(isolation)), "read committed")
       assert.strictEqual(yield* told(sql.withTransaction(isolation)), "serializable")
       assert.strictEqual(yield* sql.withTransaction(isolation), "read committed")
+    })
+  )
+})
+
+describe("a COPY that is interrupted", () => {
+  it.live("before the server has asked for its data ends at once", () =>
+    Effect.gen(function* () {
+      const { admin, copyIn, execute, seen } = yield* fresh
+      const other = yield* Session.open(admin)
+      const copy = copyIn(Buffer.from("COPY public.t FROM STDIN"), {}, (write) => write(Buffer.from("1\n")))
+      yield* other.transaction(
+        Effect.gen(function* () {
+          yield* other.execute("LOCK TABLE public.t")
+          const fiber = yield* Effect.forkChild(copy)
+          yield* until(backends(admin, "COPY %"), (pids) => pids.length === 1, "2 seconds")
+          yield* Effect.timeout(Fiber.interrupt(fiber), "3 seconds")
+        })
+      )
+      assert.strictEqual((yield* execute("SELECT 1")).tag, "SELECT 1")
+      assert.deepStrictEqual(yield* seen, [])
+    })
+  )
+
+  it.live("at any moment leaves a session that goes on", () =>
+    Effect.gen(function* () {
+      const { copyIn, execute, seen, transaction } = yield* fresh
+      const copy = copyIn(Buffer.from("COPY public.t FROM STDIN"), {}, (write) => write(Buffer.from("1\n2\n")))
+      for (let turns = 0; turns < 40; turns++) {
+        const fiber = yield* Effect.forkChild(transaction(Effect.andThen(copy, Effect.fail("enough"))))
+        yield* Effect.repeat(
+          Effect.promise(() => new Promise((resume) => setImmediate(resume))),
+          { times: turns }
+        )
+        yield* Effect.timeout(Fiber.interrupt(fiber), "3 seconds")
+      }
+      assert.strictEqual((yield* execute("SELECT 1")).tag, "SELECT 1")
+      assert.deepStrictEqual(yield* seen, [])
     })
   )
 })
