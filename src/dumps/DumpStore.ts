@@ -7,7 +7,6 @@ import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as PlatformError from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import {
   type DiskFull,
@@ -18,6 +17,7 @@ import {
   type FolderUnusable
 } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
+import { makeFolder } from "./DumpFolder.ts"
 import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
 import { type DumpSource, type DumpTool, type Excluded, Manifest, manifestVersion, decode, encode } from "./Manifest.ts"
@@ -312,19 +312,8 @@ const make = Effect.fnUntraced(function* (directory: string) {
     yield* fs.rename(partial, path)
   })
 
-  /**
-   * Creates the folder and what is missing above it. Not with `recursive`: Node never comes back from that where a
-   * folder that exists says of its child that it does not (`/proc/dumps`).
-   */
-  const makeFolder = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
-    Effect.gen(function* () {
-      if (yield* fs.exists(path)) return
-      if (dirname(path) !== path) yield* makeFolder(dirname(path))
-      yield* fs.makeDirectory(path).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
-    })
-
   const write: DumpStoreService["write"] = Effect.fn("DumpStore.write")(function* (provenance, fill) {
-    yield* Effect.mapError(makeFolder(directory), DumpFile.unwritable(directory))
+    yield* Effect.mapError(makeFolder(fs, directory), DumpFile.unwritable(directory))
     const { at, file, partial } = yield* Effect.acquireRelease(
       Effect.flatMap(DateTime.now, reserve),
       ({ file, partial }, exit) => {
