@@ -105,7 +105,7 @@ describe("the round trip", () => {
       assert.deepInclude(dumps[0], { file: dump.file, bytes: dump.bytes, tables: 18, rows: dump.rows, proven: true })
       const verified = yield* document<{ verify: object }>("verify")
       assert.deepInclude(verified.verify, { tables: 18, rows: dump.rows, findings: [] })
-      const restored = yield* document<{ restore: object }>(
+      const restored = yield* document<{ restore: object; tasks: ReadonlyArray<{ task: string; status: string }> }>(
         "restore",
         dump.file,
         "--clean",
@@ -119,6 +119,13 @@ describe("the round trip", () => {
       assert.strictEqual((yield* Effect.flip(truncate))._tag, "PermissionDenied")
       assert.deepInclude(restored.restore, { file: dump.file, against: "manifest", tables: 18, rows: dump.rows })
       assert.nestedInclude(restored, { "restore.clean.rung": 2 })
+      assert.deepStrictEqual(
+        restored.tasks.map(({ task, status }) => [task, status]),
+        ["prove", "survey", "lock", "clean", "apply", "grant", "verify", "transaction", "analyze"].map((task) => [
+          task,
+          "done"
+        ])
+      )
       const granted = yield* document<{ grant: unknown }>("grant", app.name)
       assert.deepInclude(granted.grant, { role: app.name, profile: "all", schemas: 1, tables: 19 })
       const { clean } = yield* document<{ clean: { dropped: ReadonlyArray<string> } }>("clean", "--yes")

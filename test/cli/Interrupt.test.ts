@@ -46,8 +46,12 @@ const said = (running: Pgark.Running, text: string) =>
     "20 seconds"
   )
 
-/** The error of a run with `--json`: the one document on stdout. */
-const documentOf = ({ stdout }: Pgark.Ended) => (JSON.parse(stdout) as { error: object }).error
+/** The one document on stdout of a run with `--json`. */
+const documentOf = ({ stdout }: Pgark.Ended) =>
+  JSON.parse(stdout) as { error: object; tasks: ReadonlyArray<{ task: string; status: string }> }
+
+/** What it says of each task, in the order in which they ended. */
+const tasksOf = (ended: Pgark.Ended) => documentOf(ended).tasks.map(({ task, status }) => [task, status])
 
 const rolledBack = /^pgark: Interrupted: the restore was rolled back, the target is as it was\.$/m
 
@@ -94,7 +98,7 @@ describe("in the three seconds of the warning", () => {
       running.child.kill("SIGINT")
       const ended = yield* running.ended
       assert.strictEqual(ended.code, 130, ended.stderr)
-      assert.deepInclude(documentOf(ended), { exitCode: 130, code: "Interrupted", state: "untouched" })
+      assert.deepInclude(documentOf(ended).error, { exitCode: 130, code: "Interrupted", state: "untouched" })
       assert.match(ended.stderr, /^pgark: Interrupted: nothing was changed\.$/m)
     })
   )
@@ -141,7 +145,12 @@ describe("in the middle of COPY", () => {
           })
         )
         assert.strictEqual(ended.code, code, ended.stderr)
-        assert.deepInclude(documentOf(ended), { exitCode: code, code: "Interrupted", state: "rolled-back" })
+        assert.deepInclude(documentOf(ended).error, { exitCode: code, code: "Interrupted", state: "rolled-back" })
+        assert.sameDeepMembers(tasksOf(ended), [
+          ...["prove", "survey", "lock", "clean"].map((task) => [task, "done"]),
+          ...["apply", "transaction"].map((task) => [task, "interrupted"]),
+          ...["verify", "analyze"].map((task) => [task, "skipped"])
+        ])
         // It had emptied the target already; all of that was taken back.
         assert.match(ended.stderr, /^done {2}Empty the target/m)
         assert.match(ended.stderr, rolledBack)
@@ -209,7 +218,7 @@ describe("elsewhere in a restore", () => {
       running.child.kill("SIGTERM")
       const ended = yield* running.ended
       assert.strictEqual(ended.code, 8, ended.stderr)
-      assert.deepInclude(documentOf(ended), { exitCode: 8, code: "Interrupted", state: "changed" })
+      assert.deepInclude(documentOf(ended).error, { exitCode: 8, code: "Interrupted", state: "changed" })
       assert.match(
         ended.stderr,
         /^pgark: Interrupted: the restore was committed; only "Analyze the restored tables" was cut short\.$/m

@@ -115,6 +115,28 @@ describe("a transaction within a transaction", () => {
     })
   )
 
+  it.live("tells of each that it has begun when it has, and that it was committed behind the outer COMMIT", () =>
+    Effect.gen(function* () {
+      const { insert, seen, transaction } = yield* fresh
+      const told: Array<unknown> = []
+      const telling = (name: string) => ({
+        begun: Effect.sync(() => void told.push(`${name} begun`)),
+        committed: Effect.orDie(Effect.map(seen, (rows) => void told.push([`${name} committed`, ...rows])))
+      })
+      const inner = transaction(insert(1), { ...telling("inner"), lockTimeout: "1 second" })
+      yield* transaction(Effect.andThen(inner, insert(2)), telling("outer"))
+      assert.deepStrictEqual(told.splice(0), [
+        "outer begun",
+        "inner begun",
+        ["inner committed", 1, 2],
+        ["outer committed", 1, 2]
+      ])
+      const failing = Effect.andThen(transaction(insert(3), telling("inner")), Effect.fail("no"))
+      yield* Effect.flip(transaction(failing, telling("outer")))
+      assert.deepStrictEqual(told, ["outer begun", "inner begun"])
+    })
+  )
+
   it.live("of a COMMIT that was under way when somebody interrupted everybody hears", () =>
     Effect.gen(function* () {
       const { admin, insert, seen, sql, transaction } = yield* fresh
