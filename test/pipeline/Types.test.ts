@@ -103,7 +103,7 @@ describe("a pipeline's type", () => {
   })
 
   it("is that of its stream", () => {
-    const stream = RunStream.make(Pipeline.run(Pipeline.make("p", [two])))
+    const stream = RunStream.make(Pipeline.run(Pipeline.make("p", [two], ["one"])))
     expectTypeOf<Stream.Error<typeof stream>>().toEqualTypeOf<Second>()
     expectTypeOf<Stream.Services<typeof stream>>().toEqualTypeOf<Ledger>()
     expectTypeOf<
