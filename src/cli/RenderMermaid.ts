@@ -3,7 +3,7 @@ import type { Plan, PlannedTask } from "../pipeline/Plan.ts"
 import { plural } from "../pipeline/Words.ts"
 
 /** Text inside quotes: what has a meaning to Mermaid or HTML, as character references. */
-const escaped = (text: string): string => text.replaceAll(/["#&<>`\\\r\n]/g, (sign) => `#${sign.codePointAt(0)};`)
+const escaped = (text: string): string => text.replaceAll(/["#&<>`{}\\\r\n]/g, (sign) => `#${sign.codePointAt(0)};`)
 
 export const renderMermaid = (plan: Plan): string => {
   const ids = new Map(plan.tasks.map((task, index) => [`${task.within ?? ""}/${task.name}`, `t${index}`]))
