@@ -59,6 +59,22 @@ describe("what appears after the plan", () => {
       )
     }
 
+    it.effect("makes a plan that is run exactly stale, however small it is", () =>
+      Effect.gen(function* () {
+        const { file } = yield* Restores.JournalDump
+        const { admin, url } = yield* Clusters.makeTarget(major, "tableOwner")
+        yield* Restores.fillJournal(url)
+        yield* Effect.gen(function* () {
+          const options = { ...Restores.restoreOptions, file, clean: true, exact: true }
+          const { run } = yield* Pipeline.plan(Restore.pipeline(options))
+          yield* Clusters.query(admin, `CREATE INDEX late ON public."Goal" (title)`)
+          const error = yield* Restores.unchanged(admin, Effect.flip(run))
+          assert.deepInclude(error, { _tag: "PlanStale", state: "rolled-back" })
+          assert.include("detail" in error ? error.detail : "", `changed: table public."Goal"`)
+        }).pipe(Effect.provide(Restores.restoreLayer(url, ".")))
+      })
+    )
+
     it.effect("rows that a writer commits before the locks are replaced, and stop nothing", () =>
       Effect.gen(function* () {
         const { file } = yield* Restores.JournalDump
