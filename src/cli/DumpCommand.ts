@@ -55,7 +55,7 @@ export const dump = Command.make(
           text: [
             file,
             `  ${Units.bytes(size)}, ${plural(tables.length, "table")}, ${plural(rows, "row")}` +
-              `, ${plural(manifest?.largeObjects ?? 0, "large object")}; proven while it was written`,
+              `, ${plural(manifest?.largeObjects.count ?? 0, "large object")}; proven while it was written`,
             ...(tool === undefined
               ? []
               : [`  by ${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}`]),
@@ -66,7 +66,7 @@ export const dump = Command.make(
             bytes: size,
             tables,
             rows,
-            sha256: manifest?.sha256,
+            sha256: manifest?.stored.sha256,
             tool,
             onlySchemas: manifest?.onlySchemas,
             excluded: manifest?.excluded

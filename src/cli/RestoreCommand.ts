@@ -99,6 +99,7 @@ export const restore = Command.make(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Restore = yield* load(() => import("../verbs/Restore.ts"))
+        const DumpProof = yield* load(() => import("../verbs/DumpProof.ts"))
         const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
@@ -121,7 +122,7 @@ export const restore = Command.make(
           Effect.provide(layer)
         )
         return {
-          text: render(report, Restore.proofWords[report.against], describe(url)),
+          text: render(report, DumpProof.words[report.against], describe(url)),
           document: { restore: report }
         }
       })

@@ -68,6 +68,37 @@ export const unwritable =
     })
   }
 
+const cannotOpen =
+  (file: string) =>
+  (error: unknown): DumpMissing | DumpUnreadable =>
+    codeOf(error) === "ENOENT"
+      ? new DumpMissing({
+          message: `There is no file ${file}.`,
+          suggestion: "`pgark list` shows the dumps in the folder.",
+          state: "untouched",
+          file
+        })
+      : unreadable(file)(error)
+
+/** The first bytes of a file, at most `size`. */
+export const head = Effect.fn("DumpFile.head")(function* (
+  file: string,
+  size: number
+): Effect.fn.Return<Uint8Array, DumpMissing | DumpUnreadable> {
+  return yield* Effect.tryPromise({
+    try: async () => {
+      const handle = await fs.open(file, "r")
+      try {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, 0)
+        return buffer.subarray(0, bytesRead)
+      } finally {
+        await handle.close()
+      }
+    },
+    catch: cannotOpen(file)
+  })
+})
+
 /** Opens a file to be pulled from start to end, by one reader; closing the scope closes it. */
 export const open = Effect.fn("DumpFile.open")(function* (
   file: string
@@ -76,15 +107,7 @@ export const open = Effect.fn("DumpFile.open")(function* (
   const handle = yield* Effect.acquireRelease(
     Effect.tryPromise({
       try: () => fs.open(file, "r"),
-      catch: (error) =>
-        codeOf(error) === "ENOENT"
-          ? new DumpMissing({
-              message: `There is no file ${file}.`,
-              suggestion: "`pgark list` shows the dumps in the folder.",
-              state: "untouched",
-              file
-            })
-          : unreadable(file)(error)
+      catch: cannotOpen(file)
     }),
     // A read under way must end before its file is closed; how it ends no longer matters.
     (handle) => Effect.promise(() => Promise.allSettled([ahead]).then(() => handle.close()))

@@ -10,6 +10,7 @@ import { insertedRows } from "../postgres/script/Statement.ts"
 import type { StatementKind } from "../postgres/script/StatementKind.ts"
 import { StatementReader } from "../postgres/script/StatementReader.ts"
 import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
+import { LargeObjectReading } from "./LargeObjects.ts"
 import type { contentFields } from "./Manifest.ts"
 import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
 
@@ -42,6 +43,8 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   /** OIDs of the large objects that it creates. */
   readonly largeObjectIds: ReadonlyArray<string>
 }
+
+type LargeObjectCall = Extract<StatementKind, { readonly _tag: "LargeObjectCall" }>
 
 const unfinished = {
   statement: "it ends inside a statement",
@@ -80,7 +83,7 @@ export class DumpReading {
   private prismaColumns: ReadonlyArray<string> | undefined
   private prismaData: Array<Uint8Array> = []
   private prisma: Contents["prismaMigrations"]
-  private largeObjects = 0
+  private readonly largeObjects = new LargeObjectReading()
   /** By name: with --load-via-partition-root, or INSERTs, the rows of a table come in pieces. */
   private readonly tables = new Map<string, Contents["tables"][number]>()
   private readonly sequences: Array<Contents["sequences"][number]> = []
@@ -124,11 +127,10 @@ export class DumpReading {
       schemas: [...this.schemas],
       roles: [...this.roles],
       objects: Object.fromEntries(this.objects),
-      largeObjects: this.largeObjects,
+      largeObjects: this.largeObjects.finish(),
       checks: this.checks,
       ...(this.prisma === undefined ? {} : { prismaMigrations: this.prisma }),
-      length: this.length,
-      sha256: this.hash.digest("hex"),
+      sql: { length: this.length, sha256: this.hash.digest("hex") },
       statements: this.statements,
       trailer: this.trailer && this.restricted === undefined,
       flaws: this.flaws,
@@ -201,6 +203,7 @@ export class DumpReading {
     const kind = this.reader.read(event.bytes)
     this.judge(event, kind)
     if (kind._tag === "InsertInto") this.takeInsert(kind.table, event)
+    else if (kind._tag === "LargeObjectCall") this.takeLargeObject(kind, event)
     else this.takeKind(kind)
   }
 
@@ -213,6 +216,21 @@ export class DumpReading {
     if (rows === undefined) return
     this.nameSchema(schema)
     this.addRows({ schema, name }, rows, event.bytes.length)
+  }
+
+  private takeLargeObject({ call, oid }: LargeObjectCall, { bytes }: Statement | CopyStart): void {
+    switch (call) {
+      case "lo_create":
+        this.largeObjects.create()
+        if (oid !== undefined) this.largeObjectIds.push(oid)
+        return
+      case "lo_open":
+        return this.largeObjects.begin(oid)
+      case "lowrite":
+        return this.largeObjects.write(bytes)
+      case "lo_close":
+        return this.largeObjects.close()
+    }
   }
 
   private addRows(table: { readonly schema: string; readonly name: string }, rows: number, bytes: number): void {
@@ -260,11 +278,6 @@ export class DumpReading {
       }
       case "LargeObjectUnlink":
         if (kind.oid !== undefined) this.drops.push({ kind: "LARGE OBJECT", name: kind.oid })
-        return
-      case "LargeObjectCall":
-        if (kind.call !== "lo_create") return
-        this.largeObjects++
-        if (kind.oid !== undefined) this.largeObjectIds.push(kind.oid)
         return
       case "OwnerTo":
         this.owners.add(kind.owner)

@@ -1,13 +1,14 @@
 /** The folder of dumps: what is in it, how a dump gets into it, and how one is proven and read. */
 import { basename, dirname, isAbsolute, join } from "node:path"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import {
   type DiskFull,
   type DumpDamaged,
@@ -17,11 +18,12 @@ import {
   type FolderUnusable
 } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
-import { makeFolder } from "./DumpFolder.ts"
 import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
-import { type DumpSource, type DumpTool, type Excluded, Manifest, manifestVersion, decode, encode } from "./Manifest.ts"
-import { manifestContents, type Proof, prove } from "./Proof.ts"
+import * as DumpText from "./DumpText.ts"
+import { into, syncFolder, type Write } from "./DumpWriting.ts"
+import { decode, type Manifest } from "./Manifest.ts"
+import { type Proof, prove } from "./Proof.ts"
 import * as Retention from "./Retention.ts"
 
 /** A dump on disk. */
@@ -30,8 +32,9 @@ export interface StoredDump {
   readonly file: string
   /** When it was made: by its name, else by its manifest, else by the file system. */
   readonly at: DateTime.Utc
-  /** Bytes. */
+  /** Bytes as stored. */
   readonly size: number
+  readonly form: DumpText.Form
   /** Absent for dumps of other tools. */
   readonly manifest?: Manifest
   /** Why there is no manifest although its file is there. */
@@ -47,26 +50,10 @@ export interface Leftover {
   readonly size: number
 }
 
-/** What a manifest says beside what the dump itself holds. */
-export interface Provenance {
-  /** Version of pgark. */
-  readonly pgark: string
-  readonly source: DumpSource
-  readonly tool: DumpTool
-  /** Schemas that the dump covers; of an empty one pg_dump writes nothing. */
-  readonly schemas: ReadonlyArray<string>
-  /** See `Manifest`. */
-  readonly onlySchemas?: ReadonlyArray<string>
-  readonly excluded?: Excluded
-}
-
-/** Takes the next bytes of a dump. The chunk must not be changed afterwards. */
-export type Append = (chunk: Uint8Array) => Effect.Effect<void, DiskFull | FolderUnusable>
-
 export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean
-  /** Told the bytes read so far, about once a megabyte. */
+  /** Told how many of the stored bytes have been read, about once a megabyte. */
   readonly onProgress?: (bytes: number) => Effect.Effect<void>
 }
 
@@ -87,28 +74,25 @@ export interface DumpStoreService {
   /** A dump by its path, or by its name in the folder. */
   readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | DumpUnreadable>
   /**
-   * Writes a dump: `fill` appends its bytes. It appears under its name only when it is complete and proven, its
-   * manifest last; a failure or interruption leaves nothing behind.
+   * Writes a dump: `fill` appends its SQL. It appears under its name only when it is complete and proven, its manifest
+   * last; a failure or interruption leaves nothing behind.
    */
-  readonly write: <E, R>(
-    provenance: Provenance,
-    fill: (append: Append) => Effect.Effect<unknown, E, R>
-  ) => Effect.Effect<StoredDump, E | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull, R>
-  /** Opens a dump to be pulled piece by piece. */
-  readonly read: (
-    file: string
-  ) => Effect.Effect<{ readonly pull: DumpFile.Pull }, DumpMissing | DumpUnreadable, Scope.Scope>
+  readonly write: Write
+  /** Opens a dump to be pulled piece by piece, as SQL. */
+  readonly read: (file: string) => Effect.Effect<DumpText.DumpText, DumpText.DumpTextError, Scope.Scope>
   /** Reads a dump to its end and judges it, against its manifest where it has one. */
   readonly prove: (
     dump: StoredDump,
     options?: ProveFileOptions
-  ) => Effect.Effect<Proof, DumpMissing | DumpDamaged | DumpUnsafe | DumpUnreadable>
+  ) => Effect.Effect<Proof, DumpText.DumpTextError | DumpUnsafe>
   /**
    * Keeps the newest `count` dumps of each database and removes older ones, with their manifests. Every dump with a
    * manifest is read for it: what does not prove is neither counted nor removed, nor is what other tools have made.
    * Dumps that are narrowed (`--schema`, `--exclude-table` …) are counted by themselves. `count` is at least 1.
    */
-  readonly keep: (count: number) => Effect.Effect<Retention.Retained, DumpUnreadable | FolderUnusable | DiskFull>
+  readonly keep: (
+    count: number
+  ) => Effect.Effect<Retention.Retained, DumpUnreadable | FolderUnusable | DiskFull | ToolMissing>
 }
 
 /** The service; one folder each. */
@@ -120,10 +104,6 @@ export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("p
 
 /** A store over this folder. */
 export const { layer } = DumpStore
-
-const privately = 0o600
-
-const partialOf = (file: string): string => `${file}.partial`
 
 /** Whether a name is that of an unfinished dump, or of the manifest of one. */
 const isPartial = (name: string): boolean => {
@@ -145,7 +125,8 @@ const make = Effect.fnUntraced(function* (directory: string) {
   })
 
   const stored = Effect.fnUntraced(function* (file: string, named: Option.Option<DateTime.Utc>) {
-    const info = yield* fs.stat(file)
+    const info = yield* Effect.mapError(fs.stat(file), DumpFile.unreadable(file))
+    const form = yield* DumpText.formOf(file)
     const found = yield* Effect.result(manifestBeside(file))
     const manifest = found._tag === "Success" ? found.success : undefined
     const touched = Option.getOrElse(info.mtime, () => new Date(0))
@@ -154,6 +135,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
       file,
       at,
       size: Number(info.size),
+      form,
       ...(manifest === undefined ? {} : { manifest }),
       ...(found._tag === "Failure" ? { problem: found.failure } : {})
     }
@@ -188,10 +170,14 @@ const make = Effect.fnUntraced(function* (directory: string) {
       .filter((name) => Option.isSome(DumpName.parse(name)))
       .sort()
       .reverse()
-    return yield* Effect.forEach(dumps, (name) => {
-      const file = join(directory, name)
-      return Effect.mapError(stored(file, DumpName.parse(name)), DumpFile.unreadable(file))
-    })
+    const found = yield* Effect.forEach(dumps, (name) =>
+      stored(join(directory, name), DumpName.parse(name)).pipe(
+        Effect.asSome,
+        // It was removed since the folder was read.
+        Effect.catchTag("DumpMissing", () => Effect.succeedNone)
+      )
+    )
+    return Arr.getSomes(found)
   }).pipe(Effect.withSpan("DumpStore.list"))
 
   const newest = Effect.fn("DumpStore.newest")(function* (
@@ -243,7 +229,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
         })
       }
       const name = DumpName.parse(basename(path))
-      return yield* Effect.mapError(stored(path, name), DumpFile.unreadable(path))
+      return yield* stored(path, name)
     }
     return yield* new DumpMissing({
       message: `There is no dump ${file}, neither here nor in ${directory}.`,
@@ -256,115 +242,25 @@ const make = Effect.fnUntraced(function* (directory: string) {
   const proveFile = Effect.fn("DumpStore.prove")(function* (
     dump: StoredDump,
     options: ProveFileOptions = {}
-  ): Effect.fn.Return<Proof, DumpMissing | DumpDamaged | DumpUnsafe | DumpUnreadable> {
+  ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe> {
     if (dump.problem !== undefined) return yield* dump.problem
     const reading = new DumpReading()
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const { pull } = yield* DumpFile.open(dump.file)
-        let bytes = 0
-        for (let piece = yield* pull; Option.isSome(piece); piece = yield* pull) {
-          reading.push(piece.value)
-          bytes += piece.value.length
-          if (options.onProgress !== undefined) yield* options.onProgress(bytes)
-        }
-      })
-    )
+    const read = Effect.gen(function* () {
+      const text = yield* DumpText.open(dump.file)
+      for (let piece = yield* text.pull; Option.isSome(piece); piece = yield* text.pull) {
+        reading.push(piece.value)
+        if (options.onProgress !== undefined) yield* options.onProgress(text.position())
+      }
+      return text.stored()
+    })
+    const stored = yield* Effect.scoped(read)
     const { acceptUnproven } = options
     return yield* prove(reading.finish(), dump.manifest, {
       file: dump.file,
+      ...(stored === undefined ? {} : { stored }),
       ...(acceptUnproven === undefined ? {} : { acceptUnproven })
     })
   })
-
-  /** Makes names in the folder last through a crash of the machine. Windows cannot open a folder, nor needs it. */
-  const syncFolder = Effect.scoped(Effect.flatMap(fs.open(directory), (folder) => folder.sync)).pipe(
-    Effect.when(Effect.sync(() => process.platform !== "win32"))
-  )
-
-  /** Creates `<name>.partial` under a name that is still free; where two dumps meet, the later moves on. */
-  const reserve = Effect.fnUntraced(function* (from: DateTime.Utc) {
-    for (let at = from; ; at = DateTime.add(at, { milliseconds: 1 })) {
-      const file = join(directory, DumpName.format(at))
-      const partial = partialOf(file)
-      const taken = yield* fs.writeFile(partial, new Uint8Array(0), { flag: "wx", mode: privately }).pipe(
-        Effect.as(false),
-        Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(true)),
-        Effect.mapError(DumpFile.unwritable(partial))
-      )
-      if (taken) continue
-      if (!(yield* Effect.mapError(fs.exists(file), DumpFile.unwritable(file)))) return { at, file, partial }
-      yield* Effect.mapError(fs.remove(partial), DumpFile.unwritable(partial))
-    }
-  })
-
-  const writeManifest = Effect.fnUntraced(function* (manifest: Manifest, file: string) {
-    const path = DumpName.manifestOf(file)
-    const text = yield* encode(manifest)
-    const partial = partialOf(path)
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const handle = yield* fs.open(partial, { flag: "wx", mode: privately })
-        yield* handle.writeAll(Buffer.from(text))
-        yield* handle.sync
-      })
-    )
-    yield* fs.rename(partial, path)
-  })
-
-  const write: DumpStoreService["write"] = Effect.fn("DumpStore.write")(function* (provenance, fill) {
-    yield* Effect.mapError(makeFolder(fs, directory), DumpFile.unwritable(directory))
-    const { at, file, partial } = yield* Effect.acquireRelease(
-      Effect.flatMap(DateTime.now, reserve),
-      ({ file, partial }, exit) => {
-        const manifest = DumpName.manifestOf(file)
-        const left = Exit.isSuccess(exit) ? [] : [partial, partialOf(manifest), manifest, file]
-        return Effect.forEach(left, (path) =>
-          fs
-            .remove(path, { force: true })
-            .pipe(
-              Effect.catch((error) =>
-                Effect.logWarning(`Cannot remove ${path} of the dump that failed: ${error.message}`)
-              )
-            )
-        )
-      }
-    )
-    const reading = new DumpReading()
-    const unwritable = DumpFile.unwritable(partial)
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const handle = yield* Effect.mapError(fs.open(partial, { flag: "r+" }), unwritable)
-        yield* fill((chunk) =>
-          // The chunk is read while the system writes it.
-          Effect.all([Effect.mapError(handle.writeAll(chunk), unwritable), Effect.sync(() => reading.push(chunk))], {
-            concurrency: 2,
-            discard: true
-          })
-        )
-        yield* Effect.mapError(handle.sync, unwritable)
-      })
-    )
-    const { contents } = yield* prove(reading.finish(), undefined, { file: partial })
-    const manifest = new Manifest({
-      version: manifestVersion,
-      ...provenance,
-      createdAt: at,
-      format: "plain",
-      compression: "none",
-      ...manifestContents(contents),
-      schemas: [...new Set([...contents.schemas, ...provenance.schemas])]
-    })
-    yield* fs
-      .rename(partial, file)
-      .pipe(
-        Effect.andThen(writeManifest(manifest, file)),
-        Effect.andThen(syncFolder),
-        Effect.mapError(DumpFile.unwritable(file))
-      )
-    const dump: StoredDump = { file, at, size: contents.length, manifest }
-    return dump
-  }, Effect.scoped)
 
   const remove = Effect.fnUntraced(function* (dumps: ReadonlyArray<StoredDump>) {
     for (const { file } of dumps) {
@@ -373,7 +269,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
         yield* Effect.mapError(fs.remove(path), DumpFile.unwritable(path))
       }
     }
-    if (dumps.length > 0) yield* Effect.mapError(syncFolder, DumpFile.unwritable(directory))
+    if (dumps.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
   })
 
   return DumpStore.of({
@@ -382,8 +278,8 @@ const make = Effect.fnUntraced(function* (directory: string) {
     leftovers,
     newest,
     find,
-    write,
-    read: DumpFile.open,
+    write: into(fs, directory),
+    read: DumpText.open,
     prove: proveFile,
     keep: Retention.keep({ list, prove: proveFile, remove })
   })

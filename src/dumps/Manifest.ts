@@ -4,8 +4,8 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { DumpDamaged } from "./DumpError.ts"
 
-/** The format this pgark writes and reads. */
-export const manifestVersion = 1
+/** The version of manifests that this pgark writes and reads. */
+export const manifestVersion = 2
 
 /** A number of rows, bytes or objects. */
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -48,6 +48,57 @@ export const StructureCounts = Schema.Struct({
   primaryKeys: Count
 })
 
+/** Length and SHA-256 of some bytes. */
+export const Digest = Schema.Struct({
+  /** Bytes. */
+  length: Count,
+  /** 64 hexadecimal digits. */
+  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+})
+export type Digest = typeof Digest.Type
+
+/** The large objects of a dump. */
+export const LargeObjectContents = Schema.Struct({
+  count: Count,
+  /** Bytes of their contents together. */
+  bytes: Count,
+  /**
+   * SHA-256 over one line for each large object that has content in the dump, `<oid> <SHA-256 of its content>` and a line
+   * break, in the order of their OIDs.
+   */
+  sha256: Digest.fields.sha256
+})
+export type LargeObjectContents = typeof LargeObjectContents.Type
+
+/** Something in the database and its version. */
+export const ExtensionVersion = Schema.Struct({ name: Schema.String, version: Schema.String })
+
+/** An object in a state that a restore must bring back and that no count shows. Names as people write them. */
+export const ObjectState = Schema.Struct({
+  kind: Schema.Literals(["constraint", "event trigger", "materialized view", "rule", "trigger"]),
+  object: Schema.String,
+  /** Of triggers and rules: when they fire, in the words of ALTER TABLE. */
+  state: Schema.Literals(["always", "disabled", "not populated", "not valid", "replica"])
+})
+export type ObjectState = typeof ObjectState.Type
+
+/** What the source's catalogue says beside the dump. */
+export const CatalogFacts = Schema.Struct({
+  /** `shared`: read in the very snapshot that was dumped. `separate`: by itself, a moment before. */
+  snapshot: Schema.Literals(["shared", "separate"]),
+  /** `UTF8`, `LATIN1` … of the database. */
+  encoding: Schema.String,
+  /** `datcollate` and `datctype`; with them the provider and its own locale where it is not libc's. */
+  collate: Schema.String,
+  ctype: Schema.String,
+  localeProvider: Schema.optionalKey(Schema.String),
+  locale: Schema.optionalKey(Schema.String),
+  extensions: Schema.Array(ExtensionVersion),
+  /** All that is not in its usual state. */
+  states: Schema.Array(ObjectState)
+})
+export type CatalogFacts = typeof CatalogFacts.Type
+
 /** Where a dump comes from. */
 export const DumpSource = Schema.Struct({
   host: Schema.String,
@@ -88,13 +139,11 @@ export const contentFields = {
   roles: Schema.Array(Schema.String),
   /** Number of objects by pg_dump's type: `TABLE`, `INDEX`, `FK CONSTRAINT` … */
   objects: Schema.Record(Schema.String, Count),
-  largeObjects: Count,
+  largeObjects: LargeObjectContents,
   checks: StructureCounts,
   prismaMigrations: Schema.optionalKey(PrismaMigrations),
-  /** Bytes of the file. */
-  length: Count,
-  /** SHA-256 of the file, 64 hexadecimal digits. */
-  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+  /** The SQL inside. */
+  sql: Digest
 }
 
 export class Manifest extends Schema.Class<Manifest>("pgark/Manifest")({
@@ -104,12 +153,23 @@ export class Manifest extends Schema.Class<Manifest>("pgark/Manifest")({
   createdAt: Schema.DateTimeUtcFromString,
   source: DumpSource,
   tool: DumpTool,
+  /** When its proof was complete: the run that wrote it has proven it meanwhile. */
+  provenAt: Schema.DateTimeUtcFromString,
+  /** What `--name` calls it. */
+  name: Schema.optionalKey(Schema.String),
+  /** What `--note` says of it. */
+  note: Schema.optionalKey(Schema.String),
   format: Schema.Literal("plain"),
-  compression: Schema.Literal("none"),
+  compression: Schema.Literals(["none", "gzip", "zstd"]),
+  /** The file as it is stored. */
+  stored: Digest,
   /** The schemas that alone were asked for; absent where it was the whole database. */
   onlySchemas: Schema.optionalKey(Schema.Array(Schema.String)),
   /** Absent where nothing was left out. */
   excluded: Schema.optionalKey(Excluded),
+  /** Tables of which row-level security has hidden rows from the dump; absent where it is complete. */
+  partialRows: Schema.optionalKey(Schema.Array(Schema.String)),
+  catalog: CatalogFacts,
   ...contentFields
 }) {}
 
@@ -143,10 +203,13 @@ export const decode = Effect.fn("Manifest.decode")(function* (
     )
   )
   const version = Predicate.hasProperty(json, "version") ? json.version : undefined
-  if (typeof version === "number" && version > manifestVersion) {
+  if (typeof version === "number" && version !== manifestVersion) {
     return yield* new DumpDamaged({
       message: `The manifest ${file} has version ${version}; this pgark reads version ${manifestVersion}.`,
-      suggestion: "Use the pgark that made the dump, or a newer one.",
+      suggestion:
+        version > manifestVersion
+          ? "Use the pgark that made the dump, or a newer one."
+          : "Use the pgark that made the dump, or remove the manifest to use the dump without.",
       state: "untouched",
       file
     })

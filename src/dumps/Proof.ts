@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import { type Contents, DumpReading } from "./DumpReading.ts"
 import { DumpDamaged, DumpUnsafe } from "./DumpError.ts"
-import type { Manifest } from "./Manifest.ts"
+import type { Digest, Manifest } from "./Manifest.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 
 /**
@@ -29,6 +29,8 @@ export interface Proof {
 export interface ProveOptions {
   /** The dump's file, for the errors. */
   readonly file: string
+  /** What is stored, where that is not the SQL itself. */
+  readonly stored?: Digest
   /** Lets a dump pass that lacks pg_dump's closing lines (`--accept-unproven`); never one that is cut or unsafe. */
   readonly acceptUnproven?: boolean
 }
@@ -46,18 +48,25 @@ const damaged = (options: ProveOptions, message: string, detail?: string, line?:
 const tableName = (table: { readonly schema: string; readonly name: string }): string =>
   table.schema === "" ? table.name : `${table.schema}.${table.name}`
 
+const changed = "its content was changed: the SHA-256 differs from its manifest's"
+
+const otherLength = (found: Digest, said: Digest) => `it has ${found.length} bytes and its manifest says ${said.length}`
+
 /** The first way in which what was read differs from the manifest. */
-const difference = (contents: Contents, manifest: Manifest): readonly [string, string?] | undefined => {
-  if (contents.length !== manifest.length) {
-    return [`it has ${contents.length} bytes and its manifest says ${manifest.length}`]
-  }
+const difference = (contents: Contents, stored: Digest, manifest: Manifest): readonly [string, string?] | undefined => {
+  if (stored.length !== manifest.stored.length) return [otherLength(stored, manifest.stored)]
+  if (contents.sql.length !== manifest.sql.length) return [`unpacked, ${otherLength(contents.sql, manifest.sql)}`]
   const found = new Map(contents.tables.map((table) => [tableName(table), table.rows]))
   const wrong = manifest.tables
     .filter((table) => found.get(tableName(table)) !== table.rows)
     .map((table) => `${tableName(table)}: ${found.get(tableName(table)) ?? "no"} rows of ${table.rows}`)
   if (wrong.length > 0) return ["its tables do not hold the rows that its manifest says", wrong.slice(0, 20).join("\n")]
   if (contents.tables.length !== manifest.tables.length) return ["it holds tables that its manifest does not name"]
-  if (contents.sha256 !== manifest.sha256) return ["its content was changed: the SHA-256 differs from its manifest's"]
+  if (stored.sha256 !== manifest.stored.sha256 || contents.sql.sha256 !== manifest.sql.sha256) return [changed]
+  const { count, sha256 } = manifest.largeObjects
+  if (contents.largeObjects.count !== count || contents.largeObjects.sha256 !== sha256) {
+    return ["its large objects are not those that its manifest says"]
+  }
   return undefined
 }
 
@@ -74,7 +83,7 @@ export const prove = Effect.fn("Proof.prove")(function* (
 ): Effect.fn.Return<Proof, DumpDamaged | DumpUnsafe> {
   const flaw = contents.flaws[0]
   if (flaw !== undefined) return yield* damaged(options, flaw.message, undefined, flaw.line)
-  if (contents.length === 0) return yield* damaged(options, "it is empty")
+  if (contents.sql.length === 0) return yield* damaged(options, "it is empty")
   if (!contents.trailer && (options.acceptUnproven !== true || manifest !== undefined)) {
     return yield* damaged(
       options,
@@ -82,8 +91,8 @@ export const prove = Effect.fn("Proof.prove")(function* (
       "The file was cut, or another tool wrote it."
     )
   }
-  const changed = manifest === undefined ? undefined : difference(contents, manifest)
-  if (changed !== undefined) return yield* damaged(options, ...changed)
+  const differs = manifest && difference(contents, options.stored ?? contents.sql, manifest)
+  if (differs !== undefined) return yield* damaged(options, ...differs)
   const unsafe = contents.unsafe[0]
   if (unsafe !== undefined) {
     return yield* new DumpUnsafe({

@@ -1,5 +1,6 @@
 /** Which dumps of a folder may go because newer ones are there. */
 import * as Effect from "effect/Effect"
+import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import type { DiskFull, DumpUnreadable, FolderUnusable } from "./DumpError.ts"
 import type { DumpStoreService, StoredDump } from "./DumpStore.ts"
 import type { Manifest } from "./Manifest.ts"
@@ -27,7 +28,7 @@ const kindOf = ({ source: { host, port, database }, onlySchemas, excluded }: Man
 export const keep = ({ list, prove, remove }: Folder) =>
   Effect.fn("DumpStore.keep")(function* (
     count: number
-  ): Effect.fn.Return<Retained, DiskFull | DumpUnreadable | FolderUnusable> {
+  ): Effect.fn.Return<Retained, DiskFull | DumpUnreadable | FolderUnusable | ToolMissing> {
     if (!Number.isInteger(count) || count < 1) {
       return yield* Effect.die(new RangeError(`The number of dumps to keep is at least 1, not ${count}.`))
     }

@@ -37,6 +37,8 @@ export interface TransactionOptions {
   /** Run when it is open, and when the COMMIT of it, or of the one around it, was answered, which nothing interrupts. */
   readonly begun?: Effect.Effect<void>
   readonly committed?: Effect.Effect<void>
+  /** One unchanging view of the database, and no writing: fit for `pg_export_snapshot()`. Within another transaction it is as that one is. */
+  readonly snapshot?: boolean
   /** How long a statement waits for a lock; for ever unless told. Its LockTimeout names who held the lock. */
   readonly lockTimeout?: Duration.Input
 }
@@ -86,6 +88,9 @@ const isOwn = (error: unknown): error is SqlError => error instanceof SqlError &
 
 /** A restore relies on it, whatever the role's or the database's defaults are. */
 const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+/** What a dump reads in. */
+const beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 /** What the server refused within a transaction was rolled back with it. */
 const rolledBack = <E>(error: E | DatabaseError): E | DatabaseError =>
@@ -278,7 +283,7 @@ export const open = Effect.fn("Session.open")(function* (
 
   const transaction: SessionService["transaction"] = <A, E, R>(
     body: Effect.Effect<A, E, R>,
-    { begun = Effect.void, committed = Effect.void, lockTimeout }: TransactionOptions = {}
+    { begun = Effect.void, committed = Effect.void, lockTimeout, snapshot = false }: TransactionOptions = {}
   ) =>
     Effect.flatMap(SqlClient.BeginTransaction, (others) => {
       const inner = begun.pipe(
@@ -287,7 +292,7 @@ export const open = Effect.fn("Session.open")(function* (
       )
       return sql
         .withTransaction(lockTimeout === undefined ? inner : limited(Duration.fromInputUnsafe(lockTimeout), inner))
-        .pipe(Effect.provideService(SqlClient.BeginTransaction, begin))
+        .pipe(Effect.provideService(SqlClient.BeginTransaction, snapshot ? beginSnapshot : begin))
     }).pipe(Effect.mapError((error) => rolledBack<E>(isOwn(error) ? fromSqlError(error) : (error as E))))
 
   const savepoint: SessionService["savepoint"] = (name, body) =>

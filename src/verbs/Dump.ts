@@ -3,15 +3,17 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
-import { DumpStore, type Provenance, type StoredDump } from "../dumps/DumpStore.ts"
+import type { Compression } from "../dumps/Compression.ts"
+import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
+import type { Provenance } from "../dumps/DumpWriting.ts"
 import { Version } from "../dumps/Version.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
 import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import * as Task from "../pipeline/Task.ts"
-import { ConnectionFailed, type DatabaseError, type PermissionDenied, withFields } from "../postgres/DatabaseError.ts"
-import * as Connecting from "../postgres/Connecting.ts"
+import * as CatalogFacts from "../postgres/CatalogFacts.ts"
+import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import {
   PgDump,
   type PgDumpFailed,
@@ -20,15 +22,28 @@ import {
   type PgDumpSettings
 } from "../postgres/PgDump.ts"
 import * as Retrying from "../postgres/Retrying.ts"
-import { Session } from "../postgres/Session.ts"
+import { Session, type SessionService } from "../postgres/Session.ts"
+import * as Snapshot from "../postgres/Snapshot.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import { explain, refusedConnection } from "./DumpFailure.ts"
 import * as DumpRights from "./DumpRights.ts"
 import { noSuchSchema, type PatternInvalid, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
 
 /** What of the database goes into the dump: all of it unless told. Patterns are those of pg_dump. */
-export interface DumpOptions extends Partial<PgDumpOptions> {}
+export interface DumpOptions extends Partial<Omit<PgDumpOptions, "snapshot">> {
+  /** How the SQL is packed; not at all unless told. */
+  readonly compression?: Compression
+  /** Short, to ask for the dump by, and a line about it; both go into its manifest. */
+  readonly name?: string
+  readonly note?: string
+}
+
+/** Options with nothing left open. */
+interface Settled extends PgDumpOptions, Pick<DumpOptions, "name" | "note"> {
+  readonly compression: Compression
+}
 
 export type DumpError =
   | DatabaseError
@@ -101,71 +116,95 @@ const describe = ({ tool }: PgDumpProgram): string =>
 /** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
 const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
 
-/** SQLSTATE of a server, a database or a role that has no connection left. */
-const tooManyConnections = "53300"
-
-/** pgark has its own connection, but pg_dump gets none. */
-const noSecond = (error: DatabaseError, details: ReadonlyArray<string | undefined>): ConnectionFailed => {
-  const detail = [...new Set(details)].filter((text) => text !== undefined).join("\n")
-  return new ConnectionFailed({
-    message: "The server refuses pg_dump the connection that it needs beside pgark's own.",
-    ...(detail === "" ? {} : { detail }),
-    suggestion:
-      "A dump needs two connections: raise the limit (ALTER ROLE … CONNECTION LIMIT, ALTER DATABASE … CONNECTION " +
-      "LIMIT, max_connections), close others, or try again later.",
-    state: "untouched",
-    ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate })
-  })
-}
-
-/**
- * Why pg_dump failed, as far as this session can tell: the server went away, or something was closed to the role while
- * pg_dump was at work.
- */
-const explain = Effect.fnUntraced(function* (
-  failure: PgDumpFailed | PermissionDenied,
-  options: PgDumpOptions,
-  { database, role }: { readonly database: string; readonly role: string }
-) {
-  const session = yield* Session
-  const detail = failure.detail === undefined ? {} : { detail: failure.detail }
-  yield* session.execute("SELECT 1").pipe(
-    Effect.mapError(
-      () =>
-        new ConnectionFailed({
-          message: "The server went away while it was being dumped.",
-          ...detail,
-          suggestion: "Dump again when the server is back. No file was left.",
-          state: "untouched"
-        })
-    )
-  )
-  // A native pg_dump does not say what kept it from connecting.
-  yield* Effect.scoped(Connecting.acquire(session.url)).pipe(
-    Effect.mapError((error) => noSecond(error, [failure.detail, error.detail]))
-  )
-  const denied = yield* DumpRights.denial(options, database, role)
-  if (denied === undefined) return yield* failure
-  return yield* withFields(denied, {
-    detail: [failure.detail, denied.detail].filter((text) => text !== undefined).join("\n")
-  })
-})
+/** The schemas that alone are dumped; undefined where all are. */
+const narrowed = ({ schemas }: PgDumpOptions): ReadonlyArray<string> | undefined =>
+  schemas.length === 0 ? undefined : schemas
 
 /** What the manifest says of a dump that is not of the whole database. */
 const narrowing = ({
   schemas,
   excludeTables,
   excludeTableData
-}: PgDumpOptions): Pick<Provenance, "excluded" | "onlySchemas"> => ({
+}: PgDumpOptions): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
   ...(schemas.length === 0 ? {} : { onlySchemas: schemas }),
   ...(excludeTables.length + excludeTableData.length === 0
     ? {}
     : { excluded: { tables: excludeTables, data: excludeTableData } })
 })
 
+interface Writing {
+  readonly session: SessionService
+  readonly source: Task.Planned<ReturnType<typeof sourceTask>>
+  readonly tool: PgDumpProgram
+  readonly options: Settled
+}
+
+/** Adds what is read to the metrics and tells how far it is. */
+const observed = () => {
+  let [bytes, doing] = [0, "written"]
+  return {
+    onLine: (line: string) =>
+      Effect.suspend(() => {
+        const what = step.exec(line)?.[1]
+        if (what === undefined) return note(line)
+        doing = what
+        return progress(doing, bytes, "bytes")
+      }),
+    onBytes: (length: number) =>
+      Effect.andThen(
+        RunMetrics.add(RunMetrics.bytes, length),
+        Effect.suspend(() => progress(doing, (bytes += length), "bytes"))
+      )
+  }
+}
+
+/** Writes the dump and what the catalogue says beside it, both of one moment. */
+const written = Effect.fnUntraced(function* ({ session, source, tool, options }: Writing) {
+  const store = yield* DumpStore
+  const { url } = session
+  const { host, port, user } = url
+  const { compression, name, note: remark, ...what } = options
+  // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
+  const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
+  const { onBytes, onLine } = observed()
+  const dump = yield* Snapshot.share(session, (snapshot) =>
+    Effect.flatMap(CatalogFacts.read(narrowed(what)), (catalog) =>
+      store.write(
+        {
+          pgark: Version,
+          source: { host, port, user, database: source.database, serverVersion: source.version },
+          tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
+          schemas: source.schemas,
+          catalog: { ...catalog, snapshot: snapshot === undefined ? "separate" : "shared" },
+          compression,
+          ...(name === undefined ? {} : { name }),
+          ...(remark === undefined ? {} : { note: remark }),
+          ...narrowing(what)
+        },
+        (append) =>
+          Stream.runForEach(
+            tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
+            (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
+          )
+      )
+    ).pipe(
+      Effect.catchTags({
+        PgDumpFailed: (failure) => explain(failure, what, source),
+        PermissionDenied: (failure) => explain(failure, what, source),
+        ConnectionFailed: (failure) => Effect.fail(refusedConnection(failure))
+      })
+    )
+  )
+  yield* RunMetrics.add(
+    RunMetrics.rows,
+    (dump.manifest?.tables ?? []).reduce((sum, { rows }) => sum + rows, 0)
+  )
+  return dump
+})
+
 const writeTask = (
   needs: { readonly source: ReturnType<typeof sourceTask>; readonly tool: ReturnType<typeof toolTask> },
-  options: PgDumpOptions
+  options: Settled
 ) =>
   Task.make("write", {
     title: "Write the dump",
@@ -183,58 +222,20 @@ const writeTask = (
           }),
           Plan.row("prove what was written and put a manifest beside it")
         ],
-        run: () => {
-          const { host, port, user } = url
-          // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
-          const settings: PgDumpSettings =
-            source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
-          let [bytes, doing] = [0, "written"]
-          const onLine = (line: string) =>
-            Effect.suspend(() => {
-              const what = step.exec(line)?.[1]
-              if (what === undefined) return note(line)
-              doing = what
-              return progress(doing, bytes, "bytes")
-            })
-          return store
-            .write(
-              {
-                pgark: Version,
-                source: { host, port, user, database: source.database, serverVersion: source.version },
-                tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
-                schemas: source.schemas,
-                ...narrowing(options)
-              },
-              (append) =>
-                Stream.runForEach(tool.dump(url, options, { settings, onLine }), (chunk) =>
-                  Effect.andThen(
-                    Effect.andThen(append(chunk), RunMetrics.add(RunMetrics.bytes, chunk.length)),
-                    Effect.suspend(() => progress(doing, (bytes += chunk.length), "bytes"))
-                  )
-                )
-            )
-            .pipe(
-              Effect.tap(({ manifest }) =>
-                RunMetrics.add(
-                  RunMetrics.rows,
-                  (manifest?.tables ?? []).reduce((sum, { rows }) => sum + rows, 0)
-                )
-              ),
-              Effect.catchTags({
-                PgDumpFailed: (failure) => explain(failure, options, source),
-                PermissionDenied: (failure) => explain(failure, options, source),
-                ConnectionFailed: (failure) =>
-                  Effect.fail(failure.sqlstate === tooManyConnections ? noSecond(failure, [failure.detail]) : failure)
-              })
-            )
-        }
+        run: () => Effect.flatMap(Session, (session) => written({ session, source, tool, options }))
       }
     })
   })
 
 /** Everything that a dump does, as a graph of tasks. */
-export const pipeline = (narrowed: DumpOptions = {}) => {
-  const options: PgDumpOptions = { schemas: [], excludeTables: [], excludeTableData: [], ...narrowed }
+export const pipeline = (asked: DumpOptions = {}) => {
+  const options: Settled = {
+    compression: { method: "none" },
+    schemas: [],
+    excludeTables: [],
+    excludeTableData: [],
+    ...asked
+  }
   const source = sourceTask(options)
   const tool = toolTask(source)
   return Pipeline.make("dump", [source, tool, writeTask({ source, tool }, options)])

@@ -4,14 +4,11 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
-import type { Manifest } from "../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
-import { fact } from "../pipeline/Basis.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { planStale, type PlanStale } from "../pipeline/PlanStale.ts"
-import { changing, note, progress } from "../pipeline/RunEvent.ts"
-import * as RunMetrics from "../pipeline/RunMetrics.ts"
+import { changing, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
@@ -19,10 +16,12 @@ import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import { Session } from "../postgres/Session.ts"
+import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
 import { type Applied, apply, finish, tableKey } from "./Apply.ts"
 import { describeObject, refused } from "./Blocker.ts"
 import * as Clean from "./Clean.ts"
+import * as DumpProof from "./DumpProof.ts"
 import { unfit } from "./Fitness.ts"
 import * as Grant from "./Grant.ts"
 import { census } from "./Ladder.ts"
@@ -62,61 +61,18 @@ export interface RestoreReport<T extends Task.Any = never> {
   readonly tasks: Pipeline.Results<T>
 }
 
-/** How far a dump is proven, in words. */
-export const proofWords: Record<ProvenAgainst, string> = {
-  manifest: "it is what its manifest says",
-  structure: "its structure is complete; it has no manifest",
-  nothing: "NOT PROVEN, as --accept-unproven allows: it lacks pg_dump's closing lines, so it may be cut"
-}
-
-const proofTask = (options: Settled) =>
-  Task.read("prove", {
-    title: "Prove the dump",
-    plan: () =>
-      Effect.gen(function* () {
-        const store = yield* DumpStore
-        const session = yield* Session
-        const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
-        const proof = yield* store.prove(dump, {
-          acceptUnproven: options.acceptUnproven,
-          onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
-        })
-        yield* RunMetrics.add(RunMetrics.bytes, dump.size)
-        return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest) }
-      }),
-    rows: ({ file, contents, against }) => [
-      Plan.row(
-        `read ${file}: ${plural(contents.tables.length, "table")}, ${plural(totalRows(contents.tables), "row")}`,
-        {
-          why: proofWords[against]
-        }
-      )
-    ],
-    basis: ({ contents }) => fact("the dump", contents.sha256)
-  })
-type ProofTask = ReturnType<typeof proofTask>
-
-/** What narrows the dump, as the flags of `dump` that did it. */
-const leftOut = (manifest: Manifest | undefined): string | undefined => {
-  const flags = [
-    ...(manifest?.onlySchemas ?? []).map((name) => `--schema ${name}`),
-    ...(manifest?.excluded?.tables ?? []).map((pattern) => `--exclude-table ${pattern}`),
-    ...(manifest?.excluded?.data ?? []).map((pattern) => `--exclude-table-data ${pattern}`)
-  ]
-  return flags.length === 0 ? undefined : flags.join(" ")
-}
-
-const totalRows = (tables: ReadonlyArray<{ readonly rows: number }>) => tables.reduce((sum, { rows }) => sum + rows, 0)
-
 /** What the target is asked for: all that the dump may collide with. */
-const scopeOf = ({ contents, schemas }: Task.Planned<ProofTask>, { exact = false }: RestoreOptions): SurveyScope => ({
+const scopeOf = (
+  { contents, schemas }: Task.Planned<DumpProof.ProofTask>,
+  { exact = false }: RestoreOptions
+): SurveyScope => ({
   schemas,
   definitions: exact,
   largeObjects: contents.largeObjectIds,
   tables: contents.tables
 })
 
-const surveyTask = (proof: ProofTask, options: Settled) =>
+const surveyTask = (proof: DumpProof.ProofTask, options: Settled) =>
   Task.withLimits(
     Task.read("survey", {
       title: "Survey the target",
@@ -143,7 +99,7 @@ type SurveyTask = ReturnType<typeof surveyTask>
 /** In words, what the dump's own statements take away, and what does not come back with them. */
 const replacedRows = (
   { going, hollow }: Task.Planned<SurveyTask>,
-  { contents, leftOut }: Task.Planned<ProofTask>,
+  { contents, leftOut }: Task.Planned<DumpProof.ProofTask>,
   clean: boolean
 ) => {
   const byItself = { destroys: true, why: "the dump's own DROP statements" }
@@ -174,7 +130,7 @@ const replacedRows = (
   ]
 }
 
-const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: SurveyTask }, options: Settled) =>
+const applyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly surveyed: SurveyTask }, options: Settled) =>
   Task.make("apply", {
     title: "Apply the dump",
     session: "target",
@@ -186,7 +142,7 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
         rows: [
           ...replacedRows(surveyed, proof, options.clean),
           Plan.row(
-            `execute ${plural(contents.statements, "statement")} and copy ${plural(totalRows(contents.tables), "row")} ` +
+            `execute ${plural(contents.statements, "statement")} and copy ${plural(DumpProof.totalRows(contents.tables), "row")} ` +
               `into ${plural(contents.tables.length, "table")}`
           )
         ],
@@ -199,8 +155,8 @@ const applyTask = (needs: { readonly proof: ProofTask; readonly surveyed: Survey
                 session,
                 chunk: (yield* store.read(file)).pull,
                 file,
-                length: contents.length,
-                sha256: contents.sha256,
+                length: contents.sql.length,
+                sha256: contents.sql.sha256,
                 decide: StatementPolicy.make({ survey: surveyed.found, cleaned: options.clean, owner: options.owner })
               })
             })
@@ -217,7 +173,7 @@ const loadsOnlyItsOwn = ({ creates, tables, unusual }: Contents): boolean => {
   )
 }
 
-const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnType<typeof applyTask> }) =>
+const verifyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly apply: ReturnType<typeof applyTask> }) =>
   Task.make("verify", {
     title: "Verify what was restored",
     session: "target",
@@ -240,7 +196,7 @@ const verifyTask = (needs: { readonly proof: ProofTask; readonly apply: ReturnTy
   })
 
 /** After the commit, so that a failure here takes nothing back. */
-const analyzeTask = (proof: ProofTask) =>
+const analyzeTask = (proof: DumpProof.ProofTask) =>
   Task.make("analyze", {
     title: "Analyze the restored tables",
     session: "target",
@@ -272,7 +228,7 @@ export const pipeline = <const T extends Task.Any = never>({
   ...asked
 }: RestoreOptions & OwnTasks.WithTasks<T>) => {
   const options = settled(asked)
-  const proof = proofTask(options)
+  const proof = DumpProof.task(options)
   const surveyed = surveyTask(proof, options)
   const needs = { proof, surveyed }
   const locked = Lock.task({
@@ -357,6 +313,7 @@ export type RestoreError =
   | RoleMissing
   | TargetChanged
   | TargetUnfit
+  | ToolMissing
   | VerificationFailed
 
 /**
@@ -389,7 +346,7 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
     statements: transaction.apply.statements,
     tables: prove.contents.tables.length,
     rows: [...transaction.apply.rows.values()].reduce((sum, rows) => sum + rows, 0),
-    largeObjects: prove.contents.largeObjects,
+    largeObjects: prove.contents.largeObjects.count,
     skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
     withoutRows: hollow.map(describeObject),
     grant: transaction.grant,

@@ -11,16 +11,11 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as DumpName from "../../src/dumps/DumpName.ts"
-import { DumpStore, type Provenance } from "../../src/dumps/DumpStore.ts"
+import { DumpStore } from "../../src/dumps/DumpStore.ts"
+import type { Provenance } from "../../src/dumps/DumpWriting.ts"
+import { provenanceOf } from "../support/Manifests.ts"
 
 const whole = readFileSync(new URL("fixtures/shop.sql", import.meta.url))
-
-const from = (database: string): Provenance => ({
-  pgark: "0.0.0",
-  source: { host: "localhost", port: 5432, user: "me", database, serverVersion: "15.18" },
-  tool: { name: "pg_dump", version: "15.18" },
-  schemas: []
-})
 
 /** Runs in a folder of its own that does not exist yet. */
 const inFolder = <A, E>(
@@ -33,7 +28,7 @@ const inFolder = <A, E>(
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 const writeShop = (database = "shop") =>
-  Effect.flatMap(DumpStore, (store) => store.write(from(database), (append) => append(whole)))
+  Effect.flatMap(DumpStore, (store) => store.write(provenanceOf(database), (append) => append(whole)))
 
 describe("names of dumps", () => {
   it.effect.prop("come back as the moment they say", [Schema.DateTimeUtc], ([at]) =>
@@ -87,19 +82,19 @@ describe("writing", () => {
       Effect.gen(function* () {
         const store = yield* DumpStore
         const failed = yield* Effect.flip(
-          store.write(from("shop"), (append) =>
+          store.write(provenanceOf("shop"), (append) =>
             Effect.andThen(append(whole), Effect.fail("pg_dump went away" as const))
           )
         )
         assert.strictEqual(failed, "pg_dump went away")
-        const cut = yield* Effect.flip(store.write(from("shop"), (append) => append(whole.subarray(0, 2000))))
+        const cut = yield* Effect.flip(store.write(provenanceOf("shop"), (append) => append(whole.subarray(0, 2000))))
         assert.strictEqual(cut._tag, "DumpDamaged")
         const script = whole.toString().replace("SET row_security = off;", "ROLLBACK;")
-        const unsafe = yield* Effect.flip(store.write(from("shop"), (append) => append(Buffer.from(script))))
+        const unsafe = yield* Effect.flip(store.write(provenanceOf("shop"), (append) => append(Buffer.from(script))))
         assert.strictEqual(unsafe._tag, "DumpUnsafe")
         const started = yield* Deferred.make<void>()
         const fiber = yield* store
-          .write(from("shop"), (append) =>
+          .write(provenanceOf("shop"), (append) =>
             append(whole).pipe(Effect.andThen(Deferred.succeed(started, undefined)), Effect.andThen(Effect.never))
           )
           .pipe(Effect.forkChild)
@@ -210,7 +205,7 @@ describe("keeping the newest", () => {
     const files: Record<string, string> = {}
     for (const name of names) {
       yield* TestClock.adjust(day)
-      const { file } = yield* store.write({ ...from("shop"), ...more }, (append) => append(whole))
+      const { file } = yield* store.write({ ...provenanceOf("shop"), ...more }, (append) => append(whole))
       files[name] = file
     }
     return files as Record<string, string>
@@ -279,7 +274,7 @@ describe("keeping the newest", () => {
         const store = yield* DumpStore
         const files = {
           ...(yield* daily(["old", "whole"])),
-          ...(yield* daily(["other database"], from("other"))),
+          ...(yield* daily(["other database"], provenanceOf("other"))),
           ...(yield* daily(["old narrow", "narrow"], { excluded: { tables: ["public.log"], data: [] } })),
           ...(yield* daily(["one schema"], { onlySchemas: ["public"] }))
         }

@@ -1,24 +1,15 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { Manifest, decode, encode } from "../../src/dumps/Manifest.ts"
+import { type Manifest, decode, encode } from "../../src/dumps/Manifest.ts"
+import { manifestOf } from "../support/Manifests.ts"
 import { manifestContents, prove, read } from "../../src/dumps/Proof.ts"
 
 const file = "shop.sql"
 const whole = readFileSync(new URL("fixtures/shop.sql", import.meta.url))
 const text = whole.toString("utf8")
 
-const manifest = new Manifest({
-  version: 1,
-  pgark: "0.0.0",
-  createdAt: DateTime.makeUnsafe("2026-01-02T03:04:05.006Z"),
-  source: { host: "localhost", port: 5432, user: "me", database: "shop", serverVersion: "15.18" },
-  tool: { name: "pg_dump", version: "15.18" },
-  format: "plain",
-  compression: "none",
-  ...manifestContents(read([whole]))
-})
+const manifest = manifestOf("shop", manifestContents(read([whole])))
 
 const judge = (bytes: Uint8Array | string, against?: Manifest, acceptUnproven = false) =>
   prove(read([typeof bytes === "string" ? Buffer.from(bytes) : bytes]), against, { file, acceptUnproven })
@@ -43,10 +34,10 @@ describe("the contents of a dump", () => {
     assert.sameMembers([...contents.roles], ["postgres", "app", "grantor1", "Odd Role"])
     assert.deepStrictEqual(contents.checks, { foreignKeys: 1, indexes: 1, uniqueConstraints: 1, primaryKeys: 3 })
     assert.deepStrictEqual(contents.prismaMigrations, { applied: 1, failed: ["002_bad"], unfinished: ["003_running"] })
-    assert.strictEqual(contents.largeObjects, 1)
+    assert.strictEqual(contents.largeObjects.count, 1)
     assert.strictEqual(contents.encoding, "UTF8")
     assert.strictEqual(contents.objects["TABLE"], 4)
-    assert.strictEqual(contents.length, whole.length)
+    assert.strictEqual(contents.sql.length, whole.length)
   })
 
   it("are the same in chunks of one byte", () =>
@@ -139,7 +130,8 @@ describe("manifest", () => {
     Effect.gen(function* () {
       const json = yield* encode(manifest)
       assert.include(yield* message(json.slice(0, -3)), "no JSON")
-      assert.include(yield* message(json.replace('"version": 1', '"version": 2')), "has version 2")
+      assert.include(yield* message(json.replace('"version": 2', '"version": 3')), "has version 3")
+      assert.include(yield* message(json.replace('"version": 2', '"version": 1')), "has version 1")
       assert.include(yield* message(json.replace('"sha256": "', '"sha256": "x')), "not one that pgark wrote")
       assert.include(yield* message("[]"), "not one that pgark wrote")
     })

@@ -65,7 +65,17 @@ describe("dump", () => {
          FROM pg_constraint WHERE connamespace = 'public'::regnamespace`
       )
       assert.deepStrictEqual<unknown>(manifest.checks, counts)
-      assert.deepInclude(manifest, { largeObjects: 2, schemas: ["public"], encoding: "UTF8", pgark: Version })
+      assert.deepInclude(manifest, { schemas: ["public"], encoding: "UTF8", pgark: Version })
+      assert.deepInclude(manifest.catalog, { snapshot: "shared", encoding: "UTF8", states: [] })
+      const [largeObjects] = yield* Clusters.query(
+        url,
+        `SELECT count(*)::int AS count, sum(length(lo_get(oid)))::int AS bytes,
+           encode(sha256(convert_to(string_agg(
+             oid || ' ' || encode(sha256(lo_get(oid)), 'hex') || E'\\n', '' ORDER BY oid), 'UTF8')), 'hex') AS sha256
+         FROM pg_largeobject_metadata`
+      )
+      assert.strictEqual(manifest.largeObjects.count, 2)
+      assert.deepStrictEqual<unknown>(manifest.largeObjects, largeObjects)
       assert.strictEqual(manifest.tables.length, 18)
       assert.strictEqual(manifest.sequences.length, 7)
       assert.deepStrictEqual(manifest.prismaMigrations, { applied: 3, failed: [], unfinished: [] })
@@ -180,7 +190,7 @@ describe("dump", () => {
       // A dump of schemas has none.
       yield* Restores.dump(url, directory, { schemas: ["public"] })
       yield* Clusters.query(admin, "GRANT SELECT ON LARGE OBJECT 9001, 9005 TO PUBLIC")
-      assert.strictEqual((yield* Restores.dump(url, directory)).manifest?.largeObjects, 8)
+      assert.strictEqual((yield* Restores.dump(url, directory)).manifest?.largeObjects.count, 8)
     })
   )
 

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { Manifest } from "../../src/dumps/Manifest.ts"
+import type { Manifest } from "../../src/dumps/Manifest.ts"
+import { manifestOf } from "../support/Manifests.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
 import { Session } from "../../src/postgres/Session.ts"
@@ -54,28 +54,17 @@ const contents = {
   schemas: ["public"],
   roles: [],
   objects: { TABLE: 6 },
-  largeObjects: 0,
+  largeObjects: { count: 0, bytes: 0, sha256: "0".repeat(64) },
   checks: { foreignKeys: 2, primaryKeys: 6, uniqueConstraints: 1, indexes: 4 },
   prismaMigrations: { applied: 2, failed: [], unfinished: [] },
   encoding: "UTF8",
-  length: 1000,
-  sha256: "0".repeat(64)
+  sql: { length: 1000, sha256: "0".repeat(64) }
 }
 
-const manifestOf = (more: Partial<Pick<Manifest, keyof typeof contents>> = {}) =>
-  new Manifest({
-    version: 1,
-    pgark: "0.1.0",
-    createdAt: DateTime.makeUnsafe("2025-12-21T12:34:56.789Z"),
-    source: { host: "localhost", port: 5432, user: "app", database: "app", serverVersion: "15.18" },
-    tool: { name: "pg_dump", version: "18.4" },
-    format: "plain",
-    compression: "none",
-    ...contents,
-    ...more
-  })
+const manifestWith = (more: Partial<Pick<Manifest, keyof typeof contents>> = {}) =>
+  manifestOf("app", { ...contents, ...more })
 
-const manifest = manifestOf()
+const manifest = manifestWith()
 
 const says = (
   contents: Verify.Expectation["contents"],
@@ -113,7 +102,7 @@ const cases: ReadonlyArray<{
     name: "nothing, where the dump loads a table in two goes",
     sql: "SELECT",
     options: {
-      expected: says(manifestOf({ tables: [table("User", 4), ...contents.tables.slice(1), table("User", 6)] }))
+      expected: says(manifestWith({ tables: [table("User", 4), ...contents.tables.slice(1), table("User", 6)] }))
     },
     finds: []
   },
@@ -198,7 +187,7 @@ const cases: ReadonlyArray<{
     name: "a sequence behind in the source too, as a warning",
     sql: `SELECT setval('public."User_id_seq"', 4)`,
     options: {
-      expected: says(manifestOf({ sequences: [sequence("User_id_seq", "4"), sequence("Post_id_seq", "5")] }))
+      expected: says(manifestWith({ sequences: [sequence("User_id_seq", "4"), sequence("Post_id_seq", "5")] }))
     },
     finds: [
       `warning: sequences: "public"."User_id_seq": at 4 / at 4, and "public"."User"."id" has 10 already: ` +
@@ -231,7 +220,7 @@ const cases: ReadonlyArray<{
   {
     name: "a migration failed in the source too, as a warning",
     sql: `UPDATE public."_prisma_migrations" SET finished_at = NULL, logs = 'boom' WHERE id = 'b'`,
-    options: { expected: says(manifestOf({ prismaMigrations: { applied: 1, failed: ["2_more"], unfinished: [] } })) },
+    options: { expected: says(manifestWith({ prismaMigrations: { applied: 1, failed: ["2_more"], unfinished: [] } })) },
     finds: [`warning: migrations: "public"."_prisma_migrations": 2_more: applied / failed`]
   },
   {
@@ -458,7 +447,7 @@ for (const major of [15, 18] as const) {
         }
         const report = yield* check(admin, {
           expected: says(
-            manifestOf({
+            manifestWith({
               tables,
               sequences: tables.map(({ name, rows }) => ({
                 schema: "public",

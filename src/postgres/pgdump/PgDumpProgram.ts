@@ -38,6 +38,8 @@ export interface PgDumpOptions {
   readonly schemaOnly?: boolean
   /** Have pg_dump tell each step on stderr. It then writes comments with times and OIDs into the dump as well. */
   readonly verbose?: boolean
+  /** The name of a snapshot that a transaction has exported and holds open: the dump is of that moment. */
+  readonly snapshot?: string
 }
 
 /** Settings of the server session that pg_dump opens, by name. */
@@ -75,6 +77,7 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
   "--no-password",
   ...(options.schemaOnly === true ? ["--schema-only"] : []),
   ...(options.verbose === true ? ["--verbose"] : []),
+  ...(options.snapshot === undefined ? [] : [`--snapshot=${options.snapshot}`]),
   ...options.schemas.map((schema) => `--schema=${pattern(schema)}`),
   ...options.excludeTables.map((table) => `--exclude-table=${table}`),
   ...options.excludeTableData.map((table) => `--exclude-table-data=${table}`)

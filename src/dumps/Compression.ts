@@ -1,0 +1,170 @@
+/** How a dump's SQL is packed: by gzip, by zstd or not at all; streamed both ways, in constant memory. */
+import type { Transform } from "node:stream"
+import * as zlib from "node:zlib"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { ToolMissing } from "../postgres/ToolMissing.ts"
+
+/** Ways of packing. */
+export const methods = ["none", "gzip", "zstd"] as const
+export type Method = (typeof methods)[number]
+
+export interface Compression {
+  readonly method: Method
+  /** 1 to 9 for gzip, 1 to 19 for zstd; the method's own default unless told. */
+  readonly level?: number
+}
+
+const levels: Record<Method, number> = { none: 0, gzip: 9, zstd: 19 }
+
+/** What a file name ends in after `.sql`. */
+export const endings: Record<Method, string> = { none: "", gzip: ".gz", zstd: ".zst" }
+
+/** Reads `gzip`, `zstd:3`, `none`; undefined where it is none of them, or the level is out of range. */
+export const parse = (text: string): Compression | undefined => {
+  const [name, level, ...rest] = text.split(":")
+  const method = methods.find((known) => known === name)
+  if (method === undefined || rest.length > 0) return undefined
+  if (level === undefined) return { method }
+  const number = /^\d{1,2}$/.test(level) ? Number(level) : 0
+  return number >= 1 && number <= levels[method] ? { method, level: number } : undefined
+}
+
+/** Size of the pieces that are unpacked, in bytes. */
+const pieceSize = 512 * 1024
+
+/** Node has zstd from 22.15 on. */
+const available = (method: Method): boolean => method !== "zstd" || "createZstdCompress" in zlib
+
+const missing = (): ToolMissing =>
+  new ToolMissing({
+    message: `This Node (${process.version}) has no zstd.`,
+    suggestion: "Run pgark with Node 22.15 or later. For a new dump gzip does, too; an old one `zstd -d FILE` unpacks.",
+    state: "untouched",
+    tool: "zstd"
+  })
+
+/** Fails where this Node lacks the method. */
+export const check = (method: Method): Effect.Effect<void, ToolMissing> =>
+  available(method) ? Effect.void : Effect.fail(missing())
+
+const packer = ({ level, method }: Compression): Transform | undefined => {
+  switch (method) {
+    case "none":
+      return undefined
+    case "gzip":
+      return zlib.createGzip(level === undefined ? {} : { level })
+    case "zstd": {
+      const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel } = zlib.constants
+      // Without the checksum a damaged block may unpack to other data.
+      const params = { [ZSTD_c_checksumFlag]: 1, ...(level === undefined ? {} : { [ZSTD_c_compressionLevel]: level }) }
+      return zlib.createZstdCompress({ params })
+    }
+  }
+}
+
+const unpacker = (method: "gzip" | "zstd") =>
+  method === "gzip" ? zlib.createGunzip({ chunkSize: pieceSize }) : zlib.createZstdDecompress({ chunkSize: pieceSize })
+
+/** Packs what it is given, and hands it on. */
+export interface Packer<E> {
+  /** Takes the next bytes, which must not be changed afterwards. */
+  readonly append: (chunk: Uint8Array) => Effect.Effect<void, E>
+  /** Hands on what is left. Call it once, at the end. */
+  readonly end: Effect.Effect<void, E>
+}
+
+/** A packer in front of `sink`; of the method `none` it is the sink. */
+export const pack = Effect.fn("Compression.pack")(function* <E>(
+  compression: Compression,
+  sink: (bytes: Uint8Array) => Effect.Effect<void, E>
+): Effect.fn.Return<Packer<E>, ToolMissing, Scope.Scope> {
+  yield* check(compression.method)
+  const encoder = packer(compression)
+  if (encoder === undefined) return { append: sink, end: Effect.void }
+  let packed: Array<Uint8Array> = []
+  encoder.on("data", (bytes: Uint8Array) => packed.push(bytes))
+  // Its only failures are of the memory; the callbacks below give them.
+  encoder.on("error", () => {})
+  yield* Effect.addFinalizer(() => Effect.sync(() => encoder.destroy()))
+  const flush = Effect.suspend(() => {
+    const bytes = packed
+    packed = []
+    return Effect.forEach(bytes, sink, { discard: true })
+  })
+  const done = (begin: (callback: (error?: Error | null) => void) => void) =>
+    Effect.andThen(
+      Effect.callback<void>((resume) => begin((error) => resume(error == null ? Effect.void : Effect.die(error)))),
+      flush
+    )
+  return {
+    append: (chunk) => done((callback) => encoder.write(chunk, callback)),
+    end: done((callback) => {
+      encoder.once("error", callback)
+      encoder.once("end", () => callback())
+      encoder.end()
+    })
+  }
+})
+
+/** What is wrong with packed bytes, as the end of a sentence. */
+export interface Corrupt {
+  readonly _tag: "Corrupt"
+  readonly reason: string
+}
+
+const corrupt = (reason: string): Corrupt => ({ _tag: "Corrupt", reason })
+
+const explain = (error: unknown): Corrupt => {
+  const { code, message } = error as NodeJS.ErrnoException
+  return corrupt(
+    code === "Z_BUF_ERROR"
+      ? "it ends inside its compressed data"
+      : `its compressed data is damaged (${message.toLowerCase()})`
+  )
+}
+
+/**
+ * Unpacks what is pulled. Fails with what is wrong where the packed bytes are cut, changed, or followed by others, and
+ * with what pulling fails with.
+ */
+export const unpack = Effect.fn("Compression.unpack")(function* <E>(
+  method: "gzip" | "zstd",
+  pull: Effect.Effect<Option.Option<Uint8Array>, E>
+): Effect.fn.Return<
+  { readonly pull: Effect.Effect<Option.Option<Uint8Array>, E | Corrupt> },
+  ToolMissing,
+  Scope.Scope
+> {
+  yield* check(method)
+  const decoder = unpacker(method)
+  let fed = 0
+  yield* Effect.addFinalizer(() => Effect.sync(() => decoder.destroy()))
+  const feed = Effect.gen(function* () {
+    // Of a decoder that has failed the reader of its output tells.
+    for (let taken = true; taken;) {
+      const piece = yield* pull
+      if (Option.isNone(piece)) return void decoder.end()
+      fed += piece.value.length
+      taken = yield* Effect.callback<boolean>((resume) => {
+        decoder.write(piece.value, (error) => resume(Effect.succeed(error == null)))
+      })
+    }
+  })
+  const pieces = decoder[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+  const feeding = yield* Effect.forkScoped(Effect.tapCause(feed, () => Effect.sync(() => decoder.destroy())))
+  const next = Effect.tryPromise({ try: () => pieces.next(), catch: explain }).pipe(
+    // The feeder's own failure is the cause of the decoder's.
+    Effect.catch((error) => Effect.andThen(Effect.asVoid(Fiber.join(feeding)), Effect.fail(error)))
+  )
+  const unpacked = Effect.gen(function* () {
+    const { done, value } = yield* next
+    if (done !== true) return Option.some(value)
+    yield* Fiber.join(feeding)
+    if (decoder.bytesWritten < fed) return yield* Effect.fail(corrupt("bytes follow the end of its compressed data"))
+    return Option.none()
+  })
+  return { pull: unpacked }
+})

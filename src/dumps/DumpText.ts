@@ -1,0 +1,137 @@
+/** The SQL of a dump, in whatever form it is stored. What form that is its first bytes say, never its name. */
+import { createHash } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import * as Compression from "./Compression.ts"
+import { DumpDamaged, type DumpMissing, DumpUnreadable } from "./DumpError.ts"
+import * as DumpFile from "./DumpFile.ts"
+import type { Digest } from "./Manifest.ts"
+
+/** How a dump is stored: as SQL, packed or not, or as one of pg_dump's archives. */
+export type Form =
+  | { readonly format: "plain"; readonly compression: Compression.Method }
+  | { readonly format: "custom" | "tar" | "directory"; readonly compression: "none" }
+
+/** Why the SQL cannot be had. */
+export type DumpTextError = DumpDamaged | DumpMissing | DumpUnreadable | ToolMissing
+
+/** A dump that is being read. */
+export interface DumpText {
+  readonly form: Form
+  /** Gives the next piece of the SQL, none at its end. */
+  readonly pull: Effect.Effect<Option.Option<Uint8Array>, DumpTextError>
+  /** Bytes of the file that have been read so far. */
+  readonly position: () => number
+  /** What is stored, when all of it has been read; undefined where that is the SQL itself. */
+  readonly stored: () => Digest | undefined
+}
+
+/** First bytes that tell a form. */
+const signs: ReadonlyArray<readonly [bytes: string, at: number, form: Form]> = [
+  ["1f8b", 0, { format: "plain", compression: "gzip" }],
+  ["28b52ffd", 0, { format: "plain", compression: "zstd" }],
+  [Buffer.from("PGDMP").toString("hex"), 0, { format: "custom", compression: "none" }],
+  [Buffer.from("ustar").toString("hex"), 257, { format: "tar", compression: "none" }]
+]
+
+/** Bytes that are enough to tell a form. */
+const headSize = 512
+
+/** First bytes of what others pack with, and how it is unpacked. */
+const foreign: ReadonlyArray<readonly [bytes: string, name: string, remedy: string]> = [
+  ["04224d18", "lz4", "lz4 -d"],
+  ["fd377a585a", "xz", "xz -d"],
+  ["425a68", "bzip2", "bzip2 -d"],
+  ["504b0304", "zip", "unzip"]
+]
+
+const has = (head: Uint8Array, hex: string, at = 0): boolean =>
+  Buffer.from(head.subarray(at, at + hex.length / 2)).toString("hex") === hex
+
+const plain: Form = { format: "plain", compression: "none" }
+
+/** The form of a file, by its first bytes. */
+export const recognise = (head: Uint8Array): Form => signs.find(([bytes, at]) => has(head, bytes, at))?.[2] ?? plain
+
+const refuse = (file: string, message: string, suggestion: string): DumpUnreadable =>
+  new DumpUnreadable({ message: `${file} ${message}.`, suggestion, state: "untouched", file })
+
+const damaged = (file: string, reason: string): DumpDamaged =>
+  new DumpDamaged({
+    message: `The dump ${file} is damaged: ${reason}.`,
+    suggestion: "Use another dump, or make a new one. Nothing was touched.",
+    state: "untouched",
+    file
+  })
+
+/** Puts pieces back in front of those to come. */
+const behind = <E>(
+  first: Option.Option<Uint8Array>,
+  rest: Effect.Effect<Option.Option<Uint8Array>, E>
+): Effect.Effect<Option.Option<Uint8Array>, E> => {
+  let taken = false
+  return Effect.suspend(() => {
+    if (taken) return rest
+    taken = true
+    return Effect.succeed(first)
+  })
+}
+
+/** The form in which a dump is stored. */
+export const formOf = Effect.fn("DumpText.formOf")(function* (
+  file: string
+): Effect.fn.Return<Form, DumpMissing | DumpUnreadable> {
+  return recognise(yield* DumpFile.head(file, headSize))
+})
+
+/** Opens a file that holds SQL, packed or not. Closing the scope closes it. */
+export const open = Effect.fn("DumpText.open")(function* (
+  file: string
+): Effect.fn.Return<DumpText, DumpTextError, Scope.Scope> {
+  const { pull } = yield* DumpFile.open(file)
+  const hash = createHash("sha256")
+  let position = 0
+  const first = yield* pull
+  const head = Option.getOrElse(first, () => new Uint8Array(0))
+  const form = recognise(head)
+  if (form.format !== "plain") return yield* refuse(file, `is an archive of pg_dump (${form.format})`, "")
+  const other = foreign.find(([bytes]) => has(head, bytes))
+  if (other !== undefined) {
+    return yield* refuse(
+      file,
+      `is packed with ${other[1]}, which pgark does not unpack`,
+      `Unpack it: ${other[2]} ${file}`
+    )
+  }
+  const { compression } = form
+  const stored = Effect.tap(behind(first, pull), (piece) =>
+    Effect.sync(() => {
+      if (Option.isNone(piece)) return
+      position += piece.value.length
+      if (compression !== "none") hash.update(piece.value)
+    })
+  )
+  let digest: Digest | undefined
+  return {
+    form,
+    position: () => position,
+    stored: () => (compression === "none" ? undefined : (digest ??= { length: position, sha256: hash.digest("hex") })),
+    ...(compression === "none" ? { pull: stored } : yield* unpacked(file, compression, stored))
+  }
+})
+
+const unpacked = Effect.fnUntraced(function* (
+  file: string,
+  compression: "gzip" | "zstd",
+  stored: DumpFile.Pull
+): Effect.fn.Return<Pick<DumpText, "pull">, DumpTextError, Scope.Scope> {
+  const packed = yield* Compression.unpack(compression, stored)
+  const pull = Effect.mapError(packed.pull, (error) => (error._tag === "Corrupt" ? damaged(file, error.reason) : error))
+  const first = yield* pull
+  const { format } = recognise(Option.getOrElse(first, () => new Uint8Array(0)))
+  if (format === "plain") return { pull: behind(first, pull) }
+  const tool = compression === "gzip" ? "gzip -d" : "zstd -d"
+  return yield* refuse(file, `is an archive of pg_dump (${format}) that was packed again`, `Unpack it: ${tool} ${file}`)
+})
