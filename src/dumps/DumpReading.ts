@@ -24,6 +24,8 @@ export interface Finding {
 export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   /** Statements, COPY among them. */
   readonly statements: number
+  /** COPY blocks that are closed. */
+  readonly copies: number
   /** pg_dump's closing lines are the last thing in the file. */
   readonly trailer: boolean
   /** Signs that the file is cut or overwritten; of each kind the first few. */
@@ -74,6 +76,7 @@ export class DumpReading {
   private readonly reader = new StatementReader()
   private length = 0
   private statements = 0
+  private copies = 0
   private trailer = false
   /** Key of the `\restrict` that waits for its `\unrestrict`. */
   private restricted: string | undefined
@@ -132,6 +135,7 @@ export class DumpReading {
       ...(this.prisma === undefined ? {} : { prismaMigrations: this.prisma }),
       sql: { length: this.length, sha256: this.hash.digest("hex") },
       statements: this.statements,
+      copies: this.copies,
       trailer: this.trailer && this.restricted === undefined,
       flaws: this.flaws,
       unsafe: this.unsafe,
@@ -153,6 +157,7 @@ export class DumpReading {
         if (this.prismaColumns !== undefined) this.keepPrisma(event.bytes, this.prismaColumns)
         return
       case "CopyEnd":
+        this.copies++
         this.addRows(this.table, event.rows, event.bytes)
         if (this.prismaColumns !== undefined) {
           this.prisma = readMigrations(this.prismaColumns, Buffer.concat(this.prismaData), this.reader.decode)

@@ -11,7 +11,7 @@ import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "./DumpEr
 import * as DumpFile from "./DumpFile.ts"
 import { makeFolder } from "./DumpFolder.ts"
 import * as DumpName from "./DumpName.ts"
-import { DumpReading } from "./DumpReading.ts"
+import { type Contents, DumpReading } from "./DumpReading.ts"
 import type { StoredDump } from "./DumpStore.ts"
 import { type Digest, encode, Manifest, manifestVersion } from "./Manifest.ts"
 import { manifestContents, prove } from "./Proof.ts"
@@ -30,11 +30,20 @@ export interface Provenance extends Pick<
 /** Takes the next bytes of a dump. The chunk must not be changed afterwards. */
 export type Append = (chunk: Uint8Array) => Effect.Effect<void, DiskFull | FolderUnusable>
 
-/** Writes a dump: `fill` appends its SQL. */
-export type Write = <E, R>(
+/** What the source says of a dump that is written. */
+export interface Findings {
+  /** States of the objects that are in it. */
+  readonly states: Manifest["catalog"]["states"]
+  /** What the rows of its tables add up to, in their order; undefined where that was not asked for. */
+  readonly checksums?: ReadonlyArray<string>
+}
+
+/** Writes a dump: `fill` appends its SQL, and `ask`, where it is given, then looks at the source once more. */
+export type Write = <E, R, E2 = never, R2 = never>(
   provenance: Provenance,
-  fill: (append: Append) => Effect.Effect<unknown, E, R>
-) => Effect.Effect<StoredDump, E | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R>
+  fill: (append: Append) => Effect.Effect<unknown, E, R>,
+  ask?: (contents: Contents) => Effect.Effect<Findings, E2, R2>
+) => Effect.Effect<StoredDump, E | E2 | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R | R2>
 
 const privately = 0o600
 
@@ -111,7 +120,7 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
       })
     )
 
-  return Effect.fn("DumpStore.write")(function* ({ compression = unpacked, ...provenance }, fill) {
+  return Effect.fn("DumpStore.write")(function* ({ compression = unpacked, ...provenance }, fill, ask) {
     yield* Compression.check(compression.method)
     yield* Effect.mapError(makeFolder(fs, directory), DumpFile.unwritable(directory))
     const { at, file, partial } = yield* Effect.acquireRelease(
@@ -132,6 +141,7 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
     )
     const { contents, stored } = yield* writeFile(partial, compression, fill)
     yield* prove(contents, undefined, { file: partial })
+    const found = ask === undefined ? undefined : yield* ask(contents)
     const manifest = new Manifest({
       version: manifestVersion,
       ...provenance,
@@ -141,6 +151,11 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
       compression: compression.method,
       stored,
       ...manifestContents(contents),
+      ...(found === undefined ? {} : { catalog: { ...provenance.catalog, states: found.states } }),
+      tables: contents.tables.map((table, index) => {
+        const checksum = found?.checksums?.[index]
+        return checksum === undefined ? table : { ...table, checksum }
+      }),
       schemas: [...new Set([...contents.schemas, ...provenance.schemas])]
     })
     yield* fs

@@ -17,7 +17,9 @@ export const TableContents = Schema.Struct({
   name: Schema.String,
   rows: Count,
   /** Bytes of COPY text, or of INSERT statements. */
-  bytes: Count
+  bytes: Count,
+  /** What the rows add up to, where it was asked for; see `Checksums`. */
+  checksum: Schema.optionalKey(Schema.String)
 })
 
 /** What `setval` sets a sequence to. */

@@ -22,6 +22,7 @@ export interface Proof {
   /** What it was held against. */
   readonly against: ProvenAgainst
   readonly contents: Contents
+  readonly manifest?: Manifest
   /** The schemas that the dump covers: those of its statements, and those that its manifest says were empty. */
   readonly schemas: ReadonlyArray<string>
 }
@@ -108,6 +109,7 @@ export const prove = Effect.fn("Proof.prove")(function* (
   return {
     against: manifest !== undefined ? "manifest" : contents.trailer ? "structure" : "nothing",
     contents,
+    ...(manifest === undefined ? {} : { manifest }),
     schemas: schemas.filter((name) => !isSystemSchema(name))
   }
 })
@@ -117,6 +119,7 @@ export const manifestContents = (contents: Contents) => {
   const {
     trailer: _trailer,
     statements: _statements,
+    copies: _copies,
     flaws: _flaws,
     unsafe: _unsafe,
     creates: _creates,

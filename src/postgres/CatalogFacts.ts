@@ -13,7 +13,7 @@ export interface ObjectState {
   readonly state: "always" | "disabled" | "not populated" | "not valid" | "replica"
 }
 
-/** `pg_database`'s own names. */
+/** The database as a whole; `pg_database`'s own names. */
 export interface CatalogFacts {
   readonly encoding: string
   readonly collate: string
@@ -22,7 +22,6 @@ export interface CatalogFacts {
   readonly localeProvider?: string
   readonly locale?: string
   readonly extensions: ReadonlyArray<{ readonly name: string; readonly version: string }>
-  readonly states: ReadonlyArray<ObjectState>
 }
 
 interface LocaleRow {
@@ -50,10 +49,22 @@ const describe = ({ name, schema, table }: StateRow): string => {
   return table === null ? qualified(schema, name) : `${quote(name)} on ${qualified(schema, table)}`
 }
 
-/** States of what stands in schemas of people: in all of them, or in those named. Extensions see to their own. */
-export const readStates = Effect.fn("CatalogFacts.readStates")(function* (
-  schemas?: ReadonlyArray<string>
-): Effect.fn.Return<ReadonlyArray<ObjectState>, DatabaseError, SqlClient.SqlClient> {
+/** Where objects are looked at. */
+export interface StatesScope {
+  /** All schemas of people where it is undefined. */
+  readonly schemas: ReadonlyArray<string> | undefined
+  /** Event triggers stand in no schema. */
+  readonly eventTriggers: boolean
+  /** Of and on these relations alone; all unless told. */
+  readonly within?: (schema: string, relation: string) => boolean
+}
+
+/** States of what is not an extension's; extensions see to their own. */
+export const readStates = Effect.fn("CatalogFacts.readStates")(function* ({
+  eventTriggers,
+  schemas,
+  within = () => true
+}: StatesScope): Effect.fn.Return<ReadonlyArray<ObjectState>, DatabaseError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
   const scope =
     schemas === undefined
@@ -82,21 +93,25 @@ export const readStates = Effect.fn("CatalogFacts.readStates")(function* (
     from pg_rewrite w join relation r on r.oid = w.ev_class where ev_enabled <> 'O'
     union all
     select 'event trigger', null, null, evtname::text, evtenabled::text
-    from pg_event_trigger e where evtenabled <> 'O' and ${schemas === undefined}
+    from pg_event_trigger e where evtenabled <> 'O' and ${eventTriggers}
       and not exists (select from pg_depend d
         where d.classid = 'pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
     order by 1, 2, 3, 4`.pipe(Effect.mapError(fromSqlError))
-  return rows.map((row) => ({
-    kind: row.kind,
-    object: describe(row),
-    state: firing[row.state] ?? (row.state as ObjectState["state"])
-  }))
+  return rows
+    .filter(({ name, schema, table }) => schema === null || within(schema, table ?? name))
+    .map((row) => ({
+      kind: row.kind,
+      object: describe(row),
+      state: firing[row.state] ?? (row.state as ObjectState["state"])
+    }))
 })
 
-/** All of it, in three queries. */
-export const read = Effect.fn("CatalogFacts.read")(function* (
-  schemas?: ReadonlyArray<string>
-): Effect.fn.Return<CatalogFacts, DatabaseError, SqlClient.SqlClient> {
+/** What is true of the whole database, in two queries. */
+export const read = Effect.fn("CatalogFacts.read")(function* (): Effect.fn.Return<
+  CatalogFacts,
+  DatabaseError,
+  SqlClient.SqlClient
+> {
   const sql = yield* SqlClient.SqlClient
   // to_jsonb: the provider has its column since 15, its locale since 15 under one name and since 17 under another.
   const [database] = yield* sql<LocaleRow>`
@@ -118,7 +133,6 @@ export const read = Effect.fn("CatalogFacts.read")(function* (
     ctype,
     ...(localeProvider === undefined ? {} : { localeProvider }),
     ...(locale === null ? {} : { locale }),
-    extensions,
-    states: yield* readStates(schemas)
+    extensions
   }
 })

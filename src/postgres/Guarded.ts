@@ -6,6 +6,12 @@ import type { DatabaseError } from "./DatabaseError.ts"
 import { Session } from "./Session.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
+/** What was asked for, or the reason why it is not known. */
+export type Answer<A> = { readonly value: A } | { readonly unknown: string }
+
+/** How many items one query asks about. */
+const batchSize = 100
+
 /**
  * Rows of a query under a savepoint where a transaction is open, by itself where none is.
  *
@@ -24,4 +30,42 @@ export const ask = Effect.fnUntraced(function* <Row extends object>(
   const within = yield* Effect.serviceOption(sql.transactionService)
   if (Option.isNone(within)) return yield* query
   return yield* Effect.catchTag(sql.withTransaction(query), "SqlError", (error) => Effect.fail(fromSqlError(error)))
+})
+
+/**
+ * One value per item, many items a query. An item whose query fails (a damaged page, a table dropped meanwhile) gets
+ * the server's words, also within a transaction; only a lost connection fails the whole.
+ *
+ * @param select a query of one row with the text column `value`
+ */
+export const askEach = Effect.fnUntraced(function* <A>(
+  items: ReadonlyArray<A>,
+  select: (item: A) => string
+): Effect.fn.Return<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> {
+  const askBatch = (
+    batch: ReadonlyArray<A>
+  ): Effect.Effect<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> =>
+    ask<{ readonly item: number; readonly value: string }>(
+      batch
+        .map((item, index) => `select ${index}::int4 as "item", q.value from (${select(item)}) q`)
+        .join(" union all ")
+    ).pipe(
+      Effect.map((rows) => {
+        const answers = new Map(rows.map(({ item, value }) => [item, value]))
+        return batch.map((_, index) => ({ value: answers.get(index) ?? "" }))
+      }),
+      Effect.catch((error) => {
+        if (error._tag === "ConnectionFailed") return Effect.fail(error)
+        if (batch.length === 1) return Effect.succeed([{ unknown: error.message }])
+        return Effect.map(
+          Effect.forEach(batch, (item) => askBatch([item])),
+          (answers) => answers.flat()
+        )
+      })
+    )
+  const answers: Array<Answer<string>> = []
+  for (let start = 0; start < items.length; start += batchSize) {
+    answers.push(...(yield* askBatch(items.slice(start, start + batchSize))))
+  }
+  return answers
 })

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import type { DatabaseError } from "./DatabaseError.ts"
-import * as Guarded from "./Guarded.ts"
+import { type Answer, askEach } from "./Guarded.ts"
 import { qualified, quote } from "./Identifier.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
@@ -24,9 +24,6 @@ export interface LiveTable {
   /** Whether row-level security would hide rows from the connected role. */
   readonly filtered: boolean
 }
-
-/** A number, or the reason why there is none. */
-export type Answer<A> = { readonly value: A } | { readonly unknown: string }
 
 /** Numbers of objects as pg_dump writes them: those of a partition that come from its parent do not count. */
 export interface Structure {
@@ -64,9 +61,6 @@ export interface SequenceState {
   readonly hidden: string | undefined
 }
 
-/** How many relations one query asks about. */
-const batchSize = 100
-
 /** Schemas of people, all of them or those named; the schema is `n`. */
 const inScope = (sql: SqlClient.SqlClient, schemas: ReadonlyArray<string> | undefined): Fragment =>
   schemas === undefined
@@ -95,44 +89,6 @@ export const tables = Effect.fn("Health.tables")(function* (
     join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${inScope(sql, schemas)}
     order by 1, 2`.pipe(Effect.mapError(fromSqlError))
-})
-
-/**
- * One value per item, many items a query. An item whose query fails (a damaged page, a table dropped meanwhile) gets
- * the server's words, also within a transaction; only a lost connection fails the whole.
- *
- * @param select a query of one row with the text column `value`
- */
-const askEach = Effect.fnUntraced(function* <A>(
-  items: ReadonlyArray<A>,
-  select: (item: A) => string
-): Effect.fn.Return<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> {
-  const ask = (
-    batch: ReadonlyArray<A>
-  ): Effect.Effect<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> =>
-    Guarded.ask<{ readonly item: number; readonly value: string }>(
-      batch
-        .map((item, index) => `select ${index}::int4 as "item", q.value from (${select(item)}) q`)
-        .join(" union all ")
-    ).pipe(
-      Effect.map((rows) => {
-        const answers = new Map(rows.map(({ item, value }) => [item, value]))
-        return batch.map((_, index) => ({ value: answers.get(index) ?? "" }))
-      }),
-      Effect.catch((error) => {
-        if (error._tag === "ConnectionFailed") return Effect.fail(error)
-        if (batch.length === 1) return Effect.succeed([{ unknown: error.message }])
-        return Effect.map(
-          Effect.forEach(batch, (item) => ask([item])),
-          (answers) => answers.flat()
-        )
-      })
-    )
-  const answers: Array<Answer<string>> = []
-  for (let start = 0; start < items.length; start += batchSize) {
-    answers.push(...(yield* ask(items.slice(start, start + batchSize))))
-  }
-  return answers
 })
 
 const unreadable = "the connected role may not read it"

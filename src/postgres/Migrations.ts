@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Guarded from "./Guarded.ts"
-import { type Answer, hindrance, type LiveTable } from "./Health.ts"
+import { hindrance, type LiveTable } from "./Health.ts"
 import { literal, qualified } from "./Identifier.ts"
 
 /** A row of Prisma's migration table. */
@@ -20,7 +20,7 @@ export interface MigrationTable {
   readonly table: string
   /** In what its columns are not Prisma's: some are missing, or all are there and some have another type. */
   readonly foreign: "columns" | "types" | undefined
-  readonly migrations: Answer<ReadonlyArray<Migration>>
+  readonly migrations: Guarded.Answer<ReadonlyArray<Migration>>
 }
 
 /** The columns that tell a migration's state, with the category of their types: text and times (`pg_type.typcategory`). */

@@ -18,6 +18,7 @@ import {
 } from "../postgres/DatabaseError.ts"
 import { DumpGuard } from "../postgres/script/DumpGuard.ts"
 import { literal, qualified, quote } from "../postgres/Identifier.ts"
+import type { NamedObject } from "../postgres/ObjectName.ts"
 import type { CopyStart, ScriptEvent, Statement } from "../postgres/script/ScriptEvent.ts"
 import { ownSettings, type SessionService } from "../postgres/Session.ts"
 import { SqlScanner } from "../postgres/script/SqlScript.ts"
@@ -38,6 +39,8 @@ export interface ApplyOptions<E> {
   readonly length: number
   readonly sha256: string
   readonly decide: Policy
+  /** Run when the last of so many COPY blocks is in: no policy or trigger is there yet, and no index. */
+  readonly loaded?: { readonly after: number; readonly run: Effect.Effect<void, E | DatabaseError> }
 }
 
 /** What was applied. */
@@ -48,6 +51,8 @@ export interface Applied {
   readonly rows: ReadonlyMap<string, number>
   /** Statements that were skipped, by reason. */
   readonly skipped: ReadonlyMap<string, number>
+  /** What was not created, as a statement was skipped. */
+  readonly missing: ReadonlyArray<NamedObject>
   /** Statements that wait for {@link finish}, in the dump's `encoding`. */
   readonly held: ReadonlyArray<HeldStatement>
   readonly encoding: string
@@ -133,7 +138,8 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const rows = new Map<string, number>()
   const skipped = new Map<string, number>()
   const held: Array<HeldStatement> = []
-  let [statements, position] = [0, 0]
+  const missing: Array<NamedObject> = []
+  let [statements, position, copies] = [0, 0, 0]
 
   const guard = new DumpGuard()
   const hash = createHash("sha256")
@@ -188,8 +194,11 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
     if (decision._tag === "Skip" || decision.later !== true) {
-      const execution = execute({ bytes: event.bytes, place, decision })
-      return kind._tag !== "InsertInto" ? execution : Effect.map(execution, (tag) => count(kind.table, inserted(tag)))
+      return Effect.map(execute({ bytes: event.bytes, place, decision }), (tag) => {
+        if (kind._tag === "InsertInto") count(kind.table, inserted(tag))
+        // The hollow form of a view is only there for others to need; the view itself follows.
+        if (kind._tag === "Create" && tag === undefined && kind.hollow !== true) missing.push({ name: "", ...kind })
+      })
     }
     // The event's bytes are a view of a chunk that would otherwise be kept whole.
     held.push({ bytes: Uint8Array.from(event.bytes), place, decision })
@@ -213,6 +222,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     )
     statements++
     if (table !== undefined) count(table, loaded)
+    if (++copies === options.loaded?.after) yield* options.loaded.run
   })
 
   const all = Effect.gen(function* () {
@@ -239,7 +249,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       RunMetrics.rows,
       [...rows.values()].reduce((sum, loaded) => sum + loaded, 0)
     )
-    return { statements, rows, skipped, held, encoding: reader.encoding }
+    return { statements, rows, skipped, missing, held, encoding: reader.encoding }
   })
   return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(error) : error))
 })

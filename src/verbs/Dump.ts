@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import type { Compression } from "../dumps/Compression.ts"
+import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
 import type { Provenance } from "../dumps/DumpWriting.ts"
 import { Version } from "../dumps/Version.ts"
@@ -13,7 +14,9 @@ import { note, progress } from "../pipeline/RunEvent.ts"
 import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import * as Task from "../pipeline/Task.ts"
 import * as CatalogFacts from "../postgres/CatalogFacts.ts"
-import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import * as Checksums from "../postgres/Checksums.ts"
+import { type DatabaseError, StatementFailed } from "../postgres/DatabaseError.ts"
+import { objectKey } from "../postgres/ObjectName.ts"
 import {
   PgDump,
   type PgDumpFailed,
@@ -27,6 +30,7 @@ import * as Snapshot from "../postgres/Snapshot.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import { tableKey } from "./Apply.ts"
 import { explain, refusedConnection } from "./DumpFailure.ts"
 import * as DumpRights from "./DumpRights.ts"
 import { noSuchSchema, type PatternInvalid, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
@@ -38,10 +42,12 @@ export interface DumpOptions extends Partial<Omit<PgDumpOptions, "snapshot">> {
   /** Short, to ask for the dump by, and a line about it; both go into its manifest. */
   readonly name?: string
   readonly note?: string
+  /** Add up the rows of each table, for verifications to compare; not unless told, as it reads everything twice. */
+  readonly checksums?: boolean
 }
 
 /** Options with nothing left open. */
-interface Settled extends PgDumpOptions, Pick<DumpOptions, "name" | "note"> {
+interface Settled extends PgDumpOptions, Pick<DumpOptions, "checksums" | "name" | "note"> {
   readonly compression: Compression
 }
 
@@ -158,24 +164,50 @@ const observed = () => {
   }
 }
 
+/** What the source says of what is in the dump. */
+const findings = Effect.fnUntraced(function* (
+  { creates, tables }: Contents,
+  schemas: ReadonlyArray<string> | undefined,
+  checksums: boolean
+) {
+  const created = new Set(creates.map(objectKey))
+  const states = yield* CatalogFacts.readStates({
+    schemas,
+    eventTriggers: schemas === undefined,
+    within: (schema, name) => created.has(objectKey({ kind: "TABLE", schema, name }))
+  })
+  if (!checksums) return { states }
+  const answers = yield* Checksums.read(tables)
+  const unread = answers.findIndex((answer) => "unknown" in answer)
+  const answer = answers[unread]
+  if (answer !== undefined && "unknown" in answer) {
+    return yield* new StatementFailed({
+      message: `The rows of ${tableKey(tables[unread]!)} cannot be added up: ${answer.unknown}`,
+      suggestion: "Dump without --checksums, or as a role that may read all rows.",
+      state: "untouched"
+    })
+  }
+  return { states, checksums: answers.map((answer) => ("value" in answer ? answer.value : "")) }
+})
+
 /** Writes the dump and what the catalogue says beside it, both of one moment. */
 const written = Effect.fnUntraced(function* ({ session, source, tool, options }: Writing) {
   const store = yield* DumpStore
   const { url } = session
   const { host, port, user } = url
-  const { compression, name, note: remark, ...what } = options
+  const { checksums = false, compression, name, note: remark, ...what } = options
   // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
   const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
   const { onBytes, onLine } = observed()
   const dump = yield* Snapshot.share(session, (snapshot) =>
-    Effect.flatMap(CatalogFacts.read(narrowed(what)), (catalog) =>
+    Effect.flatMap(CatalogFacts.read(), (catalog) =>
       store.write(
         {
           pgark: Version,
           source: { host, port, user, database: source.database, serverVersion: source.version },
           tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
           schemas: source.schemas,
-          catalog: { ...catalog, snapshot: snapshot === undefined ? "separate" : "shared" },
+          catalog: { ...catalog, states: [], snapshot: snapshot === undefined ? "separate" : "shared" },
           compression,
           ...(name === undefined ? {} : { name }),
           ...(remark === undefined ? {} : { note: remark }),
@@ -185,7 +217,8 @@ const written = Effect.fnUntraced(function* ({ session, source, tool, options }:
           Stream.runForEach(
             tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
             (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
-          )
+          ),
+        (contents) => findings(contents, narrowed(what), checksums)
       )
     ).pipe(
       Effect.catchTags({

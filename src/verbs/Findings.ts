@@ -3,6 +3,25 @@ import { listed, plural } from "../pipeline/Words.ts"
 import { isHindrance } from "../postgres/Health.ts"
 import { type Finding, VerificationFailed } from "./VerbError.ts"
 
+/** Something that is not as it should be. */
+export const finding = (check: Finding["check"], object: string, expected: string, found: string): Finding => ({
+  check,
+  object,
+  expected,
+  found,
+  severity: "finding"
+})
+
+/** Something to know that fails no verification. */
+export const warning = (...parts: Parameters<typeof finding>): Finding => ({
+  ...finding(...parts),
+  severity: "warning"
+})
+
+/** `certain`: whether the dump rules it out; without that it is a warning. */
+export const judged = (certain: boolean, ...parts: Parameters<typeof finding>): Finding =>
+  (certain ? finding : warning)(...parts)
+
 /** When the verification took place, which decides what to do about its findings. */
 export type Occasion =
   /** Within a restore, before its commit. */
@@ -34,6 +53,10 @@ const structure = "event triggers of the target, and what was there before: `--c
 const suspects: Record<Finding["check"], string> = {
   tables: structure,
   rows: "triggers and rules on these tables: they drop or add rows while the dump is loaded",
+  content: "the encoding and locale of the target, and versions of extensions whose types the tables have",
+  objects: structure,
+  states: structure,
+  extensions: "the extensions that the server offers",
   "foreign keys": structure,
   "primary keys": structure,
   "unique constraints": structure,
@@ -45,7 +68,7 @@ const suspects: Record<Finding["check"], string> = {
 }
 
 /** What an app at work changes. */
-const dataOnly = new Set<Finding["check"]>(["rows", "sequences"])
+const dataOnly = new Set<Finding["check"]>(["rows", "content", "sequences"])
 
 /** What a role that sees everything would have to say to the same question. */
 const asOwner =

@@ -1,9 +1,10 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
 import * as Effect from "effect/Effect"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
+import type { Manifest } from "../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
@@ -11,7 +12,9 @@ import { planStale, type PlanStale } from "../pipeline/PlanStale.ts"
 import { changing, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
+import * as Checksums from "../postgres/Checksums.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import type { Answer } from "../postgres/Guarded.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
 import * as Retrying from "../postgres/Retrying.ts"
@@ -130,13 +133,20 @@ const replacedRows = (
   ]
 }
 
+/** What was applied, and what the rows of the tables added up to when they were in. */
+interface Loaded extends Applied {
+  readonly checksums: ReadonlyMap<string, Answer<Checksums.Checksum>>
+}
+
+const withChecksums = (tables: Manifest["tables"]) => tables.filter(({ checksum }) => checksum !== undefined)
+
 const applyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly surveyed: SurveyTask }, options: Settled) =>
   Task.make("apply", {
     title: "Apply the dump",
     session: "target",
     needs,
     plan: ({ proof, surveyed }) => {
-      const { contents, file } = proof
+      const { contents, file, manifest } = proof
       return Effect.succeed({
         value: contents,
         rows: [
@@ -151,14 +161,27 @@ const applyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly survey
             Effect.gen(function* () {
               const session = yield* Session
               const store = yield* DumpStore
-              return yield* apply({
+              const sums = new Map<string, Answer<string>>()
+              const summed = options.verify ? withChecksums(manifest?.tables ?? []) : []
+              const applied = yield* apply({
                 session,
                 chunk: (yield* store.read(file)).pull,
                 file,
                 length: contents.sql.length,
                 sha256: contents.sql.sha256,
-                decide: StatementPolicy.make({ survey: surveyed.found, cleaned: options.clean, owner: options.owner })
+                decide: StatementPolicy.make({ survey: surveyed.found, cleaned: options.clean, owner: options.owner }),
+                ...(summed.length === 0
+                  ? {}
+                  : {
+                      loaded: {
+                        after: contents.copies,
+                        run: Effect.map(Checksums.read(summed), (answers) => {
+                          for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
+                        }).pipe(Effect.provideService(SqlClient.SqlClient, session.sql))
+                      }
+                    })
               })
+              return { ...applied, checksums: sums }
             })
           )
       })
@@ -182,13 +205,17 @@ const verifyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly apply
       Effect.succeed({
         value: undefined,
         rows: [Plan.row("hold rows, keys, indexes, sequences and migrations against the manifest")],
-        run: ({ apply }: { readonly apply: Applied }) =>
+        run: ({ apply }: { readonly apply: Loaded }) =>
           Effect.flatMap(
             Verify.check({
               expected: proof,
               schemas: proof.schemas,
-              // Nothing changes the rows of a table that the dump itself creates: its triggers and rules come after them.
-              ...(loadsOnlyItsOwn(proof.contents) ? { restoredRows: apply.rows } : {})
+              missing: apply.missing,
+              restored: {
+                // Nothing changes the rows of a table that the dump itself creates: its triggers and rules come after them.
+                ...(loadsOnlyItsOwn(proof.contents) ? { rows: apply.rows } : {}),
+                checksums: apply.checksums
+              }
             }),
             (report) => Verify.failOnFindings(report, { during: "restore" })
           )

@@ -34,6 +34,10 @@ export const Finding = Schema.Struct({
   check: Schema.Literals([
     "tables",
     "rows",
+    "content",
+    "objects",
+    "states",
+    "extensions",
     "foreign keys",
     "primary keys",
     "unique constraints",

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
+import type { Contents } from "../dumps/DumpReading.ts"
 import type { Manifest } from "../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
@@ -17,15 +18,22 @@ import * as Grants from "../postgres/Grants.ts"
 import * as Health from "../postgres/Health.ts"
 import { qualified } from "../postgres/Identifier.ts"
 import * as Retrying from "../postgres/Retrying.ts"
+import type { NamedObject } from "../postgres/ObjectName.ts"
 import * as Migrations from "../postgres/Migrations.ts"
 import * as Findings from "./Findings.ts"
+import { finding, judged, warning } from "./Findings.ts"
 import type { Finding, VerificationFailed } from "./VerbError.ts"
+import { checkObjects } from "./VerifyObjects.ts"
+import { checkRows, type Restored } from "./VerifyRows.ts"
 
 /** What must be there: a proof of a dump is one. */
 export interface Expectation {
   /** Where it comes from: a manifest was written beside the dump by the run that made it, the structure is its text. */
   readonly against: ProvenAgainst
-  readonly contents: Pick<Manifest, "checks" | "objects" | "prismaMigrations" | "schemas" | "sequences" | "tables">
+  readonly contents: Pick<Manifest, "checks" | "objects" | "prismaMigrations" | "schemas" | "sequences" | "tables"> &
+    Partial<Pick<Contents, "creates" | "extensions">>
+  /** Absent where there is none. */
+  readonly manifest?: Pick<Manifest, "catalog" | "onlySchemas" | "tables">
 }
 
 export interface VerifyOptions {
@@ -33,8 +41,10 @@ export interface VerifyOptions {
   readonly expected: Expectation | undefined
   /** The dump's file, for the command that a failure suggests. */
   readonly file?: string
-  /** Rows by qualified and quoted table, where a restore knows them from the server already: nothing is counted then. */
-  readonly restoredRows?: ReadonlyMap<string, number>
+  /** What the dump creates and a restore has left out, for want of rights. */
+  readonly missing?: ReadonlyArray<NamedObject>
+  /** What a restore knows already, of before policies could hide rows: neither is asked for again then. */
+  readonly restored?: Restored
   /** Whose rights must be there too. */
   readonly grantTo?: Pick<Grants.Options, "role" | "profile">
   /** The schemas looked at: those of the dump unless told, all without a dump. */
@@ -46,70 +56,13 @@ export interface VerifyReport {
   readonly tables: number
   /** Rows in these tables; tables that could not be counted are not among them. */
   readonly rows: number
+  /** Tables whose content was compared by its checksum. */
+  readonly checksums: number
   readonly sequences: number
   /** Migrations of Prisma that are applied. */
   readonly migrations: number
   readonly findings: ReadonlyArray<Finding>
 }
-
-const finding = (check: Finding["check"], object: string, expected: string, found: string): Finding => ({
-  check,
-  object,
-  expected,
-  found,
-  severity: "finding"
-})
-
-const warning = (...parts: Parameters<typeof finding>): Finding => ({ ...finding(...parts), severity: "warning" })
-
-/** `certain`: whether the dump rules it out; without that it is a warning. */
-const judged = (certain: boolean, ...parts: Parameters<typeof finding>): Finding =>
-  (certain ? finding : warning)(...parts)
-
-const checkTables = Effect.fnUntraced(function* (
-  { expected: expectation, restoredRows }: VerifyOptions,
-  live: ReadonlyArray<Health.LiveTable>
-) {
-  const byKey = new Map(live.map((table) => [qualified(table.schema, table.name), table]))
-  if (expectation === undefined) return { findings: [], tables: live.length, rows: 0 }
-  const findings: Array<Finding> = []
-  // A dump may load a table in several goes: a partitioned one by its root, with one COPY a partition.
-  const known = new Map<string, number>()
-  for (const { schema, name, rows } of expectation.contents.tables) {
-    const key = qualified(schema, name)
-    known.set(key, (known.get(key) ?? 0) + rows)
-  }
-  const counted: Array<readonly [key: string, table: Health.LiveTable]> = []
-  for (const [key, rows] of known) {
-    const table = byKey.get(key)
-    if (table === undefined) findings.push(finding("tables", key, `a table with ${plural(rows, "row")}`, "no table"))
-    else if (!table.extension) counted.push([key, table])
-    else findings.push(warning("rows", key, "rows of its own", "it belongs to an extension: its rows are not compared"))
-  }
-  const unknown = [...byKey].filter(
-    ([key, { partitioned, extension }]) => !known.has(key) && !partitioned && !extension
-  )
-  for (const [key] of unknown) findings.push(warning("tables", key, "no data of it in the dump", "a table"))
-  const answers: ReadonlyArray<Health.Answer<number>> =
-    restoredRows === undefined
-      ? yield* Health.rowCounts(counted.map(([, table]) => table))
-      : counted.map(([key]) => {
-          const value = restoredRows.get(key)
-          return value === undefined ? { unknown: "the restore loaded no rows into it" } : { value }
-        })
-  let rows = 0
-  for (const [index, [key]] of counted.entries()) {
-    const [answer, expected] = [answers[index]!, known.get(key)!]
-    if ("unknown" in answer) findings.push(finding("rows", key, plural(expected, "row"), answer.unknown))
-    else {
-      rows += answer.value
-      if (answer.value !== expected) {
-        findings.push(finding("rows", key, plural(expected, "row"), plural(answer.value, "row")))
-      }
-    }
-  }
-  return { findings, tables: counted.length, rows, unknown: unknown.length }
-})
 
 const structureChecks: ReadonlyArray<readonly [keyof Health.Structure, Finding["check"]]> = [
   ["foreignKeys", "foreign keys"],
@@ -125,9 +78,12 @@ const checkStructure = Effect.fnUntraced(function* (
   others: boolean
 ) {
   const invalid = yield* Health.invalid(schemas)
-  const findings = invalid.map(({ kind, object }) =>
-    warning("validity", object, `a valid ${kind}`, kind === "index" ? "not valid: never used" : "not validated")
-  )
+  // Where the source's own states are known, constraints are compared with these.
+  const findings = invalid
+    .filter(({ kind }) => kind === "index" || expected?.manifest === undefined)
+    .map(({ kind, object }) =>
+      warning("validity", object, `a valid ${kind}`, kind === "index" ? "not valid: never used" : "not validated")
+    )
   if (expected === undefined) return findings
   const { against, contents } = expected
   // A dump of rows alone says nothing of what stands on their tables.
@@ -243,8 +199,9 @@ export const check = Effect.fn("Verify.check")(function* (
   const contents = expected?.contents
   const schemas = options.schemas ?? contents?.schemas
   const live = yield* Health.tables(schemas)
-  const { findings, unknown = 0, ...tables } = yield* checkTables(options, live)
+  const { findings, unknown, ...tables } = yield* checkRows(options, live)
   const structure = yield* checkStructure(expected, schemas, unknown > 0)
+  const objects = yield* checkObjects(options, schemas, unknown > 0)
   const sequences = yield* checkSequences(contents, schemas)
   const migrations = yield* checkMigrations(contents, live)
   const rights = yield* checkRights(options.grantTo, schemas ?? [...new Set(live.map(({ schema }) => schema))])
@@ -252,7 +209,7 @@ export const check = Effect.fn("Verify.check")(function* (
     ...tables,
     sequences: sequences.sequences,
     migrations: migrations.migrations,
-    findings: [...findings, ...structure, ...sequences.findings, ...migrations.findings, ...rights]
+    findings: [...findings, ...structure, ...objects, ...sequences.findings, ...migrations.findings, ...rights]
   }
 })
 

@@ -3,6 +3,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import type { Answer } from "../../src/postgres/Guarded.ts"
 import * as Health from "../../src/postgres/Health.ts"
 import * as Migrations from "../../src/postgres/Migrations.ts"
 import { open, Session } from "../../src/postgres/Session.ts"
@@ -84,7 +85,7 @@ for (const major of [15, 18] as const) {
             return { tables, counts, sequences: yield* Health.sequences(["public"]), read: yield* migrations }
           })
         )
-        const known = (answer: Health.Answer<unknown>) => "value" in answer
+        const known = (answer: Answer<unknown>) => "value" in answer
         assert.deepStrictEqual(
           tables.map(({ name }, index) => [name, known(counts[index]!)]),
           [

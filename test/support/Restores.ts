@@ -37,7 +37,7 @@ export const dumpLayer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
   )
 
 /** `pgark dump`. */
-export const dump = (url: DatabaseUrl.DatabaseUrl, directory: string, more: Partial<PgDumpOptions> = {}) =>
+export const dump = (url: DatabaseUrl.DatabaseUrl, directory: string, more: Dump.DumpOptions = {}) =>
   Dump.dump({ ...dumpOptions, ...more }).pipe(Effect.provide(dumpLayer(url, directory)))
 
 export const restoreOptions = {

@@ -261,10 +261,13 @@ const cases: ReadonlyArray<{
     name: "rows that the restore has counted, without counting again",
     sql: `DELETE FROM public."Post"`,
     options: {
-      restoredRows: new Map([
-        ...contents.tables.slice(1).map(({ name, rows }) => [`"public".${quote(name)}`, rows] as const),
-        [`"public"."dog"`, 1] as const
-      ])
+      restored: {
+        rows: new Map([
+          ...contents.tables.slice(1).map(({ name, rows }) => [`"public".${quote(name)}`, rows] as const),
+          [`"public"."dog"`, 1] as const
+        ]),
+        checksums: new Map()
+      }
     },
     finds: [
       `finding: rows: "public"."User": 10 rows / the restore loaded no rows into it`,
@@ -341,8 +344,8 @@ for (const major of [15, 18] as const) {
           url,
           `ALTER TABLE public."User" ENABLE ROW LEVEL SECURITY; ALTER TABLE public."User" FORCE ROW LEVEL SECURITY`
         )
-        const restoredRows = new Map(contents.tables.map(({ name, rows }) => [`"public".${quote(name)}`, rows]))
-        assert.deepStrictEqual((yield* check(url, { restoredRows })).findings, [])
+        const rows = new Map(contents.tables.map(({ name, rows }) => [`"public".${quote(name)}`, rows]))
+        assert.deepStrictEqual((yield* check(url, { restored: { rows, checksums: new Map() } })).findings, [])
         assert.deepStrictEqual((yield* check(url)).findings.map(line), [
           `finding: rows: "public"."User": 10 rows / row-level security hides rows from the connected role`
         ])
@@ -388,7 +391,7 @@ for (const major of [15, 18] as const) {
         const admin = yield* Clusters.makeDatabase(major)
         yield* Clusters.query(admin, app)
         const verify = Verify.verify({ expected: says(manifest) }).pipe(Effect.provide(Session.layer(admin)))
-        assert.deepStrictEqual(yield* verify, { tables: 7, rows: 24, sequences: 2, migrations: 2, findings: [] })
+        assert.deepStrictEqual(yield* verify, { tables: 7, rows: 24, checksums: 0, sequences: 2, migrations: 2, findings: [] })
         yield* Clusters.query(admin, `SELECT nextval('public."User_id_seq"')`)
         assert.strictEqual((yield* verify).findings.length, 1)
         yield* Clusters.query(admin, `DELETE FROM public.dog`)
@@ -462,6 +465,7 @@ for (const major of [15, 18] as const) {
         assert.deepStrictEqual(report, {
           tables: 2000,
           rows: 1999,
+          checksums: 0,
           sequences: 2000,
           migrations: 0,
           findings: []
