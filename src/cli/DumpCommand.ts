@@ -29,6 +29,12 @@ export const dump = Command.make(
     ),
     excludeTables: pattern("exclude-table", "Leave these tables out, repeatable; a pattern of pg_dump"),
     excludeTableData: pattern("exclude-table-data", "Keep these tables but not their rows, repeatable"),
+    checksums: Flag.Boolean("checksums").pipe(
+      Flag.withDescription(
+        "Add up the rows of each table too, for restore and verify to compare: reads every row twice"
+      ),
+      Flag.withDefault(false)
+    ),
     pgDump: Flags.pgDump,
     verbose: Flag.Boolean("verbose").pipe(
       Flag.withDescription("Show each step of pg_dump; the dump then holds pg_dump's comments with times and OIDs"),

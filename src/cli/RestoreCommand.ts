@@ -8,6 +8,7 @@ import type { RestoreOptions, RestoreReport } from "../verbs/Restore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
+import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
 import { listed, plural } from "../pipeline/Words.ts"
@@ -121,8 +122,9 @@ export const restore = Command.make(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)
         )
+        const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
-          text: render(report, DumpProof.words[report.against], describe(url)),
+          text: [render(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),
           document: { restore: report }
         }
       })

@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderReport from "./RenderReport.ts"
 
 export const verify = Command.make(
@@ -38,9 +39,12 @@ export const verify = Command.make(
             onSome: (role) => [`  rights     ${role} has those of the profile "${profile}", checked one by one`]
           })
           return {
-            text: [`Verified ${describe(url)} against ${dump.file}`, ...RenderReport.verify(report), ...rights].join(
-              "\n"
-            ),
+            text: [
+              `Verified ${describe(url)} against ${dump.file}`,
+              ...RenderReport.verify(report),
+              ...rights,
+              ...(yield* PrismaHint.lines(report.prisma))
+            ].join("\n"),
             document: { file: dump.file, verify: report }
           }
         }).pipe(Effect.provide(Target.layer(url, dir)))

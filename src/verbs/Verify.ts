@@ -51,6 +51,13 @@ export interface VerifyOptions {
   readonly schemas?: ReadonlyArray<string>
 }
 
+/** Names of Prisma's migrations. */
+export interface PrismaNames {
+  readonly applied: ReadonlyArray<string>
+  readonly failed: ReadonlyArray<string>
+  readonly unfinished: ReadonlyArray<string>
+}
+
 /** What was looked at, in numbers, and what was found. */
 export interface VerifyReport {
   readonly tables: number
@@ -61,6 +68,8 @@ export interface VerifyReport {
   readonly sequences: number
   /** Migrations of Prisma that are applied. */
   readonly migrations: number
+  /** Names of all that the database knows, by their state; undefined where it has no table of Prisma's that can be read. */
+  readonly prisma?: PrismaNames
   readonly findings: ReadonlyArray<Finding>
 }
 
@@ -149,7 +158,7 @@ const checkMigrations = Effect.fnUntraced(function* (
 ) {
   const expected = contents?.prismaMigrations
   const findings: Array<Finding> = []
-  let applied = 0
+  const names = { applied: new Array<string>(), failed: new Array<string>(), unfinished: new Array<string>() }
   let checked = false
   for (const { table, foreign, migrations } of yield* Migrations.migrations(live)) {
     if ("unknown" in migrations) {
@@ -160,18 +169,20 @@ const checkMigrations = Effect.fnUntraced(function* (
     }
     checked = true
     for (const { name, state } of migrations.value) {
-      if (state === "applied") applied++
-      if (state !== "failed" && state !== "unfinished") continue
+      if (state === "rolled back") continue
+      names[state].push(name)
+      if (state === "applied") continue
       // A dump whose migrations are not readable (rows as INSERT, another encoding) rules nothing out.
       const certain = expected !== undefined && !expected[state].includes(name)
       findings.push(judged(certain, "migrations", `${table}: ${name}`, "applied", state))
     }
   }
+  const applied = names.applied.length
   if (expected !== undefined && checked && applied !== expected.applied) {
     const [should, is] = [expected.applied, applied].map((n) => `${plural(n, "migration")} applied`) as [string, string]
     findings.push(finding("migrations", "_prisma_migrations", should, is))
   }
-  return { findings, migrations: applied }
+  return { findings, migrations: applied, ...(checked ? { prisma: names } : {}) }
 })
 
 const checkRights = Effect.fnUntraced(function* (grantTo: VerifyOptions["grantTo"], schemas: ReadonlyArray<string>) {
@@ -209,6 +220,7 @@ export const check = Effect.fn("Verify.check")(function* (
     ...tables,
     sequences: sequences.sequences,
     migrations: migrations.migrations,
+    ...(migrations.prisma === undefined ? {} : { prisma: migrations.prisma }),
     findings: [...findings, ...structure, ...objects, ...sequences.findings, ...migrations.findings, ...rights]
   }
 })

@@ -391,7 +391,14 @@ for (const major of [15, 18] as const) {
         const admin = yield* Clusters.makeDatabase(major)
         yield* Clusters.query(admin, app)
         const verify = Verify.verify({ expected: says(manifest) }).pipe(Effect.provide(Session.layer(admin)))
-        assert.deepStrictEqual(yield* verify, { tables: 7, rows: 24, checksums: 0, sequences: 2, migrations: 2, findings: [] })
+        assert.deepStrictEqual(yield* verify, {
+          tables: 7,
+          rows: 24,
+          checksums: 0,
+          sequences: 2,
+          migrations: 2,
+          findings: []
+        })
         yield* Clusters.query(admin, `SELECT nextval('public."User_id_seq"')`)
         assert.strictEqual((yield* verify).findings.length, 1)
         yield* Clusters.query(admin, `DELETE FROM public.dog`)
