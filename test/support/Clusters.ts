@@ -11,9 +11,11 @@ import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { literal, quote } from "../../src/postgres/Identifier.ts"
 import { toDatabaseError } from "../../src/postgres/Sqlstate.ts"
 
-/** The majors of which one server serves the whole run; a test that wants another starts its own. */
+/** The majors that everything is tested on. One server of each serves the whole run. */
 export const majors = [15, 18] as const
-export type Major = (typeof majors)[number]
+/** Those that `npm run test:all` adds; a test of the usual run that wants one of them starts its own server. */
+export const moreMajors = [13, 16] as const
+export type Major = (typeof majors)[number] | (typeof moreMajors)[number]
 
 /** Databases are dumped from a server of this major, the newest, where a test has no reason for another. */
 export const sourceMajor: Major = 18

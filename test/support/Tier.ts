@@ -1,7 +1,10 @@
 /** Tests that take too long for every run: `npm run test:all` runs them, elsewhere their title says that it did not. */
 import { describe } from "@effect/vitest"
 
-const runs = process.env["PGARK_TESTS"] === "all"
+/** Whether everything is to be run, told from the environment that vitest.config.ts sets. */
+export const isLong = (env: Readonly<Record<string, unknown>>): boolean => env["PGARK_TESTS"] === "all"
+
+const runs = isLong(process.env)
 
 /** `describe` for them. */
 export const long = (title: string, body: () => void): void => {

@@ -8,6 +8,7 @@ import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Bundle from "./Bundle.ts"
 import * as Clusters from "./Clusters.ts"
+import { isLong } from "./Tier.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -16,8 +17,8 @@ declare module "vitest" {
   }
 }
 
-const startAll = Effect.fnUntraced(function* (scope: Scope.Closeable) {
-  const servers = yield* Effect.forEach(Clusters.majors, (major) => EmbeddedServer.start({ major }), {
+const startAll = Effect.fnUntraced(function* (scope: Scope.Closeable, majors: ReadonlyArray<Clusters.Major>) {
+  const servers = yield* Effect.forEach(majors, (major) => EmbeddedServer.start({ major }), {
     concurrency: "unbounded"
   }).pipe(
     Scope.provide(scope),
@@ -30,7 +31,8 @@ const startAll = Effect.fnUntraced(function* (scope: Scope.Closeable) {
 
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   await Bundle.ensure()
+  const majors = isLong(project.config.env) ? [...Clusters.majors, ...Clusters.moreMajors] : Clusters.majors
   const scope = await Effect.runPromise(Scope.make())
-  project.provide("clusters", await Effect.runPromise(startAll(scope)))
+  project.provide("clusters", await Effect.runPromise(startAll(scope, majors)))
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }
