@@ -22,12 +22,15 @@ export const clean = Command.make(
     schemas: Flags.ownSchemas.pipe(
       Flag.withDescription("Schema to empty, repeatable (default: the URL's schema parameter, else public)")
     ),
+    cascadeOutside: Flags.cascadeOutside.pipe(
+      Flag.withDescription("DROP, too, what stands in other schemas and depends on what goes, as far as the role may")
+    ),
     lockTimeout: Flags.lockTimeout,
     yes: Flags.yes,
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dryRun, lockTimeout, plan, schemas, yes }) =>
+  ({ cascadeOutside, dryRun, lockTimeout, plan, schemas, yes }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -37,6 +40,7 @@ export const clean = Command.make(
         const output = yield* Output
         const options = {
           schemas: yield* Target.schemas(schemas, url),
+          cascadeOutside,
           ...Flags.given("lockTimeout", lockTimeout)
         }
         const layer = Target.session(url)

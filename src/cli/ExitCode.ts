@@ -45,6 +45,7 @@ export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
 /** The exit code of each error, where the state of the target does not say otherwise. */
 export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   AuthenticationFailed: 6,
+  CleanBlocked: 2,
   CleanRefused: 5,
   ConnectionFailed: 6,
   DatabaseMissing: 6,

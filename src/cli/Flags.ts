@@ -67,6 +67,8 @@ export const plan = Flag.Literals("plan", ["text", "json", "mermaid"]).pipe(
   Flag.optional
 )
 
+export const cascadeOutside = Flag.Boolean("cascade-outside").pipe(Flag.withDefault(false))
+
 export const yes = Flag.Boolean("yes").pipe(
   Flag.withAlias("y"),
   Flag.withDescription("Skip the 3-second warning"),

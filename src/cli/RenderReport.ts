@@ -18,6 +18,7 @@ const waysToEmpty = {
 export const clean = (report: CleanReport): ReadonlyArray<string> => [
   hang("  emptied    ", `${waysToEmpty[report.rung]}${report.rung === 0 ? "" : ` (${report.why})`}`),
   ...report.dropped.map((what) => hang("             - ", what)),
+  ...(report.outside.length === 0 ? [] : [hang("  outside    ", `lost: ${listed(report.outside, shown).join(", ")}`)]),
   ...report.stays.map((what) => hang("  stays      ", what)),
   ...(report.lost.length === 0
     ? []

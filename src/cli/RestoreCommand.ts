@@ -24,6 +24,9 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
     ...(report.withoutRows.length === 0
       ? []
       : [hang("  no rows    ", `${listed(report.withoutRows, 6).join(", ")}: the dump has none of theirs`)]),
+    ...(report.published.length === 0
+      ? []
+      : [hang("  published  ", `as before: ${listed(report.published, 6).join(", ")}`)]),
     ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
     ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
     ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
@@ -33,10 +36,11 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
 const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, database: string) {
   const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../dumps/DumpFile.ts"))
-  const { clean, file, grantTo, owner, verify, analyze, acceptUnproven } = asked
+  const { cascadeOutside, clean, file, grantTo, owner, verify, analyze, acceptUnproven } = asked
   if (
     file !== undefined ||
     clean ||
+    cascadeOutside ||
     grantTo !== undefined ||
     owner !== "auto" ||
     !verify ||
@@ -63,6 +67,11 @@ export const restore = Command.make(
     clean: Flag.Boolean("clean").pipe(
       Flag.withDescription("Empty the dump's schemas first: DESTROYS what is in them, after a 3-second warning"),
       Flag.withDefault(false)
+    ),
+    cascadeOutside: Flags.cascadeOutside.pipe(
+      Flag.withDescription(
+        "With --clean: DROPS FOR GOOD what stands in other schemas and depends on what goes, as far as the role may"
+      )
     ),
     yes: Flags.yes,
     grantTo: Flags.grantTo.pipe(Flag.withDescription("Grant this role its rights on what is restored, and prove them")),

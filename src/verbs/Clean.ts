@@ -13,9 +13,10 @@ import * as Retrying from "../postgres/Retrying.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
 import { describeObject, refused } from "./Blocker.ts"
+import * as Dependents from "./Dependents.ts"
 import { choose, type Ladder, lost, type Rung, type RungStatement, type Wish } from "./Ladder.ts"
 import * as Lock from "./Lock.ts"
-import { CleanRefused, noSuchSchema, type SchemaMissing, type TargetChanged } from "./VerbError.ts"
+import { type CleanBlocked, CleanRefused, noSuchSchema, type SchemaMissing, type TargetChanged } from "./VerbError.ts"
 
 /** What the clean step did. */
 export interface CleanReport {
@@ -28,6 +29,8 @@ export interface CleanReport {
   readonly stays: ReadonlyArray<string>
   /** What went and is not created again. */
   readonly lost: ReadonlyArray<string>
+  /** What stood outside of the schemas and went, too, for good. */
+  readonly outside: ReadonlyArray<string>
 }
 
 const destroyed = (statements: ReadonlyArray<RungStatement>) =>
@@ -41,7 +44,7 @@ const climb = (session: SessionService, rung: Rung): Effect.Effect<Climbed, Data
     ),
     { rung: rung.rung, why: rung.why, dropped: destroyed(rung.statements), stays: rung.stays }
   )
-type Climbed = Omit<CleanReport, "lost">
+type Climbed = Omit<CleanReport, "lost" | "outside">
 
 /** What no survey could see: the last rung was denied too, and its savepoint rolled back. */
 const denied = (role: string) => (error: PermissionDenied) =>
@@ -60,7 +63,7 @@ const denied = (role: string) => (error: PermissionDenied) =>
  * the last one, by CleanRefused. The verbs have it still, by what they do around this step: the survey reads catalogues
  * that may be closed to a role, and a COMMIT runs deferred triggers.
  */
-export type CleanStepError = CleanRefused | Exclude<DatabaseError, PermissionDenied>
+export type CleanStepError = CleanBlocked | CleanRefused | Exclude<DatabaseError, PermissionDenied>
 
 const run = (
   session: SessionService,
@@ -104,6 +107,8 @@ export const task = <N extends Task.Needs>(options: {
   readonly needs: N
   /** Take the planned rung or none: there is no falling back from a plan that is run as it is. */
   readonly exact?: boolean
+  /** Let go, too, what needs what goes and stands outside of the schemas, as far as this role may drop it. */
+  readonly cascadeOutside?: boolean | undefined
   readonly survey: (needs: Task.PlannedNeeds<N>) => {
     readonly survey: Survey
     /** What will be created afterwards, where something will be. */
@@ -117,13 +122,22 @@ export const task = <N extends Task.Needs>(options: {
     plan: Effect.fnUntraced(function* (needs) {
       const found = options.survey(needs)
       const role = found.survey.role.name
-      const ladder = choose(found.survey, found.wish)
+      const ladder = choose(found.survey, found.wish, options.cascadeOutside)
       if (ladder.blockers.length > 0) return yield* refused(ladder.blockers, role, "empty the target")
       const [first] = ladder.rungs
       const gone = found.wish === undefined ? [] : lost(found.survey, found.wish).map(describeObject)
+      const outside = ladder.outside.map(Dependents.describe)
       return {
         value: ladder,
         rows: [
+          ...(outside.length === 0
+            ? []
+            : [
+                Plan.row(`lose what stands outside of the schemas: ${outside.join(", ")}`, {
+                  destroys: true,
+                  why: "it depends on what goes (--cascade-outside)"
+                })
+              ]),
           ...ladder.beside.map(row),
           ...(first === undefined
             ? [Plan.row("nothing to drop: the schemas are empty")]
@@ -145,7 +159,7 @@ export const task = <N extends Task.Needs>(options: {
           Effect.flatMap(Session, (session) =>
             Effect.map(
               run(session, options.exact === true ? planned(ladder) : ladder, role),
-              (report): CleanReport => ({ ...report, lost: gone })
+              (report): CleanReport => ({ ...report, lost: gone, outside })
             )
           )
       }
@@ -174,6 +188,11 @@ export interface CleanOptions {
   readonly schemas: ReadonlyArray<string>
   /** How long others may hold what is to be dropped before the clean step gives up; 30 seconds unless told. */
   readonly lockTimeout?: Duration.Input
+  /**
+   * Drop what stands outside of the schemas and depends on what goes, by name, as far as this role may: it is lost. Not
+   * unless told: then it is in the way.
+   */
+  readonly cascadeOutside?: boolean
 }
 
 /** The verb by itself, in one transaction. */
@@ -190,7 +209,11 @@ export const pipeline = (options: CleanOptions) => {
       more: false
     })
   })
-  const cleaned = task({ needs: { surveyed }, survey: ({ surveyed }) => ({ survey: surveyed }) })
+  const cleaned = task({
+    needs: { surveyed },
+    cascadeOutside: options.cascadeOutside,
+    survey: ({ surveyed }) => ({ survey: surveyed })
+  })
   return Pipeline.make(`clean ${options.schemas.map(quote).join(", ")}`, [
     surveyed,
     Pipeline.asTask("transaction", {
@@ -214,14 +237,14 @@ export const pipeline = (options: CleanOptions) => {
 /**
  * Empties schemas of all that this role may drop, in one transaction; what stays is in the report.
  *
- * Fails with CleanRefused (nothing changed) where it may drop nothing, or something is in the way; SchemaMissing for an unknown name, TargetChanged
- * where others were at work in between, and otherwise with what the server refused, rolled back.
+ * Fails with CleanRefused (nothing changed) where it may drop nothing, or something is in the way, with CleanBlocked where
+ * no right is missing but a decision; SchemaMissing for an unknown name, TargetChanged where others were at work in between, and otherwise with what the server refused, rolled back.
  */
 export const clean = Effect.fn("Clean.clean")(function* (
   options: CleanOptions
 ): Effect.fn.Return<
   CleanReport,
-  DatabaseError | CleanRefused | SchemaMissing | TargetChanged,
+  DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetChanged,
   Session | SqlClient.SqlClient
 > {
   const { results } = yield* Pipeline.run(pipeline(options))

@@ -10,11 +10,14 @@
 import { listed, plural } from "../pipeline/Words.ts"
 import { quote, qualified } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
-import { dropStatements } from "../postgres/survey/DropOrder.ts"
+import { type Droppable, dropStatements } from "../postgres/survey/DropOrder.ts"
 import type { DatabaseObject } from "../postgres/survey/DatabaseWide.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
 import type { CatalogObject } from "../postgres/survey/Objects.ts"
-import { type Blocker, describeObject, haveRun, ownIt, publishedInTheWay } from "./Blocker.ts"
+import type { OutsideDependent } from "../postgres/survey/Outside.ts"
+import { type Blocker, describeObject, haveRun, ownIt } from "./Blocker.ts"
+import * as Dependents from "./Dependents.ts"
+import { membership } from "./Publishing.ts"
 import { foreignLargeObjects } from "./Replacement.ts"
 
 /** A statement of a rung. */
@@ -39,6 +42,8 @@ export interface Ladder {
   /** What goes besides and stands in no schema: large objects that will be created, rows of extensions' tables. */
   readonly beside: ReadonlyArray<RungStatement>
   readonly rungs: ReadonlyArray<Rung>
+  /** What stands outside of the schemas and goes with what it depends on, for good. */
+  readonly outside: ReadonlyArray<OutsideDependent>
   /** Empty unless `rungs` is. */
   readonly blockers: ReadonlyArray<Blocker>
 }
@@ -63,7 +68,7 @@ export const census = (objects: ReadonlyArray<CatalogObject>): string => {
 /** Names of objects that a row lists before it counts the rest. */
 const named = 6
 
-const names = (objects: ReadonlyArray<CatalogObject>): string =>
+const names = (objects: ReadonlyArray<Droppable>): string =>
   listed(
     objects.map(({ identity }) => identity),
     named
@@ -71,7 +76,7 @@ const names = (objects: ReadonlyArray<CatalogObject>): string =>
 
 const existing = (survey: Survey) => survey.schemas.filter((schema) => schema.exists)
 
-const dropAll = (survey: Survey, content: ReadonlyArray<CatalogObject>): ReadonlyArray<RungStatement> =>
+const dropAll = (survey: Survey, content: ReadonlyArray<Droppable>): ReadonlyArray<RungStatement> =>
   dropStatements(content, survey.dependencies).map(({ sql, kind, objects }) => ({
     sql,
     what: `drop ${pluralKind(kind, objects.length)}: ${names(objects)}`,
@@ -96,7 +101,11 @@ const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung
   }
 }
 
-const dropContent = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung => {
+const dropContent = (
+  survey: Survey,
+  content: ReadonlyArray<CatalogObject>,
+  outside: ReadonlyArray<OutsideDependent>
+): Rung => {
   const reasons = existing(survey).flatMap(({ recreatable }) =>
     recreatable === true ? [] : recreatable.map(({ text }) => text)
   )
@@ -106,10 +115,7 @@ const dropContent = (survey: Survey, content: ReadonlyArray<CatalogObject>): Run
     stays: content
       .filter(({ droppable }) => !droppable)
       .map((object) => `${describeObject(object)} (of ${object.owner})`),
-    statements: dropAll(
-      survey,
-      content.filter(({ droppable }) => droppable)
-    )
+    statements: dropAll(survey, [...content.filter(({ droppable }) => droppable), ...outside])
   }
 }
 
@@ -132,10 +138,12 @@ const goingTriggers = ({ outside }: Survey, { replaced }: Wish): ReadonlyArray<D
 }
 
 /** What neither rung may touch or go around. */
-const inTheWay = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: Wish): ReadonlyArray<Blocker> => {
-  const { wanted, replaced } = wish
-  const going = new Set(goingTriggers(survey, wish).map(({ key }) => key))
-  const publications = new Set(replaced.flatMap(({ kind, name }) => (kind === "PUBLICATION" ? [name] : [])))
+const inTheWay = (
+  survey: Survey,
+  content: ReadonlyArray<CatalogObject>,
+  { wanted, replaced }: Wish
+): ReadonlyArray<Blocker> => {
+  const going = content.filter(({ droppable }) => droppable)
   const byKey = new Map(content.map((object) => [object.key, object]))
   const foreign = content.filter(({ droppable }) => !droppable)
   const needing = survey.dependencies.flatMap(({ dependent, on }) => {
@@ -144,22 +152,10 @@ const inTheWay = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: W
   })
   const owned = (object: CatalogObject, why: string): Blocker => {
     const owner = object.owner ?? "nobody"
-    return { what: describeObject(object), owner, why, remedy: ownIt(owner, survey) }
+    return { what: describeObject(object), owner, why, wants: "right", remedy: ownIt(owner, survey) }
   }
   return [
-    ...survey.outside
-      .filter(({ key }) => !going.has(key))
-      .map(({ description, owner, on }) => ({
-        what: description,
-        owner,
-        why: `it is outside of the schemas to clean and depends on ${on}`,
-        remedy: `Have ${quote(owner)} drop the ${description} first, and create it again afterwards.`
-      })),
-    ...publishedInTheWay(
-      survey,
-      ({ droppable, extension }) => droppable && extension === null,
-      (name) => publications.has(name)
-    ),
+    ...membership(survey, { going, replaced, created: wanted }).blockers,
     ...needing.map(({ user, used }) =>
       owned(user, `this role may not drop it, and it depends on ${describeObject(used)}`)
     ),
@@ -173,6 +169,7 @@ const inTheWay = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: W
         what: `rows of ${qualified(schema, name)}`,
         owner,
         why: `extension ${quote(extension)} stays with its table, and this role may not delete the rows that the dump has too`,
+        wants: "right" as const,
         remedy: `${haveRun(owner, survey)} GRANT SELECT, DELETE ON ${qualified(schema, name)} TO ${quote(survey.role.name)};`
       }))
   ]
@@ -225,19 +222,33 @@ const allForeign = (survey: Survey, content: ReadonlyArray<CatalogObject>): Read
           what: describeObject(object),
           owner,
           why: "this role may not drop it",
+          wants: "right",
           remedy: ownIt(owner, survey)
         }
       })
 
-/** Chooses from the survey. Without a wish emptying is all that is wanted. */
-export const choose = (survey: Survey, wish?: Wish): Ladder => {
+/**
+ * Chooses from the survey. Without a wish emptying is all that is wanted.
+ *
+ * @param cascadeOutside let go, too, what this role may drop outside of the schemas and what needs what goes
+ */
+export const choose = (survey: Survey, wish?: Wish, cascadeOutside = false): Ladder => {
   const content = survey.objects.filter(({ extension }) => extension === null)
-  const found = inTheWay(survey, content, wish ?? nothingWished)
+  const triggers = new Set(goingTriggers(survey, wish ?? nothingWished).map(({ key }) => key))
+  const needing = Dependents.dependents(
+    survey,
+    content.filter(({ droppable }) => droppable)
+  ).filter(({ key }) => !triggers.has(key))
+  const [outside, staying] = cascadeOutside
+    ? [needing.filter(({ droppable }) => droppable), needing.filter(({ droppable }) => !droppable)]
+    : [[], needing]
+  const found = [...staying.map(Dependents.inTheWay), ...inTheWay(survey, content, wish ?? nothingWished)]
   const blockers = found.length > 0 || wish !== undefined ? found : allForeign(survey, content)
-  if (blockers.length > 0) return { beside: [], rungs: [], blockers }
+  if (blockers.length > 0) return { beside: [], rungs: [], outside: [], blockers }
   const beside = besides(survey, wish ?? nothingWished)
-  if (content.length === 0) return { beside, rungs: [], blockers }
+  if (content.length === 0) return { beside, rungs: [], outside, blockers }
+  // Dependents outside are among what keeps a schema from being put back, so that only the second rung meets any.
   const whole = existing(survey).every(({ recreatable }) => recreatable === true)
-  const second = dropContent(survey, content)
-  return { beside, rungs: whole ? [dropSchema(survey, content), second] : [second], blockers }
+  const second = dropContent(survey, content, outside)
+  return { beside, rungs: whole ? [dropSchema(survey, content), second] : [second], outside, blockers }
 }

@@ -7,13 +7,17 @@ import { objectKey } from "../postgres/ObjectName.ts"
 import type { DatabaseObject, LargeObject } from "../postgres/survey/DatabaseWide.ts"
 import type { CatalogObject } from "../postgres/survey/Objects.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
-import { type Blocker, describeObject, ownIt, publishedInTheWay } from "./Blocker.ts"
+import type { PublishedTable } from "../postgres/survey/Publications.ts"
+import { type Blocker, describeObject, ownIt } from "./Blocker.ts"
+import { membership } from "./Publishing.ts"
 
 /** What goes by the dump's own statements, and what is in the way of that. */
 export interface Replacement {
   readonly objects: ReadonlyArray<CatalogObject>
   readonly largeObjects: ReadonlyArray<LargeObject>
   readonly databaseWide: ReadonlyArray<DatabaseObject>
+  /** Tables that come back and are then to be published as before. */
+  readonly published: ReadonlyArray<PublishedTable>
   readonly blockers: ReadonlyArray<Blocker>
 }
 
@@ -26,13 +30,19 @@ export const replacedWide = (contents: Contents, survey: Survey): ReadonlyArray<
   return survey.databaseWide.filter((object) => object.droppable && drops.has(objectKey(object)))
 }
 
-/** What the clean step takes, as far as it is not in its way. */
-export const emptied = (contents: Contents, survey: Survey): Replacement => ({
-  objects: survey.objects.filter(({ droppable, extension }) => droppable && extension === null),
-  largeObjects: survey.largeObjects,
-  databaseWide: replacedWide(contents, survey),
-  blockers: []
-})
+/** What the clean step takes; what is in its way it tells itself. */
+export const emptied = (contents: Contents, survey: Survey): Replacement => {
+  const objects = survey.objects.filter(({ droppable, extension }) => droppable && extension === null)
+  const databaseWide = replacedWide(contents, survey)
+  const created = new Set(contents.creates.map(objectKey))
+  return {
+    objects,
+    largeObjects: survey.largeObjects,
+    databaseWide,
+    published: membership(survey, { going: objects, replaced: databaseWide, created }).back,
+    blockers: []
+  }
+}
 
 /** Tables that go and come back without a row: the dump has none of theirs. */
 export const withoutRows = ({ creates, tables }: Contents, { objects }: Replacement): ReadonlyArray<CatalogObject> => {
@@ -45,10 +55,11 @@ export const withoutRows = ({ creates, tables }: Contents, { objects }: Replacem
   return objects.filter((object) => object.holdsRows && created.has(objectKey(object)) && !hasRows(object))
 }
 
-const largeObject = ({ oid, owner }: LargeObject, why: string, remedy: string): Blocker => ({
+const largeObject = ({ oid, owner }: LargeObject, wants: Blocker["wants"], why: string, remedy: string): Blocker => ({
   what: `large object ${oid}`,
   owner,
   why,
+  wants,
   remedy
 })
 
@@ -59,6 +70,7 @@ export const foreignLargeObjects = ({ largeObjects, role }: Survey): ReadonlyArr
     .map((one) =>
       largeObject(
         one,
+        "right",
         "this role may not unlink it, and the dump creates one of this number",
         `Own the large objects, by ALTER LARGE OBJECT … OWNER TO or GRANT ${quote(one.owner)} TO ${quote(role.name)}.`
       )
@@ -71,17 +83,16 @@ export const replacement = (contents: Contents, survey: Survey): Replacement => 
   const unlinked = ({ oid }: LargeObject) => drops.has(objectKey({ kind: "LARGE OBJECT", name: oid }))
   const objects = survey.objects.filter((object) => object.extension === null && drops.has(objectKey(object)))
   const databaseWide = replacedWide(contents, survey)
-  const publications = new Set(databaseWide.map(objectKey))
-  const going = new Set(objects)
-  const ownTables = tables.some((table) =>
-    creates.some((made) => objectKey(made) === objectKey({ kind: "TABLE", ...table }))
-  )
+  const created = new Set(creates.map(objectKey))
+  const published = membership(survey, { going: objects, replaced: databaseWide, created })
+  const ownTables = tables.some((table) => created.has(objectKey({ kind: "TABLE", ...table })))
   const cleanFirst = ownTables
     ? "Restore with --clean, which replaces them."
     : "It is a dump of rows alone: delete there first what it brings again."
   return {
     objects,
     databaseWide,
+    published: published.back,
     largeObjects: survey.largeObjects.filter(unlinked),
     blockers: [
       ...objects
@@ -90,23 +101,23 @@ export const replacement = (contents: Contents, survey: Survey): Replacement => 
           what: describeObject(object),
           owner: object.owner ?? "nobody",
           why: "this role may not drop it, and the dump replaces it",
+          wants: "right" as const,
           remedy: ownIt(object.owner ?? "nobody", survey)
         })),
-      ...publishedInTheWay(
-        survey,
-        (object) => going.has(object),
-        (name) => publications.has(objectKey({ kind: "PUBLICATION", name }))
-      ),
+      ...published.blockers,
       ...foreignLargeObjects(survey),
       ...survey.largeObjects
         .filter((one) => one.droppable && !unlinked(one))
-        .map((one) => largeObject(one, "the dump creates one of this number and does not drop it before", cleanFirst)),
+        .map((one) =>
+          largeObject(one, "choice", "the dump creates one of this number and does not drop it before", cleanFirst)
+        ),
       ...survey.configTables
         .filter(({ rows }) => rows !== false)
         .map(({ schema, name, extension, owner }) => ({
           what: `rows of ${quote(schema)}.${quote(name)}`,
           owner,
           why: `extension ${quote(extension)} stays with its table, and the dump would add the same rows again`,
+          wants: "choice" as const,
           remedy: cleanFirst
         }))
     ]

@@ -1,6 +1,6 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
 import * as Effect from "effect/Effect"
-import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
@@ -11,29 +11,26 @@ import * as Plan from "../pipeline/Plan.ts"
 import { planStale, type PlanStale } from "../pipeline/PlanStale.ts"
 import { changing, note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
-import { listed, plural } from "../pipeline/Words.ts"
-import * as Checksums from "../postgres/Checksums.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
-import type { Answer } from "../postgres/Guarded.ts"
-import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import { Session } from "../postgres/Session.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
-import { type Applied, apply, finish, tableKey } from "./Apply.ts"
+import { finish, tableKey } from "./Apply.ts"
+import * as ApplyTask from "./ApplyTask.ts"
 import { describeObject, refused } from "./Blocker.ts"
 import * as Clean from "./Clean.ts"
 import * as DumpProof from "./DumpProof.ts"
 import { unfit } from "./Fitness.ts"
 import * as Grant from "./Grant.ts"
-import { census } from "./Ladder.ts"
 import * as Lock from "./Lock.ts"
 import * as OwnTasks from "./OwnTasks.ts"
+import * as Publishing from "./Publishing.ts"
 import { emptied, replacement, withoutRows } from "./Replacement.ts"
 import { type RestoreOptions, type Settled, settled } from "./RestoreOptions.ts"
-import * as StatementPolicy from "./StatementPolicy.ts"
 import {
+  type CleanBlocked,
   type CleanRefused,
   type RestoreFailed,
   type RoleMissing,
@@ -58,6 +55,8 @@ export interface RestoreReport<T extends Task.Any = never> {
   readonly skipped: ReadonlyArray<{ readonly reason: string; readonly count: number }>
   /** Tables that had been there and came back without a row, because the dump has none of theirs. */
   readonly withoutRows: ReadonlyArray<string>
+  /** Tables that were put back into publications. */
+  readonly published: ReadonlyArray<string>
   readonly grant: Grant.GrantReport | undefined
   readonly verify: Verify.VerifyReport | undefined
   /** What the caller's tasks gave, under their names. */
@@ -97,96 +96,6 @@ const surveyTask = (proof: DumpProof.ProofTask, options: Settled) =>
     }),
     { retry: Retrying.reads }
   )
-type SurveyTask = ReturnType<typeof surveyTask>
-
-/** In words, what the dump's own statements take away, and what does not come back with them. */
-const replacedRows = (
-  { going, hollow }: Task.Planned<SurveyTask>,
-  { contents, leftOut }: Task.Planned<DumpProof.ProofTask>,
-  clean: boolean
-) => {
-  const byItself = { destroys: true, why: "the dump's own DROP statements" }
-  const words = Object.entries(contents.unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
-  const { objects, largeObjects } = clean ? { objects: [], largeObjects: [] } : going
-  return [
-    ...(objects.length === 0 ? [] : [Plan.row(`replace ${census(objects)}`, byItself)]),
-    ...(largeObjects.length === 0
-      ? []
-      : [Plan.row(`replace ${plural(largeObjects.length, "large object")}`, byItself)]),
-    ...(hollow.length === 0
-      ? []
-      : [
-          Plan.row(`bring back without rows: ${listed(hollow.map(describeObject), 6).join(", ")}`, {
-            destroys: true,
-            why: leftOut === undefined ? "the dump has none of theirs" : `the dump was made with ${leftOut}`
-          })
-        ]),
-    ...going.databaseWide.map(({ kind, name }) => Plan.row(`replace ${kind.toLowerCase()} ${quote(name)}`, byItself)),
-    ...(words.length === 0
-      ? []
-      : [
-          Plan.row(`execute statements that pg_dump does not write: ${words.join(", ")}`, {
-            destroys: true,
-            why: "what they do only the author of the dump knows"
-          })
-        ])
-  ]
-}
-
-/** What was applied, and what the rows of the tables added up to when they were in. */
-interface Loaded extends Applied {
-  readonly checksums: ReadonlyMap<string, Answer<Checksums.Checksum>>
-}
-
-const withChecksums = (tables: Manifest["tables"]) => tables.filter(({ checksum }) => checksum !== undefined)
-
-const applyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly surveyed: SurveyTask }, options: Settled) =>
-  Task.make("apply", {
-    title: "Apply the dump",
-    session: "target",
-    needs,
-    plan: ({ proof, surveyed }) => {
-      const { contents, file, manifest } = proof
-      return Effect.succeed({
-        value: contents,
-        rows: [
-          ...replacedRows(surveyed, proof, options.clean),
-          Plan.row(
-            `execute ${plural(contents.statements, "statement")} and copy ${plural(DumpProof.totalRows(contents.tables), "row")} ` +
-              `into ${plural(contents.tables.length, "table")}`
-          )
-        ],
-        run: () =>
-          Effect.scoped(
-            Effect.gen(function* () {
-              const session = yield* Session
-              const store = yield* DumpStore
-              const sums = new Map<string, Answer<string>>()
-              const summed = options.verify ? withChecksums(manifest?.tables ?? []) : []
-              const applied = yield* apply({
-                session,
-                chunk: (yield* store.read(file)).pull,
-                file,
-                length: contents.sql.length,
-                sha256: contents.sql.sha256,
-                decide: StatementPolicy.make({ survey: surveyed.found, cleaned: options.clean, owner: options.owner }),
-                ...(summed.length === 0
-                  ? {}
-                  : {
-                      loaded: {
-                        after: contents.copies,
-                        run: Effect.map(Checksums.read(summed), (answers) => {
-                          for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
-                        }).pipe(Effect.provideService(SqlClient.SqlClient, session.sql))
-                      }
-                    })
-              })
-              return { ...applied, checksums: sums }
-            })
-          )
-      })
-    }
-  })
 
 /** Whether the dump has created every table that it fills, and does nothing that pg_dump would not do. */
 const loadsOnlyItsOwn = ({ creates, tables, unusual }: Contents): boolean => {
@@ -196,7 +105,10 @@ const loadsOnlyItsOwn = ({ creates, tables, unusual }: Contents): boolean => {
   )
 }
 
-const verifyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly apply: ReturnType<typeof applyTask> }) =>
+const verifyTask = (needs: {
+  readonly proof: DumpProof.ProofTask
+  readonly apply: ReturnType<typeof ApplyTask.task>
+}) =>
   Task.make("verify", {
     title: "Verify what was restored",
     session: "target",
@@ -205,7 +117,7 @@ const verifyTask = (needs: { readonly proof: DumpProof.ProofTask; readonly apply
       Effect.succeed({
         value: undefined,
         rows: [Plan.row("hold rows, keys, indexes, sequences and migrations against the manifest")],
-        run: ({ apply }: { readonly apply: Loaded }) =>
+        run: ({ apply }: { readonly apply: ApplyTask.Loaded }) =>
           Effect.flatMap(
             Verify.check({
               expected: proof,
@@ -272,6 +184,7 @@ export const pipeline = <const T extends Task.Any = never>({
   const cleaned = Clean.task({
     needs,
     exact: options.exact === true,
+    cascadeOutside: options.cascadeOutside,
     survey: ({ proof, surveyed: { found, going } }) => ({
       survey: found,
       wish: {
@@ -281,7 +194,13 @@ export const pipeline = <const T extends Task.Any = never>({
       }
     })
   })
-  const applied = applyTask(needs, options)
+  const applied = ApplyTask.task({
+    needs,
+    clean: options.clean,
+    owner: options.owner,
+    checksums: options.verify,
+    what: ({ proof, surveyed: { found, going, hollow } }) => ({ ...proof, survey: found, going, hollow })
+  })
   const granted = Grant.task({
     role: options.grantTo ?? "",
     profile: options.profile ?? "all",
@@ -329,6 +248,7 @@ export const pipeline = <const T extends Task.Any = never>({
 }
 
 export type RestoreError =
+  | CleanBlocked
   | CleanRefused
   | DatabaseError
   | DumpDamaged
@@ -363,7 +283,7 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
     : Pipeline.runExactly(pipeline({ ...options, exact: true }), plan)
   const {
     prove,
-    survey: { hollow },
+    survey: { going, hollow },
     transaction
   } = results
   return {
@@ -376,6 +296,7 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
     largeObjects: prove.contents.largeObjects.count,
     skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
     withoutRows: hollow.map(describeObject),
+    published: going.published.map(Publishing.describe),
     grant: transaction.grant,
     verify: transaction.verify,
     // Without tasks there is no name to ask for.

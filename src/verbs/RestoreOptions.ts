@@ -9,6 +9,11 @@ export interface RestoreOptions {
   readonly file?: string
   /** Empty the dump's schemas first; not unless told. */
   readonly clean?: boolean
+  /**
+   * With `clean`: drop what stands outside of the dump's schemas and depends on what goes, by name, as far as this role
+   * may. It is lost. Not unless told: then it is in the way.
+   */
+  readonly cascadeOutside?: boolean
   /** Whose the objects will be: `auto` unless told. */
   readonly owner?: OwnerMode
   /** The app role to grant its rights to. */
@@ -34,11 +39,12 @@ export interface RestoreOptions {
 
 /** Options with nothing left open. */
 export type Settled = RestoreOptions &
-  Required<Pick<RestoreOptions, "clean" | "owner" | "verify" | "analyze" | "acceptUnproven">>
+  Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "verify" | "analyze" | "acceptUnproven">>
 
 /** The options, and the defaults of the command line for what they leave open. */
 export const settled = (options: RestoreOptions): Settled => ({
   clean: false,
+  cascadeOutside: false,
   owner: "auto",
   verify: true,
   analyze: true,

@@ -12,6 +12,7 @@ const Options = Schema.Struct({
   /** The dump's path. */
   file: Schema.String,
   clean: Schema.Boolean,
+  cascadeOutside: Schema.Boolean,
   owner: Schema.Literals(ownerModes),
   grantTo: Schema.optionalKey(Schema.String),
   profile: Schema.optionalKey(Schema.Literals(profiles)),
@@ -35,6 +36,7 @@ export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid"
 export const savedOptions = (options: Settled, file: string): SavedPlan["options"] => ({
   file,
   clean: options.clean,
+  cascadeOutside: options.cascadeOutside,
   owner: options.owner,
   ...(options.grantTo === undefined ? {} : { grantTo: options.grantTo }),
   ...(options.profile === undefined ? {} : { profile: options.profile }),

@@ -64,12 +64,26 @@ export class VerificationFailed extends Schema.TaggedError<VerificationFailed>()
   findings: Schema.Array(Finding)
 }) {}
 
+const blockers = Schema.Array(
+  Schema.Struct({
+    what: Schema.String,
+    owner: Schema.String,
+    why: Schema.String,
+    wants: Schema.Literals(["right", "choice"]),
+    remedy: Schema.String
+  })
+)
+
 /** Something stands in the way of what would be dropped or replaced that this role may not remove (exit code 5). */
 export class CleanRefused extends Schema.TaggedError<CleanRefused>()("CleanRefused", {
   ...problemFields,
-  blockers: Schema.Array(
-    Schema.Struct({ what: Schema.String, owner: Schema.String, why: Schema.String, remedy: Schema.String })
-  )
+  blockers
+}) {}
+
+/** The same, where no right would help, but a decision: another option, or doing without something (exit code 2). */
+export class CleanBlocked extends Schema.TaggedError<CleanBlocked>()("CleanBlocked", {
+  ...problemFields,
+  blockers
 }) {}
 
 /** The target is no longer what the plan was made from (exit code 6: trying again may help). */
@@ -86,6 +100,7 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 
 /** Every error of this file. */
 export type VerbError =
+  | CleanBlocked
   | CleanRefused
   | PatternInvalid
   | RestoreFailed

@@ -23,6 +23,7 @@ import type * as Grant from "../../src/verbs/Grant.ts"
 import type * as Restore from "../../src/verbs/Restore.ts"
 import type { Ladder } from "../../src/verbs/Ladder.ts"
 import type {
+  CleanBlocked,
   CleanRefused,
   RoleMissing,
   SchemaMissing,
@@ -117,7 +118,9 @@ describe("PermissionDenied", () => {
   type Step = ReturnType<typeof Clean.task<{}>>
 
   it("is gone from the clean step, where the ladder handles it", () => {
-    expectTypeOf<Task.Failure<Step>>().toEqualTypeOf<CleanRefused | Exclude<DatabaseError, PermissionDenied>>()
+    expectTypeOf<Task.Failure<Step>>().toEqualTypeOf<
+      CleanBlocked | CleanRefused | Exclude<DatabaseError, PermissionDenied>
+    >()
     expectTypeOf<Extract<Task.Failure<Step>, PermissionDenied>>().toEqualTypeOf<never>()
     expectTypeOf<Task.Planned<Step>>().toEqualTypeOf<Ladder>()
     // What the ladder climbs with would have it.
@@ -150,7 +153,7 @@ describe("every verb", () => {
 
   it("says in its signature what it fails with and what it needs, and nothing wider", () => {
     expectTypeOf<ErrorOf<typeof Clean.clean>>().toEqualTypeOf<
-      DatabaseError | CleanRefused | SchemaMissing | TargetChanged
+      DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetChanged
     >()
     expectTypeOf<ErrorOf<typeof Grant.grant>>().toEqualTypeOf<DatabaseError | RoleMissing | SchemaMissing>()
     expectTypeOf<ErrorOf<typeof Verify.verify>>().toEqualTypeOf<DatabaseError | VerificationFailed>()

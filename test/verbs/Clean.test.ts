@@ -74,7 +74,8 @@ describe.each(Clusters.majors)("clean on PostgreSQL %i", (major) => {
           why: "nothing was there",
           dropped: [],
           stays: [],
-          lost: []
+          lost: [],
+          outside: []
         })
       })
     )

@@ -8,9 +8,14 @@ const foreign = object("TABLE", "theirs", { owner: "other", droppable: false })
 
 describe("the ladder", () => {
   it("has no rung where nothing is there, or only what extensions own", () => {
-    assert.deepStrictEqual(choose(surveyOf()), { beside: [], rungs: [], blockers: [] })
+    assert.deepStrictEqual(choose(surveyOf()), { beside: [], rungs: [], outside: [], blockers: [] })
     const member = object("TABLE", "spatial_ref_sys", { extension: "postgis", droppable: false, owner: "other" })
-    assert.deepStrictEqual(choose(surveyOf({ objects: [member] })), { beside: [], rungs: [], blockers: [] })
+    assert.deepStrictEqual(choose(surveyOf({ objects: [member] })), {
+      beside: [],
+      rungs: [],
+      outside: [],
+      blockers: []
+    })
   })
 
   it("drops the schema where it can be put back, and its content otherwise", () => {
@@ -100,20 +105,37 @@ describe("in the way of the ladder", () => {
 
   it("is what depends on the schemas from outside", () => {
     const outside = [
-      { key: "1259:1", description: "view r.v", owner: "boss", on: "table t", schemas: ["public"] }
+      {
+        key: "1259:1",
+        kind: "VIEW",
+        identity: "r.v",
+        description: "view r.v",
+        owner: "boss",
+        droppable: false,
+        on: "table t",
+        schemas: ["public"]
+      }
     ] as const
-    assert.deepStrictEqual(blockers(surveyOf({ objects: [table], outside })), [
+    const dependencies = [{ dependent: "1259:1", on: "t" }]
+    assert.deepStrictEqual(blockers(surveyOf({ objects: [table], outside, dependencies })), [
       {
         what: "view r.v",
         owner: "boss",
         why: "it is outside of the schemas to clean and depends on table t",
+        wants: "right",
         remedy: `Have "boss" drop the view r.v first, and create it again afterwards.`
       }
     ])
+    // It needs what stays.
+    const others = [table, { ...foreign, key: "needed" }]
+    const needing = [{ dependent: "1259:1", on: "needed" }]
+    assert.deepStrictEqual(choose(surveyOf({ objects: others, outside, dependencies: needing })).blockers, [])
   })
 
   it("is a publication of a table", () => {
-    const published = [{ schema: "public", table: "t", publication: "p", owner: "boss", restore: "ADD IT" }] as const
+    const published = [
+      { schema: "public", table: "t", publication: "p", owner: "boss", owned: false, restore: "ADD IT" }
+    ] as const
     const [blocker] = blockers(surveyOf({ objects: [table], published }))
     assert.deepInclude(blocker, { what: `publication "p"`, owner: "boss" })
     assert.include(blocker?.why, `"public"."t"`)
@@ -138,6 +160,7 @@ describe("in the way of the ladder", () => {
         what: "table public.theirs",
         owner: "other",
         why: "this role may not drop it, and it depends on table public.t",
+        wants: "right",
         remedy: `Own the schema, or the objects (GRANT "other" TO "me"), or have "other" drop them first.`
       }
     ])

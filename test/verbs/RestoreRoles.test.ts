@@ -139,6 +139,7 @@ describe("restore by a role with less than all rights", () => {
             what: `table public."Goal"`,
             owner: other.name,
             why: "this role may not drop it, and the dump creates an object of this name",
+            wants: "right",
             remedy:
               `Own the schema, or the objects (GRANT "${other.name}" TO "${url.user}"), ` +
               `or have "${other.name}" drop them first.`

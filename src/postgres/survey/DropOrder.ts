@@ -12,6 +12,8 @@ export interface Droppable {
   readonly kind: string
   /** The SQL text after the kind, quoted: `"public"."users"`, `public.add(integer, integer)`. */
   readonly identity: string
+  /** The whole statement, where it is another one than `DROP kind identity`; it takes this object alone. */
+  readonly drop?: string
 }
 
 /** `dependent` cannot be there without `on`, or goes with it. */
@@ -43,6 +45,8 @@ export interface DropOptions {
 
 /** Kinds whose DROP takes one object only. @see https://www.postgresql.org/docs/current/sql-dropopclass.html */
 const single = new Set(["OPERATOR CLASS", "OPERATOR FAMILY", "CAST", "TRANSFORM"])
+
+const goesAlone = ({ drop, kind }: Droppable): boolean => drop !== undefined || single.has(kind)
 
 /** Objects that need each other and therefore go together. */
 interface Component<O> {
@@ -77,7 +81,7 @@ const components = <O extends Droppable>(
     const members = nodes.flatMap((node) => objects[node] ?? [])
     const kind = members[0]?.kind
     const together =
-      members.every((member) => member.kind === kind) && (members.length === 1 || !single.has(kind ?? ""))
+      members.every((member) => member.kind === kind) && (members.length === 1 || !members.some(goesAlone))
     const component: Component<O> = {
       objects: members,
       kind: together ? kind : undefined,
@@ -144,9 +148,11 @@ export const dropStatements = <O extends Droppable>(
   const statements: Array<DropStatement<O>> = []
   const emit = (kind: string, named: ReadonlyArray<O>, mixed: boolean) => {
     const cascade = mixed || options.cascade === true
-    for (const group of single.has(kind) ? named.map((object) => [object]) : [named]) {
+    const together = named.filter((object) => !goesAlone(object))
+    const groups = [together, ...named.filter(goesAlone).map((object) => [object])]
+    for (const group of groups.filter(({ length }) => length > 0)) {
       const names = group.map((object) => object.identity).join(", ")
-      const sql = `DROP ${kind} ${cascade ? "IF EXISTS " : ""}${names}${cascade ? " CASCADE" : ""}`
+      const sql = group[0]?.drop ?? `DROP ${kind} ${cascade ? "IF EXISTS " : ""}${names}${cascade ? " CASCADE" : ""}`
       statements.push({ sql, kind, objects: group, cascade })
     }
   }

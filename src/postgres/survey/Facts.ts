@@ -46,13 +46,17 @@ export const facts = (survey: Survey): ReadonlyArray<Fact> => [
   ...survey.schemas.map((schema) => ({ name: `schema ${schema.name}`, state: schema })),
   ...survey.objects.map((object) => objectFact(object, survey.definitions)),
   ...dependents(survey),
-  ...survey.outside.map(({ description, on, owner }) => ({
+  ...survey.outside.map(({ description, on, owner, droppable }) => ({
     name: `${description} (which depends on ${on})`,
-    state: owner
+    state: [owner, droppable]
   })),
   ...survey.published.map(({ schema, table, publication, restore }) => ({
     name: `table ${schema}.${table} in publication ${publication}`,
     state: restore
+  })),
+  ...survey.defaultPrivileges.map(({ role, schema, objects, putBack }) => ({
+    name: `default privileges of ${role} on ${objects.toLowerCase()}${schema === null ? "" : ` in schema ${schema}`}`,
+    state: putBack
   })),
   ...survey.extensions.map((extension) => ({ name: `extension ${extension.name}`, state: extension })),
   ...survey.databaseWide.map(({ kind, name, owner, droppable }) => ({

@@ -10,6 +10,8 @@ export interface PublishedTable {
   readonly table: string
   readonly publication: string
   readonly owner: string
+  /** This role has the rights of the publication's owner. */
+  readonly owned: boolean
   /** Puts the table back, with its columns and row filter; wants the publication's and the table's owner. */
   readonly restore: string
 }
@@ -38,6 +40,7 @@ export const readPublished = Effect.fnUntraced(function* (
       c.relname::text as "table",
       p.pubname::text as "publication",
       pg_get_userbyid(p.pubowner)::text as "owner",
+      pg_has_role(p.pubowner, 'USAGE') as "owned",
       ${sql.literal(details)}
     from pg_publication_rel r
     join pg_publication p on p.oid = r.prpubid
@@ -45,10 +48,11 @@ export const readPublished = Effect.fnUntraced(function* (
     join pg_namespace n on n.oid = c.relnamespace
     where ${sql.in("n.nspname", schemas)}
     order by 3, 1, 2`.pipe(Effect.mapError(fromSqlError))
-  return rows.map(({ schema, table, publication, owner, columns, filter }) => {
+  return rows.map(({ columns, filter, ...row }) => {
+    const { schema, table, publication } = row
     const list = columns.length === 0 ? "" : ` (${columns.map(quote).join(", ")})`
     const where = filter === null ? "" : ` WHERE (${filter})`
     const restore = `ALTER PUBLICATION ${quote(publication)} ADD TABLE ${qualified(schema, table)}${list}${where}`
-    return { schema, table, publication, owner, restore }
+    return { ...row, restore }
   })
 })

@@ -4,7 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
 import { literal, quote } from "../Identifier.ts"
 import { fromSqlError } from "../Sqlstate.ts"
-import type { OutsideDependent } from "./Objects.ts"
+import type { OutsideDependent } from "./Outside.ts"
 import type { PublishedTable } from "./Publications.ts"
 import { type RoleFacts, setRolePrivilege } from "./Server.ts"
 

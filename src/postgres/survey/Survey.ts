@@ -1,6 +1,6 @@
 /**
  * The survey of a target: who we are there, what stands in the schemas in scope, what of it this role may drop, and
- * whether it could put a schema back. Reads the catalogue in nine queries however many objects there are, and besides
+ * whether it could put a schema back. Reads the catalogue in ten queries however many objects there are, and besides
  * only whether tables of extensions hold rows of the user.
  */
 import * as Effect from "effect/Effect"
@@ -15,8 +15,11 @@ import {
   readDatabaseWide,
   readLargeObjects
 } from "./DatabaseWide.ts"
+import { type DefaultPrivileges, readDefaultPrivileges } from "./DefaultPrivileges.ts"
+import { readDependencies } from "./Dependencies.ts"
 import type { Dependency } from "./DropOrder.ts"
-import { type CatalogObject, type OutsideDependent, readDependencies, readObjects } from "./Objects.ts"
+import { type CatalogObject, readObjects } from "./Objects.ts"
+import type { OutsideDependent } from "./Outside.ts"
 import { type PublishedTable, readPublished } from "./Publications.ts"
 import { readSchemas, type SchemaFacts } from "./Schemas.ts"
 import {
@@ -55,12 +58,14 @@ export interface Survey {
   readonly schemas: ReadonlyArray<SchemaFacts>
   /** What stands in them, extension members included and marked. */
   readonly objects: ReadonlyArray<CatalogObject>
-  /** Which of the objects (extension members left out) need which. */
+  /** Which of the objects (extension members left out) and of the outside dependents need which. */
   readonly dependencies: ReadonlyArray<Dependency>
   /** What is not among the objects and depends on them. */
   readonly outside: ReadonlyArray<OutsideDependent>
   /** Tables among the objects that publications name. */
   readonly published: ReadonlyArray<PublishedTable>
+  /** What would give what a restore creates in these schemas other rights than the dump's. */
+  readonly defaultPrivileges: ReadonlyArray<DefaultPrivileges>
   /** What stands in no schema: publications, event triggers, foreign servers … */
   readonly databaseWide: ReadonlyArray<DatabaseObject>
   /** Those of the large objects asked for that are there. */
@@ -103,6 +108,7 @@ export const survey = Effect.fn("Survey.survey")(function* ({
     dependencies,
     outside,
     published,
+    defaultPrivileges: yield* readDefaultPrivileges(schemas),
     databaseWide: yield* readDatabaseWide(),
     largeObjects: yield* readLargeObjects(largeObjects),
     configTables: yield* readConfigTables(tables),
