@@ -31,9 +31,17 @@ export const ownIt = (owner: string, { role, roles }: Survey): string => {
   )
 }
 
+/** Whether this role is x, or has all of its rights. */
+const hasRightsOf = (owner: string, { role, roles }: Survey): boolean =>
+  role.superuser || roles.find(({ name }) => name === owner)?.inherits === true
+
+/** What is missing to deal with something of this owner. */
+export const wantsOf = (owner: string, survey: Survey): Blocker["wants"] =>
+  hasRightsOf(owner, survey) ? "choice" : "right"
+
 /** `Have "x" run`, or `Run` where this role is x or may do all. */
-export const haveRun = (owner: string, { role, roles }: Survey): string =>
-  role.superuser || roles.find(({ name }) => name === owner)?.inherits === true ? "Run" : `Have ${quote(owner)} run`
+export const haveRun = (owner: string, survey: Survey): string =>
+  hasRightsOf(owner, survey) ? "Run" : `Have ${quote(owner)} run`
 
 export const describeObject = (object: CatalogObject): string => `${object.kind.toLowerCase()} ${object.identity}`
 

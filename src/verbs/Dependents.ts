@@ -2,7 +2,7 @@
 import { quote } from "../postgres/Identifier.ts"
 import type { OutsideDependent } from "../postgres/survey/Outside.ts"
 import type { Survey } from "../postgres/survey/Survey.ts"
-import type { Blocker } from "./Blocker.ts"
+import { type Blocker, wantsOf } from "./Blocker.ts"
 
 /** Those that need something of what goes, directly or through others; what only needs what stays, stays itself. */
 export const dependents = (
@@ -23,20 +23,22 @@ export const dependents = (
 }
 
 /** One that keeps the schemas from being emptied. */
-export const inTheWay = ({ description, droppable, on, owner }: OutsideDependent): Blocker => ({
-  what: description,
-  owner,
-  why: `it is outside of the schemas to clean and depends on ${on}`,
-  ...(droppable
-    ? {
-        wants: "choice",
-        remedy: `Let the ${description} go for good with --cascade-outside, or drop it first and create it again afterwards.`
-      }
-    : {
-        wants: "right",
-        remedy: `Have ${quote(owner)} drop the ${description} first, and create it again afterwards.`
-      })
-})
+export const inTheWay =
+  (survey: Survey) =>
+  ({ description, droppable, on, owner }: OutsideDependent): Blocker => ({
+    what: description,
+    owner,
+    why: `it is outside of the schemas to clean and depends on ${on}`,
+    ...(droppable
+      ? {
+          wants: "choice",
+          remedy: `Let the ${description} go for good with --cascade-outside, or drop it first and create it again afterwards.`
+        }
+      : {
+          wants: wantsOf(owner, survey),
+          remedy: `Have ${quote(owner)} drop the ${description} first, and create it again afterwards.`
+        })
+  })
 
 /** `view reports.totals (of boss)` */
 export const describe = ({ description, owner }: OutsideDependent): string => `${description} (of ${owner})`

@@ -242,7 +242,7 @@ export const choose = (survey: Survey, wish?: Wish, cascadeOutside = false): Lad
   const [outside, staying] = cascadeOutside
     ? [needing.filter(({ droppable }) => droppable), needing.filter(({ droppable }) => !droppable)]
     : [[], needing]
-  const found = [...staying.map(Dependents.inTheWay), ...inTheWay(survey, content, wish ?? nothingWished)]
+  const found = [...staying.map(Dependents.inTheWay(survey)), ...inTheWay(survey, content, wish ?? nothingWished)]
   const blockers = found.length > 0 || wish !== undefined ? found : allForeign(survey, content)
   if (blockers.length > 0) return { beside: [], rungs: [], outside: [], blockers }
   const beside = besides(survey, wish ?? nothingWished)

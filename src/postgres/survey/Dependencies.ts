@@ -84,7 +84,7 @@ export const readDependencies = Effect.fnUntraced(function* (
         union all
         select d.refclassid, d.refobjid, d.refobjsubid, r.refclassid, r.refobjid, r.refobjsubid, r.nsp
         from pg_depend d
-        where d.classid = r.classid and d.objid = r.objid and d.deptype in ('i', 'e')
+        where d.classid = r.classid and d.objid = r.objid and r.objsubid in (0, d.objsubid) and d.deptype in ('i', 'e')
       ) x
       -- NOT IN, here and below: its hash table is built once, while a join's would be built again for every row.
       where (x.classid, x.objid) not in (select classid, objid from inside)
