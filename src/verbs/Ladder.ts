@@ -114,7 +114,7 @@ const dropContent = (
     why: reasons.length === 0 ? "dropping the schema was denied" : reasons.join("; "),
     stays: content
       .filter(({ droppable }) => !droppable)
-      .map((object) => `${describeObject(object)} (of ${object.owner})`),
+      .map((object) => `${describeObject(object)} (of ${object.owner ?? "nobody"})`),
     statements: dropAll(survey, [...content.filter(({ droppable }) => droppable), ...outside])
   }
 }

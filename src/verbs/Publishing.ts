@@ -61,7 +61,7 @@ export const membership = (
           (owned ? "" : ", and this role may not put it back"),
         wants: owned ? "choice" : "right",
         remedy:
-          `${haveRun(owner, survey)} ALTER PUBLICATION ${quote(publication)} DROP TABLE ${qualified(schema, table)} first, ` +
+          `${haveRun(owner, survey)} ALTER PUBLICATION ${quote(publication)} DROP TABLE ONLY ${qualified(schema, table)} first, ` +
           `and ${restore} afterwards.`
       }))
   }
@@ -84,7 +84,7 @@ export const putBack = Effect.fn("Publishing.putBack")(function* (
     if (found?.restore === one.restore) continue
     if (found !== undefined) {
       yield* session.execute(
-        `ALTER PUBLICATION ${quote(one.publication)} DROP TABLE ${qualified(one.schema, one.table)}`
+        `ALTER PUBLICATION ${quote(one.publication)} DROP TABLE ONLY ${qualified(one.schema, one.table)}`
       )
     }
     yield* session.execute(one.restore)

@@ -8,6 +8,7 @@ import { snapshot } from "../support/Snapshot.ts"
 
 const sql = `
   CREATE TABLE public.t (id int PRIMARY KEY, note text); INSERT INTO public.t VALUES (1, 'one');
+  CREATE TABLE public.parent (id int); CREATE TABLE public.child () INHERITS (public.parent);
   CREATE SEQUENCE public.s; CREATE TYPE public.mood AS ENUM ('fine');
   CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'`
 
@@ -35,7 +36,7 @@ const defaults = (admin: DatabaseUrl) =>
     (rows) => rows.map(({ entry }) => entry)
   )
 
-const asIfNothing = { t: null, s: null, f: null, mood: null }
+const asIfNothing = { t: null, parent: null, child: null, s: null, f: null, mood: null }
 
 describe.each(Clusters.majors)("default privileges on PostgreSQL %i", (major) => {
   /** Of every form: added, passed on, taken from PUBLIC and from the owner; for all schemas and for one. */
@@ -139,11 +140,15 @@ describe.each(Clusters.majors)("publications on PostgreSQL %i", (major) => {
       it.live(`publish as before what a ${kind} restores${clean ? " --clean" : ""}`, () =>
         Effect.gen(function* () {
           const { admin, file, url } = yield* published(kind)
-          yield* Clusters.query(url, publish)
+          yield* Clusters.query(url, `${publish}; CREATE PUBLICATION heirs FOR TABLE public.parent`)
           if (kind === "superuser") yield* Clusters.query(url, "CREATE PUBLICATION whole FOR TABLES IN SCHEMA public")
           const before = yield* snapshot(admin)
           const report = yield* Restores.restore(url, file, { clean })
-          assert.deepStrictEqual(report.published, [`table "public"."t" in publication "My pub"`])
+          assert.deepStrictEqual(report.published, [
+            `table "public"."t" in publication "My pub"`,
+            `table "public"."child" in publication "heirs"`,
+            `table "public"."parent" in publication "heirs"`
+          ])
           assert.strictEqual(yield* snapshot(admin), before)
         })
       )
@@ -180,7 +185,7 @@ describe.each(Clusters.majors)("publications on PostgreSQL %i", (major) => {
       yield* Clusters.query(url, `CREATE TABLE public.extra (); CREATE PUBLICATION p FOR TABLE public.extra`)
       const blocked = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean: true })))
       assert.strictEqual(blocked._tag, "CleanBlocked")
-      assert.match(blocked.suggestion ?? "", /^Run ALTER PUBLICATION "p" DROP TABLE "public"."extra" first/)
+      assert.match(blocked.suggestion ?? "", /^Run ALTER PUBLICATION "p" DROP TABLE ONLY "public"."extra" first/)
     })
   )
 })

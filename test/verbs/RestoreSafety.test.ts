@@ -106,7 +106,7 @@ describe("published tables", () => {
         const [blocker, ...rest] = yield* blockersOf(target, file, { clean })
         assert.deepStrictEqual(rest, [])
         assert.deepInclude(blocker, { what: `publication "p"`, owner: target.admin.user })
-        assert.include(blocker?.remedy, `ALTER PUBLICATION "p" ADD TABLE "public"."t"`)
+        assert.include(blocker?.remedy, `ALTER PUBLICATION "p" ADD TABLE ONLY "public"."t"`)
       }
     })
   )

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { DumpGuard } from "../../src/postgres/script/DumpGuard.ts"
 import { classify } from "../../src/postgres/script/Statement.ts"
+import type { StatementKind } from "../../src/postgres/script/StatementKind.ts"
 import * as StatementPolicy from "../../src/verbs/StatementPolicy.ts"
 import { object, schema, surveyOf } from "../support/SurveyOf.ts"
 
@@ -99,13 +101,128 @@ const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
   ["SELECT pg_catalog.lo_unlink('16400')", "run unless 42704,42883,42P01,3F000"],
   ["CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "run"],
   ["INSERT INTO public.t VALUES (1)", "run"],
-  ["REFRESH MATERIALIZED VIEW public.m", "run"]
+  ["REFRESH MATERIALIZED VIEW public.m", "run"],
+  ["SET default_tablespace = fast", "run unless 22023,42704"],
+  ["SET default_table_access_method = columnar", "run unless 22023,42704"],
+  ["SET SESSION AUTHORIZATION stranger", `skip: rights granted by "stranger" are not restored`],
+  ["ALTER TABLE ONLY public.t ALTER COLUMN id SET DEFAULT 1", "run"],
+  ["ALTER TABLE ONLY public.t ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES public.u(id)", "run"],
+  ["ALTER TABLE ONLY public.t ADD CONSTRAINT c CHECK ((id > 0))", "run"],
+  ["CREATE UNIQUE INDEX i ON public.t USING btree (id)", "run"],
+  ["CREATE TRIGGER g BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.f()", "run"],
+  ["CREATE POLICY p ON public.t USING (true)", "run"],
+  ["CREATE RULE r AS ON INSERT TO public.t DO NOTHING", "run"],
+  ["CREATE STATISTICS public.s ON a, b FROM public.t", "run"],
+  ["CREATE TYPE public.mood AS ENUM ('a')", "run"],
+  ["CREATE DOMAIN public.d AS integer", "run"],
+  ["CREATE SEQUENCE public.s", "run"],
+  ["CREATE FOREIGN TABLE public.far (a integer) SERVER s", "run"],
+  ["CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS 'lib', 'f'", "run unless 42501,42704,58P01,22023"],
+  ["COMMENT ON TABLE public.t IS 'x'", "run"],
+  ["COMMENT ON EVENT TRIGGER e IS 'x'", "run unless 42501,42704,42883"],
+  ["SECURITY LABEL FOR x ON TABLE public.t IS 'y'", "run unless 42501,42704,58P01,22023"],
+  ["GRANT USAGE ON FOREIGN SERVER s TO parent", "run unless 42501,42704,42883"],
+  ["SELECT * FROM pg_catalog.pg_restore_relation_stats('version', '180000'::integer)", "run unless 42883,42501"],
+  ...[
+    "CREATE PUBLICATION p",
+    "CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p",
+    "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION public.f()",
+    "CREATE TRUSTED LANGUAGE pl",
+    "CREATE CAST (a AS b) WITHOUT FUNCTION",
+    "CREATE OPERATOR CLASS public.c FOR TYPE int4 USING btree AS STORAGE int4",
+    "CREATE OPERATOR FAMILY public.c USING btree",
+    "CREATE FOREIGN DATA WRAPPER w",
+    "CREATE SERVER s FOREIGN DATA WRAPPER w",
+    "CREATE USER MAPPING FOR me SERVER s",
+    "CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION f(internal))",
+    "CREATE ACCESS METHOD m TYPE TABLE HANDLER h",
+    "CREATE TEXT SEARCH PARSER public.p (START = a, GETTOKEN = b, END = c, LEXTYPES = d)",
+    "CREATE TEXT SEARCH TEMPLATE public.t (LEXIZE = l)"
+  ].map((sql) => [sql, "run unless 42501,42704,42883"] as const)
+]
+
+/** Refused when the dump is proven, so that the table never sees it. */
+const refused: ReadonlyArray<string> = [
+  "COMMIT",
+  "ROLLBACK",
+  "SAVEPOINT x",
+  "PREPARE TRANSACTION 'x'",
+  "ALTER SYSTEM SET work_mem = '1MB'",
+  "CREATE ROLE evil",
+  "GRANT parent TO me",
+  "COPY public.t TO '/tmp/x'",
+  "COPY public.t TO STDOUT",
+  "COPY public.t FROM '/tmp/x'",
+  "COPY public.t FROM PROGRAM 'id'"
+]
+
+/** Every kind there is, as the compiler knows them. */
+const everyKind: Record<StatementKind["_tag"], true> = {
+  AddConstraint: true,
+  Alter: true,
+  AlterSystem: true,
+  Comment: true,
+  CopyFrom: true,
+  CopyTo: true,
+  Create: true,
+  Database: true,
+  DefaultPrivileges: true,
+  Drop: true,
+  Extension: true,
+  Grant: true,
+  InsertInto: true,
+  LargeObjectCall: true,
+  LargeObjectUnlink: true,
+  Other: true,
+  OwnerTo: true,
+  RestoreStatistics: true,
+  Role: true,
+  Schema: true,
+  SecurityLabel: true,
+  SequenceValue: true,
+  SessionAuthorization: true,
+  SetSetting: true,
+  TransactionControl: true
+}
+
+/** Rows, keys and what would be missed: whatever is skipped, these never are. */
+const keeps: ReadonlyArray<StatementKind["_tag"]> = [
+  "AddConstraint",
+  "CopyFrom",
+  "InsertInto",
+  "LargeObjectCall",
+  "SequenceValue"
 ]
 
 describe("the policy for a dump's statements", () => {
   for (const [sql, decision] of rows) {
     it(sql, () => assert.deepStrictEqual(decisions([sql]), [decision]))
   }
+
+  for (const sql of refused) {
+    it(`${sql} is refused`, () => {
+      const event = { _tag: "Statement" as const, bytes: Buffer.from(sql), line: 1, offset: 0 }
+      assert.strictEqual(new DumpGuard().judge(event, classify(event.bytes))._tag, "Refuse")
+    })
+  }
+
+  it("has a row for every kind of statement", () => {
+    const walked = new Set([...rows.map(([sql]) => sql), ...refused].map((sql) => classify(Buffer.from(sql))._tag))
+    assert.deepStrictEqual([...walked].sort(), Object.keys(everyKind).sort() as Array<StatementKind["_tag"]>)
+  })
+
+  it("runs rows, values and constraints whatever the options, and lets no refusal of the server pass", () => {
+    const statements = rows.map(([sql]) => sql).filter((sql) => keeps.includes(classify(Buffer.from(sql))._tag))
+    assert.isAbove(statements.length, 6)
+    for (const cleaned of [false, true]) {
+      for (const owner of StatementPolicy.ownerModes) {
+        for (const described of [false, true]) {
+          const found = new Set(decisions(statements, { cleaned, owner, described }))
+          assert.deepStrictEqual([...found], ["run"])
+        }
+      }
+    }
+  })
 
   it("gives objects to any role of the server as superuser", () => {
     const statements = ["stranger", "noinherit", "gone"].map((role) => `ALTER TABLE public.t OWNER TO ${role}`)

@@ -130,10 +130,12 @@ export const readDependencies = Effect.fnUntraced(function* (
         'type', i.type, 'identity', i.identity, 'names', a.object_names, 'args', a.object_args,
         'droppable', i.type <> 'extension'
           and not exists (select from pg_depend e where e.classid = t.classid and e.objid = t.objid and e.deptype = 'e')
-          and ((select rolsuper from pg_roles where rolname = current_user) or coalesce(
-            has_schema_privilege(n.oid, 'USAGE')
-              and (pg_has_role(s.refobjid, 'USAGE') or (p.objid is null and o.objsubid = 0 and pg_has_role(n.nspowner, 'USAGE'))),
-            false)))::text
+          and ((select rolsuper from pg_roles where rolname = current_user)
+            or (
+              coalesce(has_schema_privilege(n.oid, 'USAGE'), true)
+              and (coalesce(pg_has_role(s.refobjid, 'USAGE'), false) or (
+                p.objid is null and o.objsubid = 0 and coalesce(pg_has_role(n.nspowner, 'USAGE'), false)))))
+      )::text
     from outermost o
     left join part p on p.classid = o.classid and p.objid = o.objid
     cross join lateral (select coalesce(p.tclass, o.classid) as classid, coalesce(p.tobj, o.objid) as objid) t
@@ -153,7 +155,11 @@ export const readDependencies = Effect.fnUntraced(function* (
     -- What is in scope may need what is not.
     select 'reached', ${sql.literal(insideKey("i.tclass", "i.tobj"))}, ${sql.literal(outsideKey("r"))}, null
     from reached r
-    join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid and r.objsubid in (0, d.refobjsubid)
+    -- OFFSET 0: from what is reached, which is little, and not from everything that is in scope.
+    cross join lateral (
+      select d.* from pg_depend d
+      where d.refclassid = r.classid and d.refobjid = r.objid and r.objsubid in (0, d.refobjsubid) offset 0
+    ) d
     join inside i on i.classid = d.classid and i.objid = d.objid
     where d.deptype = 'n' or (i.classid, i.objid) = (i.tclass, i.tobj)
     union all

@@ -52,7 +52,7 @@ export const readPublished = Effect.fnUntraced(function* (
     const { schema, table, publication } = row
     const list = columns.length === 0 ? "" : ` (${columns.map(quote).join(", ")})`
     const where = filter === null ? "" : ` WHERE (${filter})`
-    const restore = `ALTER PUBLICATION ${quote(publication)} ADD TABLE ${qualified(schema, table)}${list}${where}`
+    const restore = `ALTER PUBLICATION ${quote(publication)} ADD TABLE ONLY ${qualified(schema, table)}${list}${where}`
     return { ...row, restore }
   })
 })
