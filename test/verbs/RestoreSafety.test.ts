@@ -17,7 +17,7 @@ const blockersOf = Effect.fnUntraced(function* (
   more: Partial<Restore.RestoreOptions> = {}
 ) {
   const error = yield* Restores.unchanged(target.admin, Effect.flip(Restores.restore(target.url, file, more)))
-  if (error._tag !== "CleanRefused") return yield* Effect.die(error)
+  if (error._tag !== "CleanRefused" && error._tag !== "CleanBlocked") return yield* Effect.die(error)
   assert.strictEqual(error.state, "untouched")
   return error.blockers
 })
