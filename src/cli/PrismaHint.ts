@@ -11,6 +11,8 @@ const folder = "prisma/migrations"
 /** How many names a line has. */
 const shown = 4
 
+const named = (names: ReadonlyArray<string>) => listed(names, shown).join(", ")
+
 const inFolder = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const entries = yield* fs.readDirectory(folder)
@@ -30,7 +32,6 @@ export const lines = Effect.fn("PrismaHint.lines")(function* (
   const stuck = [...failed, ...unfinished]
   const known = new Set([...applied, ...stuck])
   const pending = (yield* inFolder).filter((name) => !known.has(name))
-  const named = (names: ReadonlyArray<string>) => listed(names, shown).join(", ")
   return [
     ...(stuck.length === 0
       ? []
