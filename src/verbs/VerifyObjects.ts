@@ -32,13 +32,14 @@ type Said = NonNullable<Expectation["manifest"]>
 
 const key = ({ kind, object }: CatalogFacts.ObjectState) => `${kind} ${object}`
 
+const byKey = (all: ReadonlyArray<CatalogFacts.ObjectState>) => new Map(all.map((one) => [key(one), one]))
+
 const checkStates = Effect.fnUntraced(function* (
   { catalog: { states }, onlySchemas }: Said,
   schemas: ReadonlyArray<string> | undefined,
   others: boolean
 ) {
   const live = yield* CatalogFacts.readStates({ schemas, eventTriggers: onlySchemas === undefined })
-  const byKey = (all: ReadonlyArray<CatalogFacts.ObjectState>) => new Map(all.map((one) => [key(one), one]))
   const [wanted, is] = [byKey(states), byKey(live)]
   const lost = states.flatMap((one): ReadonlyArray<Finding> => {
     const found = is.get(key(one))?.state
