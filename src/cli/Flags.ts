@@ -95,7 +95,13 @@ export const ownSchemas = Flag.String("schema").pipe(
 export const grantTo = Flag.String("grant-to").pipe(
   Flag.withSchema(Schema.NonEmptyString),
   Flag.withMetavar("ROLE"),
-  Flag.optional
+  Flag.atLeast(0)
+)
+
+export const forRole = Flag.String("for-role").pipe(
+  Flag.withSchema(Schema.NonEmptyString),
+  Flag.withMetavar("ROLE"),
+  Flag.atLeast(0)
 )
 
 /** Its names are those of `Grants.profiles`, which would load the database driver for `--help`. */
@@ -119,6 +125,13 @@ export const file = Argument.String("file").pipe(
   Argument.withDescription("The dump (default: the newest one in --dir)"),
   Argument.optional
 )
+
+/** The list as an optional property, absent where it is empty. */
+export const givenAll = <K extends string, A>(
+  key: K,
+  values: ReadonlyArray<A>
+): { readonly [P in K]?: ReadonlyArray<A> } =>
+  values.length === 0 ? {} : ({ [key]: values } as { readonly [P in K]: ReadonlyArray<A> })
 
 /** `Option` as the optional property that the verbs' options have. */
 export const given = <K extends string, A>(key: K, value: Option.Option<A>): { readonly [P in K]?: A } =>

@@ -11,10 +11,20 @@ import * as RenderReport from "./RenderReport.ts"
 export const grant = Command.make(
   "grant",
   {
-    role: Argument.String("role").pipe(Argument.withDescription("The role that the app connects as")),
+    roles: Argument.String("role").pipe(
+      Argument.withDescription("The role that the app connects as; several may be named"),
+      Argument.atLeast(1)
+    ),
     profile: Flags.profile.pipe(Flag.withDescription("Which rights (default: all)")),
     schemas: Flags.ownSchemas.pipe(
       Flag.withDescription("Schema, repeatable (default: the URL's schema parameter, else public)")
+    ),
+    forRole: Flags.forRole.pipe(
+      Flag.withDescription("Whose future tables the role may use too, repeatable (default: the connected role)")
+    ),
+    skipOthers: Flag.Boolean("skip-others").pipe(
+      Flag.withDescription("Grant on what this role may, and name the objects of others (default: all or nothing)"),
+      Flag.withDefault(false)
     ),
     sqlFile: Flag.String("sql-file").pipe(
       Flag.withMetavar("PATH"),
@@ -24,24 +34,28 @@ export const grant = Command.make(
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dryRun, plan, profile, role, schemas, sqlFile }) =>
+  ({ dryRun, forRole, plan, profile, roles: named, schemas, skipOthers, sqlFile }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Grant = yield* load(() => import("../verbs/Grant.ts"))
-        const Grants = yield* load(() => import("../postgres/Grants.ts"))
+        const GrantFile = yield* load(() => import("../postgres/GrantFile.ts"))
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         // A file of SQL needs no database: only the URL's schema parameter, where there is a URL at all.
         const writing = Option.isSome(sqlFile)
         const url = yield* writing ? Target.databaseUrlIfNamed : Effect.asSome(Target.databaseUrl)
-        const options = { role, profile, schemas: yield* Target.schemas(schemas, Option.getOrUndefined(url)) }
+        const roles = [...new Set(named)]
+        const options = {
+          roles,
+          profile,
+          skipOthers,
+          schemas: yield* Target.schemas(schemas, Option.getOrUndefined(url)),
+          ...Flags.givenAll("forRoles", [...new Set(forRole)])
+        }
         if (writing) {
           const database = Option.getOrUndefined(url)?.database
-          const text = Grants.sqlFile(options, database)
-          const statements = [
-            ...(database === undefined ? [] : [Grants.connecting(role, database)]),
-            ...Grants.statements(options)
-          ].map(({ sql }) => sql)
+          const text = GrantFile.sqlFile(options, database)
+          const statements = GrantFile.statementsOf(text)
           const document = { sqlFile: sqlFile.value, written: !dryRun, statements }
           if (dryRun) return { text: `This would be written to ${sqlFile.value}:\n\n${text.trimEnd()}`, document }
           const fs = yield* FileSystem.FileSystem
@@ -65,10 +79,11 @@ export const grant = Command.make(
       })
     )
 ).pipe(
-  Command.withDescription("Give the app's role its rights on schemas, and prove that it has them"),
+  Command.withDescription("Give the app's role, or several, the rights on schemas, and prove that it has them"),
   Command.withShortDescription("Give the app's role its rights"),
   Command.withExamples([
     { command: "pgark grant app", description: "All rights on schema public" },
+    { command: "pgark grant app --for-role migrator", description: "Also on what migrations create as migrator" },
     { command: "pgark grant app --sql-file grants.sql", description: "For a web interface such as phpPgAdmin" }
   ])
 )

@@ -25,15 +25,32 @@ export const clean = (report: CleanReport): ReadonlyArray<string> => [
     : [hang("  not back   ", `${listed(report.lost, shown).join(", ")}: not in the dump`)])
 ]
 
-export const grant = (report: GrantReport): ReadonlyArray<string> => [
-  hang(
-    "  granted    ",
-    `${report.role} has the rights "${report.profile}" on ${plural(report.schemas, "schema")}, ` +
-      `${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}, and may connect: proven one by one`
-  ),
-  ...report.unproven.map(({ kind, object, why }) => hang("  not proven ", `${kind} ${object}: ${why}`)),
-  ...report.refused.map((what) => hang("             ", `not needed: ${what}`))
-]
+const notGranted = ({ kind, object, owner, privileges, role }: GrantReport["notGranted"][number]) =>
+  `${kind} ${object} of ${owner}: no ${privileges.join(", ")} for ${role}`
+
+const notProven = ({ kind, object, role, why }: GrantReport["unproven"][number]) =>
+  `${kind} ${object} for ${role}: ${why}`
+
+export const grant = (report: GrantReport): ReadonlyArray<string> => {
+  const more = [
+    ...(report.functions === 0 ? [] : [plural(report.functions, "function")]),
+    ...(report.types === 0 ? [] : [plural(report.types, "type")])
+  ]
+  return [
+    hang(
+      "  granted    ",
+      `${report.roles.join(", ")} ${report.roles.length === 1 ? "has" : "have"} the rights "${report.profile}" on ` +
+        `${plural(report.schemas, "schema")}, ${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}` +
+        `${more.length === 0 ? "" : `, ${more.join(" and ")}`}, and may connect: proven one by one`
+    ),
+    ...(report.tried.length === 0
+      ? []
+      : [hang("  tried      ", `read as ${report.tried.join(", ")}: one object of each kind in each schema`)]),
+    ...listed(report.notGranted.map(notGranted), shown).map((what) => hang("  not given  ", what)),
+    ...listed(report.unproven.map(notProven), shown).map((what) => hang("  not proven ", what)),
+    ...report.refused.map((what) => hang("             ", `not needed: ${what}`))
+  ]
+}
 
 /** Of a report that came to be, so what it found are warnings. */
 export const verify = (report: VerifyReport): ReadonlyArray<string> => [

@@ -36,12 +36,13 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
 const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, database: string) {
   const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../dumps/DumpFile.ts"))
-  const { cascadeOutside, clean, file, grantTo, owner, verify, analyze, acceptUnproven } = asked
+  const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze, acceptUnproven } = asked
   if (
     file !== undefined ||
     clean ||
     cascadeOutside ||
     grantTo !== undefined ||
+    forRoles !== undefined ||
     owner !== "auto" ||
     !verify ||
     !analyze ||
@@ -74,7 +75,14 @@ export const restore = Command.make(
       )
     ),
     yes: Flags.yes,
-    grantTo: Flags.grantTo.pipe(Flag.withDescription("Grant this role its rights on what is restored, and prove them")),
+    grantTo: Flags.grantTo.pipe(
+      Flag.withDescription("Grant this role its rights on what is restored, and prove them; repeatable")
+    ),
+    forRole: Flags.forRole.pipe(
+      Flag.withDescription(
+        "With --grant-to: whose future tables they may use, repeatable (default: the connected role)"
+      )
+    ),
     profile: Flags.profile.pipe(Flag.withDescription("Which rights --grant-to grants (default: all)")),
     owner: Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
       Flag.withMetavar("auto|keep|skip"),
@@ -104,7 +112,7 @@ export const restore = Command.make(
       Flag.optional
     )
   },
-  ({ dir, dryRun, file, grantTo, lockTimeout, plan, planFile, yes, ...flags }) =>
+  ({ dir, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -115,7 +123,12 @@ export const restore = Command.make(
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const layer = Target.layer(url, dir)
-        const asked = { ...flags, ...Flags.given("file", file), ...Flags.given("grantTo", grantTo) }
+        const asked = {
+          ...flags,
+          ...Flags.given("file", file),
+          ...Flags.givenAll("grantTo", grantTo),
+          ...Flags.givenAll("forRoles", forRole)
+        }
         if (yield* Target.isDryRun({ dryRun, plan })) {
           const pipeline = Restore.pipeline({ ...asked, exact: true })
           return yield* Effect.provide(

@@ -13,7 +13,7 @@ export const verify = Command.make(
   {
     file: Flags.file,
     dir: Flags.dir,
-    grantTo: Flags.grantTo.pipe(Flag.withDescription("Check this role's rights too")),
+    grantTo: Flags.grantTo.pipe(Flag.withDescription("Check this role's rights too; repeatable")),
     profile: Flags.profile.pipe(Flag.withDescription("Which rights --grant-to checks (default: all)"))
   },
   ({ dir, file, grantTo, profile }) =>
@@ -31,13 +31,12 @@ export const verify = Command.make(
             expected,
             schemas: expected.schemas,
             file: dump.file,
-            ...(Option.isSome(grantTo) ? { grantTo: { role: grantTo.value, profile } } : {})
+            ...(grantTo.length === 0 ? {} : { grantTo: { roles: grantTo, profile } })
           })
           // A right that is missing would have been a finding.
-          const rights = Option.match(grantTo, {
-            onNone: () => [],
-            onSome: (role) => [`  rights     ${role} has those of the profile "${profile}", checked one by one`]
-          })
+          const rights = grantTo.map(
+            (role) => `  rights     ${role} has those of the profile "${profile}", checked one by one`
+          )
           return {
             text: [
               `Verified ${describe(url)} against ${dump.file}`,

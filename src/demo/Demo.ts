@@ -141,7 +141,7 @@ export const run = Effect.fn("Demo.run")(function* (say: Say) {
     const appRead = yield* Effect.provide(useAsApp, Session.layer(as(server.superuser, app, passwords[app]!)))
     yield* say(`   Connected as ${app}: it read ${appRead} rows and wrote.`)
 
-    const verify = yield* Verify.verify({ expected, grantTo: { role: app, profile: "all" } })
+    const verify = yield* Verify.verify({ expected, grantTo: { roles: [app], profile: "all" } })
     yield* say(`7. Verified against the dump: ${verify.tables} tables, ${verify.rows} rows, no difference.`)
     const milliseconds = (yield* Clock.currentTimeMillis) - begun
     const report: DemoReport = {

@@ -23,3 +23,21 @@ export const qualified = (schema: string, name: string): string => `${quote(sche
  */
 export const literal = (text: string): string =>
   text.includes("\\") ? `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`
+
+const breaks = /[\r\n]/
+const asEscape: Record<string, string> = { "\r": "\\000D", "\n": "\\000A", "\\": "\\\\" }
+
+/**
+ * {@link quote} without a line break: a name that has one is written with escapes. For files that are read line by line.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS (U&"…")
+ */
+export const quoteInLine = (name: string): string =>
+  breaks.test(name) ? `U&${quote(name.replaceAll(/[\r\n\\]/g, (character) => asEscape[character]!))}` : quote(name)
+
+/** {@link literal} without a line break. */
+export const literalInLine = (text: string): string => {
+  if (!breaks.test(text)) return literal(text)
+  const escaped = text.replaceAll("\\", "\\\\").replaceAll("'", "''")
+  return `E'${escaped.replaceAll("\r", "\\r").replaceAll("\n", "\\n")}'`
+}

@@ -26,8 +26,8 @@ export const judged = (certain: boolean, ...parts: Parameters<typeof finding>): 
 export type Occasion =
   /** Within a restore, before its commit. */
   | { readonly during: "restore" }
-  /** By itself: the dump's file, and the role whose rights were asked for. */
-  | { readonly during: "verify"; readonly file?: string; readonly role?: string }
+  /** By itself: the dump's file, and the roles whose rights were asked for. */
+  | { readonly during: "verify"; readonly file?: string; readonly roles?: ReadonlyArray<string> }
 
 /** How many findings of one kind are written out. */
 const shown = 10
@@ -88,8 +88,8 @@ const afterReading = (findings: ReadonlyArray<Finding>, occasion: Occasion): str
     const places = [...new Set(kinds.map((kind) => suspects[kind]))].join("; ")
     return `Look at ${places}. With \`--no-verify\` it is committed as it is.`
   }
-  const { file, role } = occasion
-  if (kinds.every((kind) => kind === "rights")) return `Run \`pgark grant ${role ?? "ROLE"}\` as the owner.`
+  const { file, roles = ["ROLE"] } = occasion
+  if (kinds.every((kind) => kind === "rights")) return `Run \`pgark grant ${roles.join(" ")}\` as the owner.`
   if (file === undefined)
     return "Look at the objects named here. `pgark restore --clean` brings back what a dump holds."
   const restore = `\`pgark restore --clean ${file}\` brings back what the dump holds`

@@ -1,8 +1,8 @@
 /**
- * The verb grant: gives the app role its rights, and proves that it has them.
+ * The verb grant: gives app roles their rights, and proves that they have them.
  *
- * What counts is what the role has in the end, however it has it. A statement that the server refuses, or answers
- * with the warning that nothing was granted, is no failure where the role has these rights anyway.
+ * What counts is what a role has in the end, however it has it. A statement that the server refuses, or answers with
+ * the warning that nothing was granted, is no failure where the role has these rights anyway.
  */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -14,25 +14,41 @@ import { listed, plural } from "../pipeline/Words.ts"
 import { type DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import * as Grants from "../postgres/Grants.ts"
 import { quote } from "../postgres/Identifier.ts"
+import { objectKey } from "../postgres/ObjectName.ts"
 import * as Retrying from "../postgres/Retrying.ts"
+import * as Rights from "../postgres/Rights.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { noSuchSchema, RoleMissing, type SchemaMissing } from "./VerbError.ts"
 
 /** Whom to grant what on which schemas; names unquoted. */
-export type GrantOptions = Grants.Options
+export interface GrantOptions extends Grants.Options {
+  /** Grant on what this role may, and only tell of the rest. Without it, all is granted or nothing. */
+  readonly skipOthers?: boolean
+}
 
 /** What was granted and proven. */
-export interface GrantReport extends Omit<Grants.Rights, "missing"> {
-  readonly role: string
+export interface GrantReport extends Omit<Rights.Rights, "missing"> {
+  readonly roles: ReadonlyArray<string>
   readonly profile: Grants.GrantProfile
-  /** What the server refused, in words, and the role does not need because it has the rights otherwise. */
+  /** What this role may not grant, on objects that the run could do without. */
+  readonly notGranted: ReadonlyArray<Rights.MissingRight>
+  /** What the server refused, in words, and the roles do not need because they have the rights otherwise. */
   readonly refused: ReadonlyArray<string>
+}
+
+/** What is granted on. */
+export interface Scope {
+  readonly schemas: ReadonlyArray<string>
+  /**
+   * Keys of the objects that a restore brings, in whose transaction this is: they are there only when it runs. What
+   * else is in the schemas may stay without rights where it belongs to others.
+   */
+  readonly restored?: ReadonlySet<string>
 }
 
 /** A statement that did not have its effect, or not all of it. */
 interface Refusal {
-  readonly sql: string
-  readonly what: string
+  readonly statement: Grants.GrantStatement
   /** The server's words. */
   readonly answer: string
 }
@@ -41,9 +57,9 @@ interface Refusal {
 const privilegeWarnings = new Set(["01007", "01006"])
 
 /** Runs one statement under a savepoint; gives what the server did not grant. */
-const attempt = Effect.fnUntraced(function* (session: SessionService, sql: string, what: string) {
-  const refusal = (answer: string): ReadonlyArray<Refusal> => [{ sql, what, answer }]
-  return yield* session.savepoint("pgark grant", session.execute(sql)).pipe(
+const attempt = Effect.fnUntraced(function* (session: SessionService, statement: Grants.GrantStatement) {
+  const refusal = (answer: string): ReadonlyArray<Refusal> => [{ statement, answer }]
+  return yield* session.savepoint("pgark grant", session.execute(statement.sql)).pipe(
     Effect.map(({ notices }) => {
       const answers = notices.filter(({ sqlstate }) => privilegeWarnings.has(sqlstate))
       return answers.length === 0 ? [] : refusal([...new Set(answers.map(({ message }) => message))].join("; "))
@@ -52,114 +68,175 @@ const attempt = Effect.fnUntraced(function* (session: SessionService, sql: strin
   )
 })
 
-/** What the refused `ON ALL …` form did not do: the same, on the objects that this role may grant on. */
-const grantOneByOne = Effect.fnUntraced(function* (
-  session: SessionService,
-  options: GrantOptions,
-  { on, schema }: Grants.GrantStatement
-) {
-  if (schema === undefined || (on !== "table" && on !== "sequence")) return
-  const found = yield* Grants.objects({ ...options, schemas: [schema] })
-  const own = found.filter(({ kind, missing, grantable }) => kind === on && missing.length > 0 && grantable)
-  if (own.length === 0) return
-  yield* attempt(session, Grants.statementFor(on, own, options), `grant on ${own.length} of the ${on}s of ${schema}`)
-})
+const describeMissing = ({ kind, object, owner, privileges, role }: Rights.MissingRight) =>
+  `${kind} ${object} of ${quote(owner)}: no ${privileges.join(", ")} for ${quote(role)}`
 
-const incomplete = (options: GrantOptions, rights: Grants.Rights, refusals: ReadonlyArray<Refusal>) => {
-  const owners = [...new Set(rights.missing.map(({ owner }) => quote(owner)))]
-  const lines = rights.missing.map(
-    ({ kind, object, owner, privileges }) => `${kind} ${object} of ${quote(owner)}: no ${privileges.join(", ")}`
-  )
+const quoted = (names: ReadonlyArray<string>) => names.map(quote).join(", ")
+
+/** @param refusals what the server answered; none where it was not asked */
+const incomplete = (
+  { profile }: GrantOptions,
+  missing: ReadonlyArray<Rights.MissingRight>,
+  refusals: ReadonlyArray<Refusal> | undefined
+) => {
+  const owners = [...new Set(missing.map(({ owner }) => quote(owner)))]
+  const roles = [...new Set(missing.map(({ role }) => role))]
+  const objects = new Set(missing.map(({ object, kind }) => `${kind} ${object}`)).size
+  const few = missing.some(({ kind }) => kind !== "schema" && kind !== "database")
   return new PermissionDenied({
     message:
-      `The role ${quote(options.role)} could not be given all rights of the profile "${options.profile}": ` +
-      `${plural(lines.length, "object lacks", "objects lack")} some.`,
-    detail: [...listed(lines), ...refusals.map(({ what, answer }) => `${what}: ${answer}`)].join("\n"),
+      `Not all rights of the profile "${profile}" can be given to ${quoted(roles)}: ` +
+      `${plural(objects, "object lacks", "objects lack")} some.`,
+    detail: [
+      ...listed(missing.map(describeMissing)),
+      ...(refusals ?? []).map(({ statement, answer }) => `${statement.what}: ${answer}`)
+    ].join("\n"),
     suggestion:
       `Only an owner may grant: run \`pgark grant\` as ${owners.join(" and ")} (or as a member of it), ` +
-      "or have the owner run the file that `--sql-file` writes.",
-    state: "rolled-back",
+      `or have the owner run the file that \`--sql-file\` writes.` +
+      (few && refusals === undefined ? " With `--skip-others` the rest is granted." : ""),
+    state: refusals === undefined ? "untouched" : "rolled-back",
     sqlstate: "42501",
-    ...(refusals[0] === undefined ? {} : { statement: refusals[0].sql })
+    ...(refusals?.[0] === undefined ? {} : { statement: refusals[0].statement.sql })
   })
 }
 
 /** Nothing that a restore does can change this, so it is said before. */
-const mayNotConnect = ({ name, owner }: Grants.ObjectRights, role: string) =>
+const mayNotConnect = ({ name, owner }: Grants.ObjectRights, roles: ReadonlyArray<string>) =>
   new PermissionDenied({
-    message: `The role ${quote(role)} may not connect to the database ${quote(name)}, and this role may not let it.`,
+    message: `${quoted(roles)} may not connect to the database ${quote(name)}, and this role may not let it.`,
     detail: `database ${quote(name)} of ${quote(owner)}: no CONNECT`,
-    suggestion: `Have ${quote(owner)} or a superuser run: ${Grants.connecting(role, name).sql}`,
+    suggestion: `Have ${quote(owner)} or a superuser run: ${Grants.connecting(roles, name).sql}`,
     state: "untouched",
     sqlstate: "42501"
   })
 
+const noSuchRole = (role: string) =>
+  new RoleMissing({
+    message: `The server has no role "${role}".`,
+    suggestion:
+      `Check the spelling (roles are case-sensitive here), or create it: ` + `CREATE ROLE ${quote(role)} LOGIN`,
+    state: "untouched",
+    role
+  })
+
+const mayNotSetDefaults = (creators: ReadonlyArray<string>) =>
+  new PermissionDenied({
+    message: `This role may not say which rights there will be on what ${quoted(creators)} creates.`,
+    suggestion: `Connect as ${creators.map(quote).join(" or ")}, as a member that inherits its rights, or as a superuser.`,
+    state: "untouched",
+    sqlstate: "42501"
+  })
+
+/** What the run may not end without. */
+const requiredOf = (missing: ReadonlyArray<Rights.MissingRight>, { skipOthers }: GrantOptions, { restored }: Scope) =>
+  restored === undefined && skipOthers !== true
+    ? missing
+    : missing.filter(
+        ({ kind, schema, name, grantable }) =>
+          grantable ||
+          Rights.indispensable.has(kind) ||
+          restored?.has(objectKey({ kind: kind.toUpperCase(), schema, name }))
+      )
+
 const run = Effect.fnUntraced(function* (
   options: GrantOptions,
+  scope: Scope,
   statements: ReadonlyArray<Grants.GrantStatement>
 ): Effect.fn.Return<GrantReport, DatabaseError, Session | SqlClient.SqlClient> {
   const session = yield* Session
-  const refusals: Array<Refusal> = []
-  for (const statement of statements) {
-    const refused = yield* attempt(session, statement.sql, statement.what)
-    if (refused.length > 0) yield* grantOneByOne(session, options, statement)
-    refusals.push(...refused)
+  const refusals = (yield* Effect.forEach(statements, (statement) => attempt(session, statement))).flat()
+  // Rights on what is not there yet are nothing that could be asked for.
+  const failed = refusals.find(({ statement }) => statement.on === "default")
+  if (failed !== undefined) {
+    return yield* new PermissionDenied({
+      message: `The server refused to ${failed.statement.what}: ${failed.answer}.`,
+      suggestion:
+        "Name with `--for-role` a role whose member this role is, or connect as the role that creates tables.",
+      state: "rolled-back",
+      sqlstate: "42501",
+      statement: failed.statement.sql
+    })
   }
-  const rights = yield* Grants.rights(options)
-  const { missing, ...counts } = rights
-  if (missing.length > 0) return yield* incomplete(options, rights, refusals)
-  const refused = refusals.map(({ what, answer }) => `${what}: ${answer}`)
+  const { missing, ...proven } = yield* Rights.rights(options)
+  const required = requiredOf(missing, options, scope)
+  if (required.length > 0) return yield* incomplete(options, required, refusals)
+  const refused = refusals.map(({ statement, answer }) => `${statement.what}: ${answer}`)
   for (const text of refused) {
-    yield* note(`The server did not ${text}. It does not matter: ${quote(options.role)} has these rights.`)
+    yield* note(`The server did not ${text}. It does not matter: the rights are there.`)
   }
-  return { role: options.role, profile: options.profile, ...counts, refused }
+  for (const text of listed(missing.map(describeMissing), 6)) yield* note(`Not granted: ${text}`)
+  return { roles: options.roles, profile: options.profile, ...proven, notGranted: missing, refused }
+})
+
+/** What stands in the way of any grant, before anything is done. */
+const preflight = Effect.fnUntraced(function* ({ roles, forRoles = [] }: Omit<GrantOptions, "schemas">) {
+  const [absent] = yield* Rights.missingRoles([...roles, ...forRoles])
+  if (absent !== undefined) return yield* noSuchRole(absent)
+  const foreign = yield* Rights.foreignRoles(forRoles)
+  if (foreign.length > 0) return yield* mayNotSetDefaults(foreign)
+  const lacking = (yield* Rights.database(roles)).filter(({ missing }) => missing.length > 0)
+  const [database] = lacking
+  if (database === undefined) return []
+  const names = lacking.map(({ role }) => role)
+  if (database.ungrantable.length > 0) return yield* mayNotConnect(database, names)
+  return [Grants.connecting(names, database.name)]
 })
 
 /**
  * Grants within a transaction that is open on the session "target", and proves the rights.
  *
- * Planning it fails with RoleMissing where the server has no such role, and with PermissionDenied where the role may
- * not connect to the database and this role may not let it. Running it fails with PermissionDenied, which
- * lists what is missing and whose it is, where the role does not have all rights in the end.
+ * Planning it fails with RoleMissing where the server has no such role, and with PermissionDenied where it shows
+ * already that a right cannot be given: to connect, to say what holds for the objects of `forRoles`, on an object of
+ * another. Running it fails with PermissionDenied, which lists what is missing and whose it is, where a role does not
+ * have all rights in the end.
  */
-export const task = <const N extends Task.Needs = {}>(
-  options: Omit<GrantOptions, "schemas"> & {
-    readonly needs?: N
-    /** The schemas, where they are known only from other tasks. */
-    readonly schemas: ReadonlyArray<string> | ((needs: Task.PlannedNeeds<N>) => ReadonlyArray<string>)
-  }
-) =>
+export const task = <const N extends Task.Needs = {}>({
+  needs,
+  scope: scopeOf,
+  ...options
+}: Omit<GrantOptions, "schemas"> & {
+  readonly needs?: N
+  readonly scope: (needs: Task.PlannedNeeds<N>) => Scope
+}) =>
   Task.make("grant", {
-    title: `Grant ${options.role} its rights`,
+    title: `Grant ${options.roles.join(", ")} ${options.roles.length === 1 ? "its" : "their"} rights`,
     session: "target",
-    ...(options.needs === undefined ? {} : { needs: options.needs }),
-    plan: Effect.fnUntraced(function* (needs: Task.PlannedNeeds<N>) {
-      const schemas = typeof options.schemas === "function" ? options.schemas(needs) : options.schemas
-      const granted: GrantOptions = { role: options.role, profile: options.profile, schemas }
-      if (!(yield* Grants.roleExists(options.role))) {
-        return yield* new RoleMissing({
-          message: `The server has no role "${options.role}".`,
-          suggestion:
-            `Check the spelling (roles are case-sensitive here), or create it: ` +
-            `CREATE ROLE ${quote(options.role)} LOGIN`,
-          state: "untouched",
-          role: options.role
-        })
+    ...(needs === undefined ? {} : { needs }),
+    plan: Effect.fnUntraced(function* (planned: Task.PlannedNeeds<N>) {
+      const scope = scopeOf(planned)
+      const granted: GrantOptions = {
+        ...options,
+        roles: [...new Set(options.roles)],
+        schemas: scope.schemas
       }
-      const database = yield* Grants.database(options.role)
-      const connects = database === undefined || database.missing.length === 0
-      if (!connects && !database.grantable) return yield* mayNotConnect(database, options.role)
-      const statements = [
-        ...(connects ? [] : [Grants.connecting(options.role, database.name)]),
-        ...Grants.statements(granted)
-      ]
+      const before = yield* preflight(granted)
+      const now = Effect.map(Rights.objects(granted), (found) => {
+        const hopeless = Rights.missing(found).filter(({ grantable, kind }) => !grantable && kind !== "database")
+        return { statements: [...before, ...Grants.statements(granted, found)], hopeless }
+      })
+      const { statements, hopeless } =
+        scope.restored === undefined
+          ? yield* now
+          : { statements: [...before, ...Grants.statements(granted)], hopeless: [] }
+      const required = requiredOf(hopeless, granted, scope)
+      if (required.length > 0) return yield* incomplete(granted, required, undefined)
+      const later = scope.restored !== undefined && Grants.coversFunctions(granted.profile)
       return {
         value: statements,
         rows: [
           ...statements.map(({ sql, what }) => Plan.row(what, { sql })),
-          Plan.row(`prove that ${options.role} may connect, and has these rights on every object`)
+          ...(later ? [Plan.row("grant use of functions and types that not everyone may use, by name")] : []),
+          ...listed(hopeless.map(describeMissing), 6).map((text) => Plan.row(`leave ${text}`)),
+          Plan.row(
+            `prove that ${granted.roles.join(", ")} may connect, and ${granted.roles.length === 1 ? "has" : "have"} ` +
+              "these rights on every object"
+          )
         ],
-        run: () => run(granted, statements)
+        run: () =>
+          scope.restored === undefined
+            ? run(granted, scope, statements)
+            : Effect.flatMap(now, (found) => run(granted, scope, found.statements))
       }
     })
   })
@@ -172,7 +249,7 @@ export const pipeline = (options: GrantOptions) => {
       session: "target",
       scope: () => options.schemas.map((schema) => `schema ${schema}`),
       plan: Effect.fnUntraced(function* () {
-        const [missing] = yield* Grants.missingSchemas(options.schemas)
+        const [missing] = yield* Rights.missingSchemas(options.schemas)
         if (missing === undefined) return options.schemas
         const { url } = yield* Session
         return yield* noSuchSchema(missing, url.database)
@@ -184,12 +261,12 @@ export const pipeline = (options: GrantOptions) => {
     title: "Grant in one transaction",
     session: "target",
     needs: [schemas],
-    pipeline: Pipeline.make("grant", [task(options)]),
+    pipeline: Pipeline.make("grant", [task({ ...options, scope: () => ({ schemas: options.schemas }) })]),
     around: (granted) =>
       Effect.flatMap(Session, (session) =>
         session.transaction(
           Effect.map(granted, (results) => results.grant),
-          changing(`the grant to ${options.role}`)
+          changing(`the grant to ${options.roles.join(", ")}`)
         )
       )
   })
@@ -197,9 +274,9 @@ export const pipeline = (options: GrantOptions) => {
 }
 
 /**
- * Gives a role its rights on the tables and sequences of the schemas, and on those that the connected role will create.
+ * Gives roles their rights on what is in the schemas, and on what the connected role (or `forRoles`) will create there.
  *
- * Fails, with nothing changed, with RoleMissing, SchemaMissing, or PermissionDenied where a right is missing in the end.
+ * Fails, with nothing changed, with RoleMissing, SchemaMissing, or PermissionDenied where a right cannot be given.
  */
 export const grant = Effect.fn("Grant.grant")(function* (
   options: GrantOptions

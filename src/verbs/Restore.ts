@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
+import { keysOf } from "../dumps/DumpObjects.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import type { DumpStore } from "../dumps/DumpStore.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
@@ -201,10 +202,11 @@ export const pipeline = <const T extends Task.Any = never>({
     what: ({ proof, surveyed: { found, going, hollow } }) => ({ ...proof, survey: found, going, hollow })
   })
   const granted = Grant.task({
-    role: options.grantTo ?? "",
-    profile: options.profile ?? "all",
+    roles: options.grantTo,
+    profile: options.profile,
+    forRoles: options.forRoles,
     needs,
-    schemas: ({ proof }) => proof.schemas
+    scope: ({ proof }) => ({ schemas: proof.schemas, restored: keysOf(proof.contents) })
   })
   const verified = verifyTask({ proof, apply: applied })
   const inner = Pipeline.make(
@@ -213,7 +215,7 @@ export const pipeline = <const T extends Task.Any = never>({
       locked,
       Task.when(options.clean, cleaned),
       applied,
-      Task.when(options.grantTo !== undefined, granted),
+      Task.when(options.grantTo.length > 0, granted),
       Task.when(options.verify, verified),
       Task.when(
         tasks.length > 0,

@@ -16,8 +16,10 @@ export interface RestoreOptions {
   readonly cascadeOutside?: boolean
   /** Whose the objects will be: `auto` unless told. */
   readonly owner?: OwnerMode
-  /** The app role to grant its rights to. */
-  readonly grantTo?: string
+  /** The app role, or roles, to grant their rights to. */
+  readonly grantTo?: string | ReadonlyArray<string>
+  /** The roles that will create more tables, on which these have their rights too: the connected one unless told. */
+  readonly forRoles?: ReadonlyArray<string>
   /** Which rights; all unless told. */
   readonly profile?: GrantProfile
   /** Hold the restored database against the manifest before the commit: done unless told. */
@@ -38,16 +40,22 @@ export interface RestoreOptions {
 }
 
 /** Options with nothing left open. */
-export type Settled = RestoreOptions &
-  Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "verify" | "analyze" | "acceptUnproven">>
+export type Settled = Omit<RestoreOptions, "grantTo"> &
+  Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "forRoles" | "profile">> &
+  Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven">> & {
+    readonly grantTo: ReadonlyArray<string>
+  }
 
 /** The options, and the defaults of the command line for what they leave open. */
-export const settled = (options: RestoreOptions): Settled => ({
+export const settled = ({ grantTo = [], ...options }: RestoreOptions): Settled => ({
   clean: false,
   cascadeOutside: false,
   owner: "auto",
+  forRoles: [],
+  profile: "all",
   verify: true,
   analyze: true,
   acceptUnproven: false,
+  grantTo: [...new Set(typeof grantTo === "string" ? [grantTo] : grantTo)],
   ...options
 })

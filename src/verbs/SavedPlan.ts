@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { Plan } from "../pipeline/Plan.ts"
 import { problemFields } from "../postgres/DatabaseError.ts"
 import { profiles } from "../postgres/Grants.ts"
-import type { Settled } from "./Restore.ts"
+import { type RestoreOptions, settled } from "./RestoreOptions.ts"
 import { ownerModes } from "./StatementPolicy.ts"
 
 /** What a restore can be asked for, as far as a plan depends on it. */
@@ -14,8 +14,9 @@ const Options = Schema.Struct({
   clean: Schema.Boolean,
   cascadeOutside: Schema.Boolean,
   owner: Schema.Literals(ownerModes),
-  grantTo: Schema.optionalKey(Schema.String),
-  profile: Schema.optionalKey(Schema.Literals(profiles)),
+  grantTo: Schema.Array(Schema.String),
+  forRoles: Schema.Array(Schema.String),
+  profile: Schema.Literals(profiles),
   verify: Schema.Boolean,
   analyze: Schema.Boolean,
   acceptUnproven: Schema.Boolean
@@ -33,17 +34,10 @@ export type SavedPlan = typeof SavedPlan.Type
 export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid", problemFields) {}
 
 /** What a plan file keeps of options; `file` is the dump that was chosen. */
-export const savedOptions = (options: Settled, file: string): SavedPlan["options"] => ({
-  file,
-  clean: options.clean,
-  cascadeOutside: options.cascadeOutside,
-  owner: options.owner,
-  ...(options.grantTo === undefined ? {} : { grantTo: options.grantTo }),
-  ...(options.profile === undefined ? {} : { profile: options.profile }),
-  verify: options.verify,
-  analyze: options.analyze,
-  acceptUnproven: options.acceptUnproven
-})
+export const savedOptions = (options: RestoreOptions, file: string): SavedPlan["options"] => {
+  const { clean, cascadeOutside, owner, grantTo, forRoles, profile, verify, analyze, acceptUnproven } = settled(options)
+  return { file, clean, cascadeOutside, owner, grantTo, forRoles, profile, verify, analyze, acceptUnproven }
+}
 
 /** Reads a plan's JSON. Fails with PlanInvalid where it is none, or of another database. */
 export const decode = Effect.fn("SavedPlan.decode")(function* (

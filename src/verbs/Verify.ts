@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
+import { keysOf } from "../dumps/DumpObjects.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import type { Manifest } from "../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
@@ -14,12 +15,13 @@ import * as Plan from "../pipeline/Plan.ts"
 import * as Task from "../pipeline/Task.ts"
 import { plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
-import * as Grants from "../postgres/Grants.ts"
+import type * as Grants from "../postgres/Grants.ts"
 import * as Health from "../postgres/Health.ts"
 import { qualified } from "../postgres/Identifier.ts"
 import * as Retrying from "../postgres/Retrying.ts"
-import type { NamedObject } from "../postgres/ObjectName.ts"
 import * as Migrations from "../postgres/Migrations.ts"
+import { type NamedObject, objectKey } from "../postgres/ObjectName.ts"
+import * as Rights from "../postgres/Rights.ts"
 import * as Findings from "./Findings.ts"
 import { finding, judged, warning } from "./Findings.ts"
 import type { Finding, VerificationFailed } from "./VerbError.ts"
@@ -46,7 +48,7 @@ export interface VerifyOptions {
   /** What a restore knows already, of before policies could hide rows: neither is asked for again then. */
   readonly restored?: Restored
   /** Whose rights must be there too. */
-  readonly grantTo?: Pick<Grants.Options, "role" | "profile">
+  readonly grantTo?: Pick<Grants.Options, "roles" | "profile">
   /** The schemas looked at: those of the dump unless told, all without a dump. */
   readonly schemas?: ReadonlyArray<string>
 }
@@ -185,16 +187,30 @@ const checkMigrations = Effect.fnUntraced(function* (
   return { findings, migrations: applied, ...(checked ? { prisma: names } : {}) }
 })
 
-const checkRights = Effect.fnUntraced(function* (grantTo: VerifyOptions["grantTo"], schemas: ReadonlyArray<string>) {
+/** Rights on what the dump does not bring, a restore does not promise either: they are warnings. */
+const checkRights = Effect.fnUntraced(function* ({ grantTo, expected }: VerifyOptions, schemas: ReadonlyArray<string>) {
   if (grantTo === undefined) return []
-  const { role } = grantTo
-  if (!(yield* Grants.roleExists(role))) return [finding("rights", role, "a role of the server", "no such role")]
-  const { missing, unproven } = yield* Grants.rights({ ...grantTo, schemas })
+  const absent = yield* Rights.missingRoles(grantTo.roles)
+  const roles = grantTo.roles.filter((role) => !absent.includes(role))
+  const { missing, unproven } = yield* Rights.rights({ ...grantTo, roles, schemas })
+  const contents = expected?.contents
+  const brought = contents?.creates === undefined ? undefined : keysOf({ ...contents, creates: contents.creates })
+  const promised = ({ kind, schema, name }: Rights.MissingRight) =>
+    brought === undefined ||
+    Rights.indispensable.has(kind) ||
+    brought.has(objectKey({ kind: kind.toUpperCase(), schema, name }))
   return [
-    ...missing.map(({ kind, object, privileges }) =>
-      finding("rights", `${kind} ${object}`, `${role} has ${privileges.join(", ")}`, "it has not")
+    ...absent.map((role) => finding("rights", role, "a role of the server", "no such role")),
+    ...missing.map((right) =>
+      judged(
+        promised(right),
+        "rights",
+        `${right.kind} ${right.object}`,
+        `${right.role} has ${right.privileges.join(", ")}`,
+        "it has not"
+      )
     ),
-    ...unproven.map(({ kind, object, why }) => warning("rights", `${kind} ${object}`, `${role} can use it`, why))
+    ...unproven.map(({ kind, object, role, why }) => warning("rights", `${kind} ${object}`, `${role} can use it`, why))
   ]
 })
 
@@ -215,7 +231,7 @@ export const check = Effect.fn("Verify.check")(function* (
   const objects = yield* checkObjects(options, schemas, unknown > 0)
   const sequences = yield* checkSequences(contents, schemas)
   const migrations = yield* checkMigrations(contents, live)
-  const rights = yield* checkRights(options.grantTo, schemas ?? [...new Set(live.map(({ schema }) => schema))])
+  const rights = yield* checkRights(options, schemas ?? [...new Set(live.map(({ schema }) => schema))])
   return {
     ...tables,
     sequences: sequences.sequences,
@@ -249,14 +265,16 @@ export const task = (options: VerifyOptions) =>
                 ? "look at constraints, indexes, sequences and migrations"
                 : `compare ${plural(options.expected.contents.tables.length, "table")}, keys, indexes, sequences and migrations with the dump`
             ),
-            ...(options.grantTo === undefined ? [] : [Plan.row(`check the rights of ${options.grantTo.role}`)])
+            ...(options.grantTo === undefined
+              ? []
+              : [Plan.row(`check the rights of ${options.grantTo.roles.join(", ")}`)])
           ],
           run: () =>
             Effect.flatMap(check(options), (report) =>
               failOnFindings(report, {
                 during: "verify",
                 ...(options.file === undefined ? {} : { file: options.file }),
-                ...(options.grantTo === undefined ? {} : { role: options.grantTo.role })
+                ...(options.grantTo === undefined ? {} : { roles: options.grantTo.roles })
               })
             )
         })

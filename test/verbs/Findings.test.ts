@@ -11,7 +11,7 @@ const found = (check: Finding["check"], object: string, severity: Finding["sever
 })
 
 const failure = (findings: ReadonlyArray<Finding>, during: "restore" | "verify" = "verify") =>
-  Findings.failure(findings, { during, file: "dumps/a.sql", role: "app" })
+  Findings.failure(findings, { during, file: "dumps/a.sql", roles: ["app"] })
 
 describe("findings", () => {
   it("of one kind stand together, and a long list is cut", () => {

@@ -188,7 +188,7 @@ describe("restore --grant-to", () => {
           const { admin, url } = yield* Clusters.makeTarget(target, "tableOwner")
           const app = yield* Clusters.makeRole(target)
           const report = yield* Restores.restore(url, file, { clean: true, grantTo: app.name, analyze: true })
-          assert.deepInclude(report.grant, { role: app.name, tables: 19, sequences: 7 })
+          assert.deepInclude(report.grant, { roles: [app.name], tables: 19, sequences: 7 })
           const asApp = Clusters.as(admin, app)
           const [read] = yield* Clusters.query<{ n: number }>(asApp, `SELECT count(*)::int AS n FROM public."Event"`)
           assert.strictEqual(read?.n, 200)

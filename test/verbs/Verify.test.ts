@@ -291,7 +291,7 @@ const cases: ReadonlyArray<{
   {
     name: "an app role that is not there",
     sql: "SELECT",
-    options: { grantTo: { role: "nobody at all", profile: "all" } },
+    options: { grantTo: { roles: ["nobody at all"], profile: "all" } },
     finds: ["finding: rights: nobody at all: a role of the server / no such role"]
   }
 ]
@@ -359,7 +359,7 @@ for (const major of [15, 18] as const) {
         yield* Clusters.query(admin, `REVOKE CONNECT ON DATABASE ${quote(admin.database)} FROM PUBLIC`)
         const { findings } = yield* check(admin, {
           expected: undefined,
-          grantTo: { role, profile: "readonly" },
+          grantTo: { roles: [role], profile: "readonly" },
           schemas: []
         })
         assert.deepStrictEqual(findings.map(line), [
@@ -373,7 +373,7 @@ for (const major of [15, 18] as const) {
         const admin = yield* Clusters.makeDatabase(major)
         yield* Clusters.query(admin, app)
         const { name: role } = yield* Clusters.makeRole(major)
-        const grantTo = { role, profile: "readwrite" } as const
+        const grantTo = { roles: [role], profile: "readwrite" } as const
         yield* Grant.grant({ ...grantTo, schemas: ["public"] }).pipe(Effect.provide(Session.layer(admin)))
         assert.deepStrictEqual((yield* check(admin, { grantTo })).findings, [])
         yield* Clusters.query(admin, `REVOKE DELETE ON public."User" FROM ${role}`)
@@ -416,7 +416,7 @@ for (const major of [15, 18] as const) {
         yield* Clusters.query(admin, app)
         const { name: role } = yield* Clusters.makeRole(major)
         yield* Clusters.query(admin, `DELETE FROM public.dog; SELECT setval('public."User_id_seq"', 3)`)
-        const options = { expected: says(manifest), grantTo: { role, profile: "all" } } as const
+        const options = { expected: says(manifest), grantTo: { roles: [role], profile: "all" } } as const
         const pool = PgClient.layer({ url: DatabaseUrl.toUri(admin), maxConnections: 1 })
         const report = yield* Verify.check(options).pipe(Effect.provide(pool))
         assert.deepStrictEqual(report, yield* check(admin, options))
