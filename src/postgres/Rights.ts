@@ -121,6 +121,15 @@ export const missing = (found: ReadonlyArray<ObjectRights>): ReadonlyArray<Missi
       grantable: object.missing.some((privilege) => !object.ungrantable.includes(privilege))
     }))
 
+/** Of what is missing, what the connected role may not grant. */
+export const beyond = (found: ReadonlyArray<ObjectRights>): ReadonlyArray<MissingRight> =>
+  missing(
+    found.map((object) => ({
+      ...object,
+      missing: object.missing.filter((privilege) => object.ungrantable.includes(privilege))
+    }))
+  )
+
 /**
  * Proves, object by object, which rights of the profile the roles have; where the connected role may act as one of
  * them, it also reads as that role. A schema that is not there is not counted. A handful of queries for each role.

@@ -212,8 +212,7 @@ export const task = <const N extends Task.Needs = {}>({
       }
       const before = yield* preflight(granted)
       const now = Effect.map(Rights.objects(granted), (found) => {
-        const hopeless = Rights.missing(found).filter(({ grantable, kind }) => !grantable && kind !== "database")
-        return { statements: [...before, ...Grants.statements(granted, found)], hopeless }
+        return { statements: [...before, ...Grants.statements(granted, found)], hopeless: Rights.beyond(found) }
       })
       const { statements, hopeless } =
         scope.restored === undefined
