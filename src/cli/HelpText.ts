@@ -36,7 +36,9 @@ const flag = ({ aliases, description, name, type }: FlagDoc): Entry => [
 const argument = ({ description, name }: ArgDoc): Entry => [name.toUpperCase(), described(description)]
 
 const usage = ({ args = [], usage }: HelpDoc): string =>
-  args.reduce((text, { name }) => text.replace(`<${name}>`, name.toUpperCase()), usage)
+  args
+    .reduce((text, { name }) => text.replace(`<${name}`, `<${name.toUpperCase()}`), usage)
+    .replaceAll(/<([A-Z]+)([.]*)>/g, "$1$2")
 
 /** The page, in at most 80 columns. */
 export const render = (doc: HelpDoc, colors: boolean): string => {

@@ -89,7 +89,9 @@ describe("the round trip", () => {
         yield* Clusters.query(admin, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
         []
       )
-      yield* ok("restore", "--yes", "--grant-to", app.name)
+      const second = yield* Clusters.makeRole(Clusters.sourceMajor)
+      const granted = yield* ok("restore", "--yes", "--grant-to", app.name, "--grant-to", second.name)
+      assert.include(granted.stdout.replaceAll(/\s+/g, " "), `${app.name}, ${second.name} have the rights "all"`)
       const read = yield* Clusters.query(Clusters.as(admin, app), `SELECT count(*)::int AS n FROM public."DayEvent"`)
       assert.deepStrictEqual(read, [{ n: 200 }])
     })
@@ -127,7 +129,7 @@ describe("the round trip", () => {
         ])
       )
       const granted = yield* document<{ grant: unknown }>("grant", app.name)
-      assert.deepInclude(granted.grant, { role: app.name, profile: "all", schemas: 1, tables: 19 })
+      assert.deepInclude(granted.grant, { roles: [app.name], profile: "all", schemas: 1, tables: 19 })
       const { clean } = yield* document<{ clean: { dropped: ReadonlyArray<string> } }>("clean", "--yes")
       assert.include(clean.dropped[0], "DayOverview")
     })
@@ -245,9 +247,26 @@ describe("grant --sql-file", () => {
       const code = sql.split("\n").filter((line) => line !== "" && !line.startsWith("--"))
       assert.isAtLeast(code.length, 5)
       assert.include(code[0], `GRANT CONNECT ON DATABASE ${quote(admin.database)} TO`)
-      for (const line of code) assert.match(line, /^(GRANT|ALTER DEFAULT PRIVILEGES) .*;$/)
+      for (const line of code) assert.match(line, /^(GRANT|ALTER DEFAULT PRIVILEGES|DO) .*;$/)
       yield* Clusters.query(url, sql)
       yield* Clusters.query(Clusters.as(admin, app), `UPDATE public."Goal" SET title = title`)
+    })
+  )
+
+  it.live("is for several roles, and for what others will create", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      const args = ["grant", "app", "worker", "--for-role", "migrator", "--schema", "a", "--schema", "b"]
+      const { code, stdout, stderr } = yield* Pgark.run([...args, "--sql-file", "rights.sql", "--json"], { cwd })
+      assert.strictEqual(code, 0, stderr)
+      const { statements } = JSON.parse(stdout) as { statements: ReadonlyArray<string> }
+      assert.include(statements, `GRANT ALL PRIVILEGES ON ALL TABLES IN SCHEMA "b" TO "app", "worker"`)
+      assert.include(
+        statements,
+        `ALTER DEFAULT PRIVILEGES FOR ROLE "migrator" IN SCHEMA "a" GRANT ALL PRIVILEGES ON TABLES TO "app", "worker"`
+      )
+      const nobody = yield* Pgark.run(["grant", "--sql-file", "rights.sql"], { cwd })
+      assert.strictEqual(nobody.code, 2)
     })
   )
 
@@ -347,12 +366,19 @@ describe("help", () => {
       "FILE"
     ],
     clean: ["--schema", "--lock-timeout", "--yes", "--dry-run"],
-    grant: ["--profile", "--schema", "--sql-file", "--dry-run", "ROLE"],
+    grant: ["--profile", "--schema", "--for-role", "--skip-others", "--sql-file", "--dry-run", "ROLE"],
     verify: ["--dir", "--grant-to", "--profile", "FILE"],
     list: ["--dir"],
     demo: []
   }
   const ofAll = ["--database-url", "--json", "--quiet", "--log-level", "--no-color"]
+
+  it.live("of grant says that several roles may be named", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* Pgark.run(["grant", "--help"], { cwd: yield* folder })
+      assert.include(stdout, "pgark grant [flags] ROLE...\n")
+    })
+  )
 
   it.live("of every command fits a terminal, lists its flags and the exit codes", () =>
     Effect.gen(function* () {
