@@ -82,7 +82,7 @@ const incomplete = (
   const owners = [...new Set(missing.map(({ owner }) => quote(owner)))]
   const roles = [...new Set(missing.map(({ role }) => role))]
   const objects = new Set(missing.map(({ object, kind }) => `${kind} ${object}`)).size
-  const few = missing.some(({ kind }) => kind !== "schema" && kind !== "database")
+  const restOfUse = missing.some(({ kind }) => kind !== "schema" && kind !== "database")
   return new PermissionDenied({
     message:
       `Not all rights of the profile "${profile}" can be given to ${quoted(roles)}: ` +
@@ -94,7 +94,7 @@ const incomplete = (
     suggestion:
       `Only an owner may grant: run \`pgark grant\` as ${owners.join(" and ")} (or as a member of it), ` +
       `or have the owner run the file that \`--sql-file\` writes.` +
-      (few && refusals === undefined ? " With `--skip-others` the rest is granted." : ""),
+      (restOfUse && refusals === undefined ? " With `--skip-others` the rest is granted." : ""),
     state: refusals === undefined ? "untouched" : "rolled-back",
     sqlstate: "42501",
     ...(refusals?.[0] === undefined ? {} : { statement: refusals[0].statement.sql })
@@ -114,8 +114,7 @@ const mayNotConnect = ({ name, owner }: Grants.ObjectRights, roles: ReadonlyArra
 const noSuchRole = (role: string) =>
   new RoleMissing({
     message: `The server has no role "${role}".`,
-    suggestion:
-      `Check the spelling (roles are case-sensitive here), or create it: ` + `CREATE ROLE ${quote(role)} LOGIN`,
+    suggestion: `Check the spelling (roles are case-sensitive here), or create it: CREATE ROLE ${quote(role)} LOGIN`,
     state: "untouched",
     role
   })

@@ -110,7 +110,7 @@ for (const major of [15, 18] as const) {
           assert.isAtLeast((yield* missing(admin, options)).length, 4)
           const file = GrantFile.sqlFile(options, undefined)
           for (const line of lines(file)) assert.match(line, /^(GRANT|ALTER DEFAULT PRIVILEGES|DO|SET) .*;$/su)
-          const [query] = file.split("\n").filter((line) => line.startsWith("-- SELECT "))
+          const query = file.split("\n").find((line) => line.startsWith("-- SELECT "))
           yield* Effect.gen(function* () {
             const { execute, sql } = yield* Session
             for (const line of lines(file)) yield* execute(line)
