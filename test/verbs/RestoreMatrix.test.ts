@@ -169,7 +169,7 @@ const matrix = (major: Clusters.Major) => {
           if (refused !== undefined) {
             const error = yield* Restores.unchanged(
               admin,
-              Effect.flip(Restores.restore(url, file, { clean, grantTo: user.name }))
+              Effect.flip(Restores.restore(url, file, { clean, grantTo: [user.name] }))
             )
             assert.strictEqual(exitCodeOf(error), refused)
             assert.isNotEmpty(error.suggestion)
@@ -189,7 +189,7 @@ const matrix = (major: Clusters.Major) => {
                 WHERE relnamespace = 'public'::regnamespace) AS owner`
           )
           assert.deepStrictEqual(row, { usage: true, owner: owner.name })
-          yield* Restores.restore(url, file, { clean, grantTo: user.name })
+          yield* Restores.restore(url, file, { clean, grantTo: [user.name] })
           yield* useApp(admin, user)
         })
       )
