@@ -17,7 +17,8 @@ const named = (what: string, names: ReadonlyArray<string> = []): ReadonlyArray<s
 const narrowed = (manifest: Manifest | undefined): ReadonlyArray<string> => [
   ...named("only schema", manifest?.onlySchemas),
   ...named("without the tables", manifest?.excluded?.tables),
-  ...named("without the rows of", manifest?.excluded?.data)
+  ...named("without the rows of", manifest?.excluded?.data),
+  ...named("only the rows that policies show of", manifest?.partialRows)
 ]
 
 export const dump = Command.make(
@@ -34,6 +35,11 @@ export const dump = Command.make(
         "Add up the rows of each table too, for restore and verify to compare: reads every row twice"
       ),
       Flag.withDefault(false)
+    ),
+    allowPartialRows: Flags.allowPartialRows.pipe(
+      Flag.withDescription(
+        "Take only the rows that policies show to this role, where they hide others; the dump is marked as partial"
+      )
     ),
     pgDump: Flags.pgDump,
     verbose: Flag.Boolean("verbose").pipe(
@@ -75,7 +81,8 @@ export const dump = Command.make(
             sha256: manifest?.stored.sha256,
             tool,
             onlySchemas: manifest?.onlySchemas,
-            excluded: manifest?.excluded
+            excluded: manifest?.excluded,
+            partialRows: manifest?.partialRows
           }
         }
       })

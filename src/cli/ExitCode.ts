@@ -53,6 +53,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   DiskFull: 9,
   DumpDamaged: 4,
   DumpMissing: 4,
+  DumpPartial: 4,
   DumpUnreadable: 4,
   DumpUnsafe: 4,
   EmbeddedServerFailed: 1,

@@ -75,6 +75,8 @@ export const yes = Flag.Boolean("yes").pipe(
   Flag.withDefault(false)
 )
 
+export const allowPartialRows = Flag.Boolean("allow-partial-rows").pipe(Flag.withDefault(false))
+
 export const schemas = Flag.String("schema").pipe(
   Flag.withSchema(Schema.NonEmptyString),
   Flag.withMetavar("SCHEMA"),

@@ -1,6 +1,8 @@
 /** An error as the user meets it: on stderr in words, with `--json` as a document. */
 import * as Cause from "effect/Cause"
-import type { TargetState } from "../postgres/DatabaseError.ts"
+import { count } from "../pipeline/Words.ts"
+import { visibleLine } from "./Text.ts"
+import type { Grant, TargetState } from "../postgres/DatabaseError.ts"
 
 /** What every error of pgark can say about itself; see `problemFields` and `serverFields`. */
 export interface Problem {
@@ -13,6 +15,8 @@ export interface Problem {
   readonly statement?: string
   readonly file?: string
   readonly line?: number
+  /** What would open to the role what is closed to it. */
+  readonly grants?: ReadonlyArray<Grant>
   /** What a verification found. */
   readonly findings?: ReadonlyArray<unknown>
   /** What is in the way of a clean step. */
@@ -31,6 +35,28 @@ const indent = (label: string, text: string): string => {
   return [`  ${label.padEnd(8)}${first}`, ...rest.map((line) => `          ${line}`)].join("\n")
 }
 
+/** Errors whose detail is a list of names, one a line, which may be as long as the database is large. */
+const naming = new Set(["DumpPartial", "PermissionDenied"])
+
+/** Lines of such a list that a terminal is shown. */
+const shown = 40
+
+const shortened = (text: string): string => {
+  const lines = text.trimEnd().split("\n")
+  return lines.length <= shown
+    ? text
+    : [...lines.slice(0, shown), `… ${count(lines.length - shown)} lines more (all of it with --json)`].join("\n")
+}
+
+/** The statements as a script that can be copied, those of one owner under a comment that names it. */
+const script = (grants: ReadonlyArray<Grant>): string =>
+  grants
+    .flatMap(({ by, sql }, index) => [
+      ...(grants[index - 1]?.by === by ? [] : [`-- as ${visibleLine(by)}, or a superuser:`]),
+      sql
+    ])
+    .join("\n")
+
 /** The error in words: what happened, where, how the target is now, what to do next. */
 export const render = (problem: Problem): string => {
   const where = [
@@ -42,9 +68,12 @@ export const render = (problem: Problem): string => {
     ...(where.length === 0 ? [] : [indent("where", where.join(", "))]),
     ...(problem.statement === undefined ? [] : [indent("SQL", problem.statement)]),
     ...(problem.sqlstate === undefined ? [] : [indent("code", problem.sqlstate)]),
-    ...(problem.detail === undefined ? [] : [indent("detail", problem.detail)]),
+    ...(problem.detail === undefined
+      ? []
+      : [indent("detail", naming.has(problem._tag) ? shortened(problem.detail) : problem.detail)]),
     ...(problem.state === undefined ? [] : [indent("state", states[problem.state])]),
-    ...(problem.suggestion === undefined ? [] : [indent("next", problem.suggestion)])
+    ...(problem.suggestion === undefined ? [] : [indent("next", problem.suggestion)]),
+    ...(problem.grants === undefined ? [] : [indent("SQL", shortened(script(problem.grants)))])
   ].join("\n")
 }
 
@@ -83,6 +112,7 @@ export const toDocument = (problem: Problem, exitCode: number) => ({
     ...(problem.statement === undefined ? {} : { statement: problem.statement }),
     ...(problem.file === undefined ? {} : { file: problem.file }),
     ...(problem.line === undefined ? {} : { line: problem.line }),
+    ...(problem.grants === undefined ? {} : { grants: problem.grants }),
     ...(problem.findings === undefined ? {} : { findings: problem.findings }),
     ...(problem.blockers === undefined ? {} : { blockers: problem.blockers })
   }

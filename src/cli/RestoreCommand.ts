@@ -27,6 +27,14 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
     ...(report.published.length === 0
       ? []
       : [hang("  published  ", `as before: ${listed(report.published, 6).join(", ")}`)]),
+    ...(report.partialRows.length === 0
+      ? []
+      : [
+          hang(
+            "  partial    ",
+            `only part of the rows of ${listed(report.partialRows, 6).join(", ")}: row-level security hid the others from the dump`
+          )
+        ]),
     ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
     ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
     ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
@@ -36,7 +44,8 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
 const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, database: string) {
   const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../dumps/DumpFile.ts"))
-  const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze, acceptUnproven } = asked
+  const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze } = asked
+  const { acceptUnproven, allowPartialRows } = asked
   if (
     file !== undefined ||
     clean ||
@@ -46,7 +55,8 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
     owner !== "auto" ||
     !verify ||
     !analyze ||
-    acceptUnproven
+    acceptUnproven ||
+    allowPartialRows
   ) {
     return yield* new SavedPlan.PlanInvalid({
       message: "--plan-file says already what is restored, and how.",
@@ -101,6 +111,11 @@ export const restore = Command.make(
     acceptUnproven: Flag.Boolean("accept-unproven").pipe(
       Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),
       Flag.withDefault(false)
+    ),
+    allowPartialRows: Flags.allowPartialRows.pipe(
+      Flag.withDescription(
+        "Take a dump made with --allow-partial-rows: the rows that policies hid then will be missing"
+      )
     ),
     dryRun: Flags.dryRun,
     plan: Flags.plan,

@@ -25,6 +25,13 @@ export class DumpUnsafe extends Schema.TaggedError<DumpUnsafe>()("DumpUnsafe", {
   line: Schema.optionalKey(Schema.Int)
 }) {}
 
+/** The dump was made with only part of the rows of some tables, on purpose, and nobody has said that this will do. */
+export class DumpPartial extends Schema.TaggedError<DumpPartial>()("DumpPartial", {
+  ...fileFields,
+  /** Qualified and quoted. */
+  tables: Schema.Array(Schema.String)
+}) {}
+
 /** A dump, its manifest or the folder of dumps cannot be read. */
 export class DumpUnreadable extends Schema.TaggedError<DumpUnreadable>()("DumpUnreadable", fileFields) {}
 
@@ -35,4 +42,11 @@ export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("Folder
 export class DiskFull extends Schema.TaggedError<DiskFull>()("DiskFull", fileFields) {}
 
 /** What can go wrong with a dump or its folder. */
-export type DumpError = DumpMissing | DumpUnreadable | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull
+export type DumpError =
+  | DumpMissing
+  | DumpUnreadable
+  | DumpDamaged
+  | DumpPartial
+  | DumpUnsafe
+  | FolderUnusable
+  | DiskFull

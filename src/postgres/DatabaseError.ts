@@ -24,6 +24,10 @@ export const problemFields = {
   state: Schema.optionalKey(TargetState)
 }
 
+/** A GRANT statement, and the role that may run it as the owner of what it names. */
+export const Grant = Schema.Struct({ by: Schema.String, sql: Schema.String })
+export type Grant = typeof Grant.Type
+
 /** Fields of an error that the server sent, or that has a place in a dump. */
 export const serverFields = {
   ...problemFields,
@@ -34,7 +38,9 @@ export const serverFields = {
   /** The dump the statement came from. */
   file: Schema.optionalKey(Schema.String),
   /** Line in that dump, counted from 1. */
-  line: Schema.optionalKey(Schema.Int)
+  line: Schema.optionalKey(Schema.Int),
+  /** What would open to the role what is closed to it, ready to be run. */
+  grants: Schema.optionalKey(Schema.Array(Grant))
 }
 
 /** The fields of a server's refusal as a value. */

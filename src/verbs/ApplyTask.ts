@@ -9,7 +9,7 @@ import * as Task from "../pipeline/Task.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import * as Checksums from "../postgres/Checksums.ts"
 import type { Answer } from "../postgres/Guarded.ts"
-import { quote } from "../postgres/Identifier.ts"
+import { qualified, quote } from "../postgres/Identifier.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import type { DefaultPrivileges } from "../postgres/survey/DefaultPrivileges.ts"
 import type { CatalogObject } from "../postgres/survey/Objects.ts"
@@ -36,9 +36,10 @@ export interface Applying {
 }
 
 /** In words, what the dump's own statements take away, and what does not come back with them. */
-const replacedRows = ({ contents, going, hollow, leftOut }: Applying, clean: boolean) => {
+const replacedRows = ({ contents, going, hollow, leftOut, manifest }: Applying, clean: boolean) => {
   const byItself = { destroys: true, why: "the dump's own DROP statements" }
   const words = Object.entries(contents.unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
+  const partialRows = manifest?.partialRows ?? []
   const { objects, largeObjects } = clean ? { objects: [], largeObjects: [] } : going
   return [
     ...(objects.length === 0 ? [] : [Plan.row(`replace ${census(objects)}`, byItself)]),
@@ -51,6 +52,16 @@ const replacedRows = ({ contents, going, hollow, leftOut }: Applying, clean: boo
           Plan.row(`bring back without rows: ${listed(hollow.map(describeObject), 6).join(", ")}`, {
             destroys: true,
             why: leftOut === undefined ? "the dump has none of theirs" : `the dump was made with ${leftOut}`
+          })
+        ]),
+    ...(partialRows.length === 0
+      ? []
+      : [
+          Plan.row(`restore only part of the rows of: ${listed(partialRows, 6).join(", ")}`, {
+            destroys: going.objects.some(
+              ({ schema, name }) => schema !== undefined && partialRows.includes(qualified(schema, name))
+            ),
+            why: "the dump was made with --allow-partial-rows: row-level security hid the others"
           })
         ]),
     ...going.databaseWide.map(({ kind, name }) => Plan.row(`replace ${kind.toLowerCase()} ${quote(name)}`, byItself)),

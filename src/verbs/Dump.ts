@@ -13,10 +13,12 @@ import * as Plan from "../pipeline/Plan.ts"
 import { note, progress } from "../pipeline/RunEvent.ts"
 import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import * as Task from "../pipeline/Task.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import * as CatalogFacts from "../postgres/CatalogFacts.ts"
 import * as Checksums from "../postgres/Checksums.ts"
 import { type DatabaseError, StatementFailed } from "../postgres/DatabaseError.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
+import { quote } from "../postgres/Identifier.ts"
 import {
   PgDump,
   type PgDumpFailed,
@@ -33,10 +35,13 @@ import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { tableKey } from "./Apply.ts"
 import { explain, refusedConnection } from "./DumpFailure.ts"
 import * as DumpRights from "./DumpRights.ts"
-import { noSuchSchema, type PatternInvalid, type SchemaMissing, VersionMismatch } from "./VerbError.ts"
+import * as DumpSequences from "./DumpSequences.ts"
+import { noSuchSchema, type PatternInvalid, type SchemaMissing, TargetChanged, VersionMismatch } from "./VerbError.ts"
 
 /** What of the database goes into the dump: all of it unless told. Patterns are those of pg_dump. */
-export interface DumpOptions extends Partial<Omit<PgDumpOptions, "snapshot">> {
+export interface DumpOptions extends Partial<Omit<PgDumpOptions, "rowSecurity" | "snapshot">> {
+  /** Take what policies show of tables whose rows they hide from the role; without it such tables stop the dump. */
+  readonly allowPartialRows?: boolean
   /** How the SQL is packed; not at all unless told. */
   readonly compression?: Compression
   /** Short, to ask for the dump by, and a line about it; both go into its manifest. */
@@ -47,7 +52,9 @@ export interface DumpOptions extends Partial<Omit<PgDumpOptions, "snapshot">> {
 }
 
 /** Options with nothing left open. */
-interface Settled extends PgDumpOptions, Pick<DumpOptions, "checksums" | "name" | "note"> {
+interface Settled
+  extends Omit<PgDumpOptions, "rowSecurity" | "snapshot">, Pick<DumpOptions, "checksums" | "name" | "note"> {
+  readonly allowPartialRows: boolean
   readonly compression: Compression
 }
 
@@ -60,6 +67,7 @@ export type DumpError =
   | PatternInvalid
   | PgDumpFailed
   | SchemaMissing
+  | TargetChanged
   | ToolMissing
   | VersionMismatch
 
@@ -76,7 +84,11 @@ const userSchemas = Effect.gen(function* () {
   return rows.map(({ name }) => name)
 })
 
-const sourceTask = (options: PgDumpOptions) =>
+/** In words, what a dump has only in part. */
+const partialWords = (tables: ReadonlyArray<string>, role: string): string =>
+  `take only the rows that ${quote(role)} sees of ${plural(tables.length, "table")}: ${listed(tables, 6).join(", ")}`
+
+const sourceTask = (options: Settled) =>
   Task.withLimits(
     Task.read("source", {
       title: "Look at the source",
@@ -88,10 +100,24 @@ const sourceTask = (options: PgDumpOptions) =>
         const names = yield* userSchemas
         const missing = options.schemas.find((schema) => !names.includes(schema))
         if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
-        const denied = yield* DumpRights.denial(options, server.database, role.name)
+        const readable = yield* DumpRights.survey(options, server.database)
+        const denied = DumpRights.denial(readable, role.name, options.allowPartialRows)
         if (denied !== undefined) return yield* denied
-        return { ...server, role: role.name, schemas: options.schemas.length === 0 ? names : options.schemas }
-      })
+        return {
+          ...server,
+          role: role.name,
+          schemas: options.schemas.length === 0 ? names : options.schemas,
+          partialRows: readable.filtered.map(({ table }) => table)
+        }
+      }),
+      rows: ({ partialRows, role }: { readonly partialRows: ReadonlyArray<string>; readonly role: string }) =>
+        partialRows.length === 0
+          ? []
+          : [
+              Plan.row(partialWords(partialRows, role), {
+                why: "row-level security hides the others, and --allow-partial-rows lets the dump go on without them"
+              })
+            ]
     }),
     { retry: Retrying.reads }
   )
@@ -123,7 +149,7 @@ const describe = ({ tool }: PgDumpProgram): string =>
 const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
 
 /** The schemas that alone are dumped; undefined where all are. */
-const narrowed = ({ schemas }: PgDumpOptions): ReadonlyArray<string> | undefined =>
+const narrowed = ({ schemas }: Pick<Settled, "schemas">): ReadonlyArray<string> | undefined =>
   schemas.length === 0 ? undefined : schemas
 
 /** What the manifest says of a dump that is not of the whole database. */
@@ -131,11 +157,17 @@ const narrowing = ({
   schemas,
   excludeTables,
   excludeTableData
-}: PgDumpOptions): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
+}: Settled): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
   ...(schemas.length === 0 ? {} : { onlySchemas: schemas }),
   ...(excludeTables.length + excludeTableData.length === 0
     ? {}
     : { excluded: { tables: excludeTables, data: excludeTableData } })
+})
+
+/** What pg_dump is told. It is to show only what policies show just where that is known, and to fail elsewhere. */
+const forPgDump = (options: Settled, { partialRows }: Writing["source"]): PgDumpOptions => ({
+  ...options,
+  rowSecurity: partialRows.length > 0
 })
 
 interface Writing {
@@ -190,15 +222,33 @@ const findings = Effect.fnUntraced(function* (
   return { states, checksums: answers.map((answer) => ("value" in answer ? answer.value : "")) }
 })
 
+/** Fails where row-level security hides rows of other tables than before, so that the manifest would name wrong ones. */
+const stillHidden = Effect.fnUntraced(function* (options: Settled, { database, partialRows }: Writing["source"]) {
+  if (partialRows.length === 0) return
+  const { filtered } = yield* DumpRights.survey(options, database)
+  const now = filtered.map(({ table }) => table)
+  if (now.length === partialRows.length && now.every((table) => partialRows.includes(table))) return
+  return yield* new TargetChanged({
+    message: "Row-level security was changed while the database was dumped.",
+    suggestion: "Dump again. No file was left.",
+    state: "untouched"
+  })
+})
+
 /** Writes the dump and what the catalogue says beside it, both of one moment. */
 const written = Effect.fnUntraced(function* ({ session, source, tool, options }: Writing) {
   const store = yield* DumpStore
   const { url } = session
   const { host, port, user } = url
-  const { checksums = false, compression, name, note: remark, ...what } = options
+  const { checksums = false, compression, name, note: remark } = options
+  const what = forPgDump(options, source)
+  const { partialRows } = source
+  if (partialRows.length > 0) yield* note(`The dump will ${partialWords(partialRows, source.role)}.`)
   // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
   const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
   const { onBytes, onLine } = observed()
+  // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
+  const before = yield* DumpSequences.read()
   const dump = yield* Snapshot.share(session, (snapshot) =>
     Effect.flatMap(CatalogFacts.read(), (catalog) =>
       store.write(
@@ -211,19 +261,25 @@ const written = Effect.fnUntraced(function* ({ session, source, tool, options }:
           compression,
           ...(name === undefined ? {} : { name }),
           ...(remark === undefined ? {} : { note: remark }),
-          ...narrowing(what)
+          ...(partialRows.length === 0 ? {} : { partialRows }),
+          ...narrowing(options)
         },
         (append) =>
           Stream.runForEach(
             tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
             (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
           ),
-        (contents) => findings(contents, narrowed(what), checksums)
+        (contents) =>
+          stillHidden(options, source).pipe(
+            Effect.andThen(DumpSequences.read()),
+            Effect.flatMap((after) => DumpSequences.check(contents, before, after)),
+            Effect.andThen(findings(contents, narrowed(options), checksums))
+          )
       )
     ).pipe(
       Effect.catchTags({
-        PgDumpFailed: (failure) => explain(failure, what, source),
-        PermissionDenied: (failure) => explain(failure, what, source),
+        PgDumpFailed: (failure) => explain(failure, options, source),
+        PermissionDenied: (failure) => explain(failure, options, source),
         ConnectionFailed: (failure) => Effect.fail(refusedConnection(failure))
       })
     )
@@ -250,7 +306,7 @@ const writeTask = (
         value: undefined,
         rows: [
           Plan.row(`dump ${url.database} into ${store.directory}/`, {
-            argv: tool.argv(options),
+            argv: tool.argv(forPgDump(options, source)),
             why: `pg_dump ${describe(tool)} can read a server of version ${source.version}`
           }),
           Plan.row("prove what was written and put a manifest beside it")
@@ -267,6 +323,7 @@ export const pipeline = (asked: DumpOptions = {}) => {
     schemas: [],
     excludeTables: [],
     excludeTableData: [],
+    allowPartialRows: false,
     ...asked
   }
   const source = sourceTask(options)
@@ -287,7 +344,7 @@ export const task = (options: DumpOptions = {}) =>
 /**
  * Dumps the database of the session into the store.
  *
- * Fails with PermissionDenied, naming them all, where tables cannot be read; nothing is left in the store after any
+ * Fails with PermissionDenied, naming them all, where something cannot be read or policies hide rows; nothing is left in the store after any
  * failure.
  */
 export const dump = Effect.fn("Dump.dump")(function* (

@@ -33,7 +33,7 @@ export const refusedConnection = (failure: ConnectionFailed): ConnectionFailed =
  */
 export const explain = Effect.fnUntraced(function* (
   failure: PgDumpFailed | PermissionDenied,
-  options: PgDumpOptions,
+  options: PgDumpOptions & { readonly allowPartialRows: boolean },
   { database, role }: { readonly database: string; readonly role: string }
 ) {
   const session = yield* Session
@@ -53,7 +53,7 @@ export const explain = Effect.fnUntraced(function* (
   yield* Effect.scoped(Connecting.acquire(session.url)).pipe(
     Effect.mapError((error) => noSecond(error, [failure.detail, error.detail]))
   )
-  const denied = yield* DumpRights.denial(options, database, role)
+  const denied = DumpRights.denial(yield* DumpRights.survey(options, database), role, options.allowPartialRows)
   if (denied === undefined) return yield* failure
   return yield* withFields(denied, {
     detail: [failure.detail, denied.detail].filter((text) => text !== undefined).join("\n")

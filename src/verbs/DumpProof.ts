@@ -1,5 +1,6 @@
 /** The task that proves a dump before anything is done with it. */
 import * as Effect from "effect/Effect"
+import { DumpPartial } from "../dumps/DumpError.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import type { Manifest } from "../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../dumps/Proof.ts"
@@ -19,6 +20,21 @@ export const words: Record<ProvenAgainst, string> = {
   nothing: "NOT PROVEN, as --accept-unproven allows: it lacks pg_dump's closing lines, so it may be cut"
 }
 
+/** Why it is not restored without more ado. */
+const partial = (file: string, tables: ReadonlyArray<string>) =>
+  new DumpPartial({
+    message:
+      `The dump ${file} has only part of the rows of ${plural(tables.length, "table")}: row-level security hid the ` +
+      "others from the role that made it.",
+    detail: tables.join("\n"),
+    suggestion:
+      "Restore another dump, or make a whole one as a role that sees all rows (a superuser, or one with BYPASSRLS). To " +
+      "restore what there is, so that the other rows are missing then: --allow-partial-rows.",
+    state: "untouched",
+    file,
+    tables
+  })
+
 /** Proves the dump that is asked for, or the newest of the database. */
 export const task = (options: Settled) =>
   Task.read("prove", {
@@ -28,12 +44,14 @@ export const task = (options: Settled) =>
         const store = yield* DumpStore
         const session = yield* Session
         const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
+        const partialRows = dump.manifest?.partialRows ?? []
+        if (partialRows.length > 0 && !options.allowPartialRows) return yield* partial(dump.file, partialRows)
         const proof = yield* store.prove(dump, {
           acceptUnproven: options.acceptUnproven,
           onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
         })
         yield* RunMetrics.add(RunMetrics.bytes, dump.size)
-        return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest) }
+        return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest), partialRows }
       }),
     rows: ({ file, contents, against }) => [
       Plan.row(

@@ -1,7 +1,7 @@
 /** The verb restore: a proven dump into a target, in one transaction. */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
+import type { DumpDamaged, DumpMissing, DumpPartial, DumpUnreadable, DumpUnsafe } from "../dumps/DumpError.ts"
 import { keysOf } from "../dumps/DumpObjects.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import type { DumpStore } from "../dumps/DumpStore.ts"
@@ -57,6 +57,8 @@ export interface RestoreReport<T extends Task.Any = never> {
   readonly withoutRows: ReadonlyArray<string>
   /** Tables that were put back into publications. */
   readonly published: ReadonlyArray<string>
+  /** Tables of which the dump has only part of the rows, qualified and quoted. */
+  readonly partialRows: ReadonlyArray<string>
   readonly grant: Grant.GrantReport | undefined
   readonly verify: Verify.VerifyReport | undefined
   /** What the caller's tasks gave, under their names. */
@@ -254,6 +256,7 @@ export type RestoreError =
   | DatabaseError
   | DumpDamaged
   | DumpMissing
+  | DumpPartial
   | DumpUnsafe
   | DumpUnreadable
   | PlanStale
@@ -298,6 +301,7 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
     skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
     withoutRows: hollow.map(describeObject),
     published: going.published.map(Publishing.describe),
+    partialRows: prove.partialRows,
     grant: transaction.grant,
     verify: transaction.verify,
     // Without tasks there is no name to ask for.

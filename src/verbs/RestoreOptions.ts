@@ -28,6 +28,8 @@ export interface RestoreOptions {
   readonly analyze?: boolean
   /** Let a dump pass that lacks pg_dump's closing lines; not unless told. */
   readonly acceptUnproven?: boolean
+  /** Take a dump that has only part of the rows of some tables; not unless told. */
+  readonly allowPartialRows?: boolean
   /**
    * Look at everything in detail and do what the plan says or nothing: for plans that are kept. There is no falling back
    * to another rung, and the target's objects must have kept their definitions when the locks are taken.
@@ -42,7 +44,7 @@ export interface RestoreOptions {
 /** Options with nothing left open. */
 export type Settled = Omit<RestoreOptions, "grantTo"> &
   Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "forRoles" | "profile">> &
-  Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven">> & {
+  Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven" | "allowPartialRows">> & {
     readonly grantTo: ReadonlyArray<string>
   }
 
@@ -56,6 +58,7 @@ export const settled = ({ grantTo = [], ...options }: RestoreOptions): Settled =
   verify: true,
   analyze: true,
   acceptUnproven: false,
+  allowPartialRows: false,
   grantTo: [...new Set(typeof grantTo === "string" ? [grantTo] : grantTo)],
   ...options
 })

@@ -19,7 +19,8 @@ const Options = Schema.Struct({
   profile: Schema.Literals(profiles),
   verify: Schema.Boolean,
   analyze: Schema.Boolean,
-  acceptUnproven: Schema.Boolean
+  acceptUnproven: Schema.Boolean,
+  allowPartialRows: Schema.Boolean
 })
 
 export const SavedPlan = Schema.Struct({
@@ -35,8 +36,12 @@ export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid"
 
 /** What a plan file keeps of options; `file` is the dump that was chosen. */
 export const savedOptions = (options: RestoreOptions, file: string): SavedPlan["options"] => {
-  const { clean, cascadeOutside, owner, grantTo, forRoles, profile, verify, analyze, acceptUnproven } = settled(options)
-  return { file, clean, cascadeOutside, owner, grantTo, forRoles, profile, verify, analyze, acceptUnproven }
+  const { clean, cascadeOutside, owner, grantTo, forRoles, profile } = settled(options)
+  const { verify, analyze, acceptUnproven, allowPartialRows } = settled(options)
+  return {
+    ...{ file, clean, cascadeOutside, owner, grantTo, forRoles, profile },
+    ...{ verify, analyze, acceptUnproven, allowPartialRows }
+  }
 }
 
 /** Reads a plan's JSON. Fails with PlanInvalid where it is none, or of another database. */

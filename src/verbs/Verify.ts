@@ -35,7 +35,7 @@ export interface Expectation {
   readonly contents: Pick<Manifest, "checks" | "objects" | "prismaMigrations" | "schemas" | "sequences" | "tables"> &
     Partial<Pick<Contents, "creates" | "extensions">>
   /** Absent where there is none. */
-  readonly manifest?: Pick<Manifest, "catalog" | "onlySchemas" | "tables">
+  readonly manifest?: Pick<Manifest, "catalog" | "onlySchemas" | "partialRows" | "tables">
 }
 
 export interface VerifyOptions {

@@ -45,7 +45,8 @@ export const restoreOptions = {
   owner: "auto",
   verify: true,
   analyze: false,
-  acceptUnproven: false
+  acceptUnproven: false,
+  allowPartialRows: false
 } satisfies Restore.RestoreOptions
 
 /** What `pgark restore` needs. */

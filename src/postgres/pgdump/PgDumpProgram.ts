@@ -36,6 +36,8 @@ export interface PgDumpOptions {
   readonly excludeTableData: ReadonlyArray<string>
   /** Leave out all rows. */
   readonly schemaOnly?: boolean
+  /** Take only the rows that policies show to the role; where they hide any, pg_dump fails otherwise. */
+  readonly rowSecurity?: boolean
   /** Have pg_dump tell each step on stderr. It then writes comments with times and OIDs into the dump as well. */
   readonly verbose?: boolean
   /** The name of a snapshot that a transaction has exported and holds open: the dump is of that moment. */
@@ -76,6 +78,7 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
   "--if-exists",
   "--no-password",
   ...(options.schemaOnly === true ? ["--schema-only"] : []),
+  ...(options.rowSecurity === true ? ["--enable-row-security"] : []),
   ...(options.verbose === true ? ["--verbose"] : []),
   ...(options.snapshot === undefined ? [] : [`--snapshot=${options.snapshot}`]),
   ...options.schemas.map((schema) => `--schema=${pattern(schema)}`),
