@@ -68,12 +68,12 @@ const relations = Effect.fnUntraced(function* (options: PgDumpOptions, database:
         and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i')
       where case d.deptype when 'i' then owner.kept when 'a' then owner.kept or r.kept else r.kept end
     ), met as (
-      select *, touched and (schema_closed or closed) as denied,
+      select *, format('%I.%I', nspname, relname) as what, touched and (schema_closed or closed) as denied,
         data and relkind = 'r' and row_security_active(oid) as filtered
       from wanted
     )
     select
-      case relkind when 'S' then 'SEQUENCE' else 'TABLE' end as kind, format('%I.%I', nspname, relname) as what,
+      case relkind when 'S' then 'SEQUENCE' else 'TABLE' end as kind, what,
       nspname::text as schema, relname::text as name, denied, filtered,
       case when closed then pg_get_userbyid(relowner)::text end as "owner",
       case when schema_closed then format('%I', nspname) end as "closedSchema",
