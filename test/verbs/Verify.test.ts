@@ -397,6 +397,7 @@ for (const major of [15, 18] as const) {
           checksums: 0,
           sequences: 2,
           migrations: 2,
+          prisma: { applied: ["1_init", "2_more"], failed: [], unfinished: [] },
           findings: []
         })
         yield* Clusters.query(admin, `SELECT nextval('public."User_id_seq"')`)
