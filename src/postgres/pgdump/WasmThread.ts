@@ -58,7 +58,7 @@ export class WasmThread {
     })
     const workerData: WorkerInput = {
       glue: assets.glue,
-      wasm: assets.wasm,
+      module: assets.module,
       args,
       env,
       greeting,

@@ -9,7 +9,8 @@ import { ServerMessages, type ServerRefusal } from "./ServerMessages.ts"
 /** What the main thread gives. */
 export interface WorkerInput {
   readonly glue: string
-  readonly wasm: Uint8Array
+  /** The compiled module. */
+  readonly module: object
   readonly args: ReadonlyArray<string>
   readonly env: Readonly<Record<string, string>>
   /** The server's answer to a login, which has already happened. */
@@ -52,10 +53,13 @@ interface DeviceOperations {
   write(stream: unknown, heap: Int8Array, offset: number, length: number): number
 }
 
+/** What is used of it; Node's types leave it out. */
+declare const WebAssembly: { readonly Instance: new (module: object, imports: object) => object }
+
 type Factory = (options: {
   readonly thisProgram: string
-  readonly wasmBinary: Uint8Array
   readonly locateFile: (name: string) => string
+  readonly instantiateWasm: (imports: object, receive: (instance: object, module: object) => void) => void
   readonly noInitialRun: boolean
   readonly print: (line: string) => void
   readonly printErr: (line: string) => void
@@ -167,8 +171,8 @@ const work = async (given: WorkerInput, tell: Tell): Promise<void> => {
   const { default: factory } = (await import(given.glue)) as { readonly default: Factory }
   const module = await factory({
     thisProgram: "pg_dump",
-    wasmBinary: given.wasm,
-    // It is given already; by itself the factory would make a URL of it, which fails beside a `data:` URL.
+    instantiateWasm: (imports, receive) => receive(new WebAssembly.Instance(given.module, imports), given.module),
+    // The module is given already; by itself the factory would make a URL of it, which fails beside a `data:` URL.
     locateFile: (name) => name,
     noInitialRun: true,
     print: (line) => tell({ type: "line", line }),
