@@ -8,6 +8,7 @@ import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Bundle from "./Bundle.ts"
 import * as Clusters from "./Clusters.ts"
+import * as Memory from "./Memory.ts"
 import { isLong } from "./Tier.ts"
 
 declare module "vitest" {
@@ -33,6 +34,7 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   await Bundle.ensure()
   const majors = isLong(project.config.env) ? [...Clusters.majors, ...Clusters.moreMajors] : Clusters.majors
   const scope = await Effect.runPromise(Scope.make())
+  await Effect.runPromise(Scope.addFinalizer(scope, Effect.sync(Memory.useFolder())))
   project.provide("clusters", await Effect.runPromise(startAll(scope, majors)))
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }
