@@ -21,6 +21,8 @@ export default defineConfig(({ mode }) => ({
         test: {
           ...limits,
           name: "pgark",
+          // A process for every file would load and warm the same modules 60 times, half a second of processor each.
+          isolate: false,
           include: ["test/**/*.test.ts"],
           exclude: ["test/Architecture.test.ts"],
           globalSetup: ["test/support/globalSetup.ts"]
