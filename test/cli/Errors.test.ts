@@ -82,47 +82,40 @@ describe("a database that cannot be used", () => {
       Effect.gen(function* () {
         const server = yield* Clusters.superuser(Clusters.sourceMajor)
         const cwd = yield* folder
-        const url = (text: string, expected: Expected) =>
-          fails(args, { cwd, env: { DATABASE_URL: text } }, expected, [Redacted.value(server.password!)])
         const connection = { code: 6, error: "ConnectionFailed" }
-        yield* fails(
-          args,
-          { cwd },
-          { code: 2, error: "DatabaseUrlInvalid", message: /^pgark: No database URL is given/ }
+        const urlInvalid = { code: 2, error: "DatabaseUrlInvalid" }
+        const cases: ReadonlyArray<readonly [url: string | undefined, expected: Expected]> = [
+          [undefined, { ...urlInvalid, message: /^pgark: No database URL is given/ }],
+          [`mysql://me:${secret}@localhost/db`, { ...urlInvalid, message: /begins with "mysql:"/ }],
+          [
+            `postgresql://me:${secret}@localhost/db?sslmode=require&sslrootcert=/no/such.pem`,
+            { ...urlInvalid, message: /\/no\/such\.pem, which sslrootcert/ }
+          ],
+          [`postgresql://me:${secret}%@localhost/db`, { ...urlInvalid, message: /hexadecimal/ }],
+          [
+            Pgark.uri({ ...server, password: Redacted.make(secret) }),
+            { code: 6, error: "AuthenticationFailed", message: /refuses the login of "postgres"\.$/ }
+          ],
+          [
+            Pgark.uri({ ...server, database: "nowhere" }),
+            { code: 6, error: "DatabaseMissing", message: /^pgark: There is no database "nowhere" at / }
+          ],
+          [
+            `postgresql://me:${secret}@127.0.0.1:${yield* closedPort}/db`,
+            { ...connection, message: /^pgark: Cannot connect to the server at 127\.0\.0\.1:\d+\.$/ }
+          ],
+          [
+            `postgresql://me:${secret}@no-such-host.invalid/db`,
+            { ...connection, message: /^pgark: Cannot connect to the server at no-such-host\.invalid:5432\.$/ }
+          ]
+        ]
+        // Those that do not answer are asked for two seconds: the others go on meanwhile.
+        yield* Effect.forEach(
+          cases.toReversed(),
+          ([url, expected]) =>
+            fails(args, { cwd, env: { DATABASE_URL: url } }, expected, [Redacted.value(server.password!)]),
+          { concurrency: 3, discard: true }
         )
-        yield* url(`mysql://me:${secret}@localhost/db`, {
-          code: 2,
-          error: "DatabaseUrlInvalid",
-          message: /begins with "mysql:"/
-        })
-        yield* url(`postgresql://me:${secret}@localhost/db?sslmode=require&sslrootcert=/no/such.pem`, {
-          code: 2,
-          error: "DatabaseUrlInvalid",
-          message: /\/no\/such\.pem, which sslrootcert/
-        })
-        yield* url(`postgresql://me:${secret}%@localhost/db`, {
-          code: 2,
-          error: "DatabaseUrlInvalid",
-          message: /hexadecimal/
-        })
-        yield* url(Pgark.uri({ ...server, password: Redacted.make(secret) }), {
-          code: 6,
-          error: "AuthenticationFailed",
-          message: /refuses the login of "postgres"\.$/
-        })
-        yield* url(Pgark.uri({ ...server, database: "nowhere" }), {
-          code: 6,
-          error: "DatabaseMissing",
-          message: /^pgark: There is no database "nowhere" at /
-        })
-        yield* url(`postgresql://me:${secret}@127.0.0.1:${yield* closedPort}/db`, {
-          ...connection,
-          message: /^pgark: Cannot connect to the server at 127\.0\.0\.1:\d+\.$/
-        })
-        yield* url(`postgresql://me:${secret}@no-such-host.invalid/db`, {
-          ...connection,
-          message: /^pgark: Cannot connect to the server at no-such-host\.invalid:5432\.$/
-        })
       })
     )
   }

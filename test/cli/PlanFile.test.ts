@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type { Plan } from "../../src/pipeline/Plan.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
-import { fillJournal, folder, unchanged } from "../support/Restores.ts"
+import { dump, fillJournal, folder, unchanged } from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
 
 const major = Clusters.sourceMajor
@@ -17,12 +17,15 @@ const prepare = Effect.fnUntraced(function* (kind: Clusters.RoleKind, ...flags: 
   const cwd = yield* folder
   const run = (...args: ReadonlyArray<string>) =>
     Pgark.run(args, { cwd, env: { DATABASE_URL: Pgark.uri(target.url), NO_COLOR: "1" } })
-  const dump = yield* run("dump")
-  assert.strictEqual(dump.code, 0, dump.stderr)
-  const plan = yield* run("restore", ...flags, "--dry-run", "--plan", "json")
-  assert.strictEqual(plan.code, 0, plan.stderr)
-  writeFileSync(join(cwd, "plan.json"), plan.stdout)
-  return { ...target, cwd, run, plan: JSON.parse(plan.stdout).plan as Plan }
+  yield* dump(target.url, join(cwd, "dumps"))
+  /** Writes the plan of a restore as it would be now. */
+  const save = Effect.gen(function* () {
+    const { code, stdout, stderr } = yield* run("restore", ...flags, "--dry-run", "--plan", "json")
+    assert.strictEqual(code, 0, stderr)
+    writeFileSync(join(cwd, "plan.json"), stdout)
+    return JSON.parse(stdout).plan as Plan
+  })
+  return { ...target, cwd, run, save, plan: yield* save }
 })
 
 const execute = ["restore", "--plan-file", "plan.json", "--yes", "--json"]
@@ -85,8 +88,10 @@ describe("a plan that is kept", () => {
 
   it.live("is refused with what has changed, and nothing is touched", () =>
     Effect.gen(function* () {
+      const { admin, run, save } = yield* prepare("tableOwner", "--clean")
       for (const [sql, named] of changes) {
-        const { admin, run } = yield* prepare("tableOwner", "--clean")
+        // What has changed before is in it.
+        yield* save
         yield* Clusters.query(admin, sql)
         const { code, stdout } = yield* unchanged(admin, run(...execute))
         assert.strictEqual(code, 2, sql)
@@ -128,7 +133,7 @@ describe("a plan that is kept", () => {
 
   it.live("does not fall back to another rung", () =>
     Effect.gen(function* () {
-      const { admin, cwd, run } = yield* prepare("databaseOwner", "--clean")
+      const { admin, run, save } = yield* prepare("databaseOwner", "--clean")
       yield* Clusters.query(
         admin,
         `CREATE SCHEMA guard; CREATE FUNCTION guard.deny() RETURNS event_trigger LANGUAGE plpgsql AS $$
@@ -136,8 +141,7 @@ describe("a plan that is kept", () => {
          CREATE EVENT TRIGGER deny ON ddl_command_start WHEN TAG IN ('DROP SCHEMA') EXECUTE FUNCTION guard.deny()`
       )
       // The guard was there when the plan was made.
-      const plan = yield* run("restore", "--clean", "--dry-run", "--plan", "json")
-      writeFileSync(join(cwd, "plan.json"), plan.stdout)
+      yield* save
       const { code, stdout } = yield* unchanged(admin, run(...execute))
       assert.strictEqual(code, 5, stdout)
       assert.deepInclude(JSON.parse(stdout).error, { code: "CleanRefused", state: "rolled-back" })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { quote } from "../../src/postgres/Identifier.ts"
 import * as Clusters from "./Clusters.ts"
 import { snapshot } from "./Snapshot.ts"
+import { long } from "./Tier.ts"
 
 const setUp = `
   CREATE SCHEMA s; SET search_path = s;
@@ -128,7 +129,8 @@ const changes: ReadonlyArray<readonly [kind: string, sql: (names: { app: string;
 ]
 
 for (const major of Clusters.majors) {
-  describe(`a snapshot on PostgreSQL ${major}`, () => {
+  const suite = major === Clusters.sourceMajor ? describe : long
+  suite(`a snapshot on PostgreSQL ${major}`, () => {
     it.live(
       "sees one change of each kind, and none where there is none",
       () =>

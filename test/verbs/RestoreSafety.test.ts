@@ -25,12 +25,20 @@ const blockersOf = Effect.fnUntraced(function* (
 const reasons = ({ skipped }: Restore.RestoreReport) => new Map(skipped.map(({ reason, count }) => [reason, count]))
 
 describe("what appears after the plan", () => {
-  /** What others do in the seconds of the warning, and how the refusal names it. */
-  const others: ReadonlyArray<readonly [sql: string, named: string]> = [
-    [`CREATE TABLE public.fresh AS SELECT 1 AS id`, "new: table public.fresh"],
-    [`CREATE SCHEMA r; CREATE VIEW r.v AS SELECT * FROM public."Goal"`, "new: view r.v"],
-    [`CREATE PUBLICATION p FOR TABLE public."Goal"`, "new: table public.Goal in publication p"],
-    [`ALTER TABLE public."Goal" OWNER TO CURRENT_USER`, `changed: table public."Goal"`],
+  /** What others do in the seconds of the warning, how the refusal names it, and how `role` has it as before. */
+  const others: ReadonlyArray<readonly [sql: string, named: string, back?: (role: string) => string]> = [
+    [`CREATE TABLE public.fresh AS SELECT 1 AS id`, "new: table public.fresh", () => "DROP TABLE public.fresh"],
+    [`CREATE SCHEMA r; CREATE VIEW r.v AS SELECT * FROM public."Goal"`, "new: view r.v", () => "DROP SCHEMA r CASCADE"],
+    [
+      `CREATE PUBLICATION p FOR TABLE public."Goal"`,
+      "new: table public.Goal in publication p",
+      () => "DROP PUBLICATION p"
+    ],
+    [
+      `ALTER TABLE public."Goal" OWNER TO CURRENT_USER`,
+      `changed: table public."Goal"`,
+      (role) => `ALTER TABLE public."Goal" OWNER TO ${role}`
+    ],
     [`DROP TABLE public."OAuthToken"`, `gone: table public."OAuthToken"`]
   ]
 
@@ -39,9 +47,9 @@ describe("what appears after the plan", () => {
       it.effect(`stops a clean and a restore as ${kind}, with everything as it is by then`, () =>
         Effect.gen(function* () {
           const { file } = yield* Restores.JournalDump
-          for (const [sql, named] of others) {
-            const { admin, url } = yield* Clusters.makeTarget(major, kind)
-            yield* Restores.fillJournal(url)
+          const { admin, role, url } = yield* Clusters.makeTarget(major, kind)
+          yield* Restores.fillJournal(url)
+          for (const [sql, named, back] of others) {
             const meanwhile = Effect.fnUntraced(function* <E, R>(run: Effect.Effect<unknown, E, R>) {
               return yield* Restores.unchanged(admin, Effect.flip(run))
             })
@@ -54,6 +62,7 @@ describe("what appears after the plan", () => {
                 assert.include("detail" in error ? error.detail : "", named)
               }
             }).pipe(Effect.provide(Restores.restoreLayer(url, ".")))
+            if (back !== undefined) yield* Clusters.query(admin, back(role.name))
           }
         })
       )
