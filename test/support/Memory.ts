@@ -46,7 +46,11 @@ export const useFolder = (): (() => void) => {
   }
   chmodSync(folder, 0o755)
   process.env["TMPDIR"] = folder
+  // A second Ctrl-C ends vitest without its teardown, and what is in memory stays there.
+  const atExit = () => remove(folder)
+  process.once("exit", atExit)
   return () => {
+    process.off("exit", atExit)
     if (before === undefined) delete process.env["TMPDIR"]
     else process.env["TMPDIR"] = before
     remove(folder)
