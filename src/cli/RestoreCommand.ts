@@ -135,6 +135,13 @@ export const restore = Command.make(
         const DumpProof = yield* load(() => import("../verbs/DumpProof.ts"))
         const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
+        if (flags.cascadeOutside && !flags.clean && Option.isNone(planFile)) {
+          return yield* new SavedPlan.PlanInvalid({
+            message: "--cascade-outside is about what --clean empties, and there is no --clean.",
+            suggestion: "Add --clean, or leave it away.",
+            state: "untouched"
+          })
+        }
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const layer = Target.layer(url, dir)

@@ -36,12 +36,8 @@ export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid"
 
 /** What a plan file keeps of options; `file` is the dump that was chosen. */
 export const savedOptions = (options: RestoreOptions, file: string): SavedPlan["options"] => {
-  const { clean, cascadeOutside, owner, grantTo, forRoles, profile } = settled(options)
-  const { verify, analyze, acceptUnproven, allowPartialRows } = settled(options)
-  return {
-    ...{ file, clean, cascadeOutside, owner, grantTo, forRoles, profile },
-    ...{ verify, analyze, acceptUnproven, allowPartialRows }
-  }
+  const { lockTimeout: _lockTimeout, exact: _exact, plan: _plan, ...kept } = settled(options)
+  return { ...kept, file }
 }
 
 /** Reads a plan's JSON. Fails with PlanInvalid where it is none, or of another database. */
