@@ -13,7 +13,7 @@ import * as Units from "./Units.ts"
 const judge = (store: DumpStoreService, dump: StoredDump) =>
   Effect.match(store.prove(dump), {
     onFailure: ({ message }) => ({ proven: false as const, problem: message }),
-    onSuccess: ({ against }) => ({ proven: true as const, against })
+    onSuccess: ({ against, unproven }) => ({ proven: true as const, against, unproven })
   })
 
 interface Listed {
@@ -76,7 +76,7 @@ export const list = Command.make("list", { dir: Flags.dir }, ({ dir }) =>
               at: DateTime.formatIso(dump.at),
               age: Units.ago(DateTime.toEpochMillis(now) - DateTime.toEpochMillis(dump.at)),
               bytes: dump.size,
-              format: "plain",
+              format: dump.form.format,
               database: dump.manifest?.source.database,
               tables: tables?.length,
               rows: tables?.reduce((sum, { rows }) => sum + rows, 0),

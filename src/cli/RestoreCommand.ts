@@ -18,6 +18,7 @@ const render = (report: RestoreReport, proofWords: string, database: string): st
   [
     `Restored ${report.file} into ${database}`,
     hang("  proof      ", proofWords),
+    ...report.unproven.map((what) => hang("  not proven ", what)),
     ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
     `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
       `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,

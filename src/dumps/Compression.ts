@@ -36,7 +36,7 @@ export const parse = (text: string): Compression | undefined => {
 const pieceSize = 512 * 1024
 
 /** Node has zstd from 22.15 on. */
-const available = (method: Method): boolean => method !== "zstd" || "createZstdCompress" in zlib
+export const available = (method: Method): boolean => method !== "zstd" || "createZstdCompress" in zlib
 
 const missing = (): ToolMissing =>
   new ToolMissing({

@@ -18,6 +18,20 @@ export class DumpDamaged extends Schema.TaggedError<DumpDamaged>()("DumpDamaged"
   line: Schema.optionalKey(Schema.Int)
 }) {}
 
+/** That error, from what is wrong as the end of a sentence. */
+export const damaged = (
+  file: string,
+  reason: string,
+  more: { readonly detail?: string; readonly line?: number } = {}
+): DumpDamaged =>
+  new DumpDamaged({
+    message: `The dump ${file} is damaged: ${reason}.`,
+    suggestion: "Use another dump, or make a new one. Nothing was touched.",
+    state: "untouched",
+    file,
+    ...more
+  })
+
 /** The dump does something that no restore may do. */
 export class DumpUnsafe extends Schema.TaggedError<DumpUnsafe>()("DumpUnsafe", {
   ...fileFields,

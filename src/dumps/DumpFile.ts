@@ -1,5 +1,6 @@
 /** Reading dump files, fast: the next piece is on its way while the one before is worked on. */
 import * as fs from "node:fs/promises"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -68,7 +69,8 @@ export const unwritable =
     })
   }
 
-const cannotOpen =
+/** The error of a file that cannot be opened: that there is none is an error of its own. */
+export const cannotOpen =
   (file: string) =>
   (error: unknown): DumpMissing | DumpUnreadable =>
     codeOf(error) === "ENOENT"
@@ -80,16 +82,17 @@ const cannotOpen =
         })
       : unreadable(file)(error)
 
-/** The first bytes of a file, at most `size`. */
+/** The first bytes of a file, or those from `start` on, at most `size`. */
 export const head = Effect.fn("DumpFile.head")(function* (
   file: string,
-  size: number
+  size: number,
+  start = 0
 ): Effect.fn.Return<Uint8Array, DumpMissing | DumpUnreadable> {
   return yield* Effect.tryPromise({
     try: async () => {
       const handle = await fs.open(file, "r")
       try {
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, 0)
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, start)
         return buffer.subarray(0, bytesRead)
       } finally {
         await handle.close()
@@ -99,9 +102,33 @@ export const head = Effect.fn("DumpFile.head")(function* (
   })
 })
 
-/** Opens a file to be pulled from start to end, by one reader; closing the scope closes it. */
+/** Whether it is a folder. */
+export const isFolder = (file: string): Effect.Effect<boolean, DumpMissing | DumpUnreadable> =>
+  Effect.tryPromise({ try: () => fs.stat(file).then((info) => info.isDirectory()), catch: cannotOpen(file) })
+
+/** The bytes of the files in a folder, which has no folders in it, together. */
+export const folderSize = (folder: string): Effect.Effect<number, DumpMissing | DumpUnreadable> =>
+  Effect.tryPromise({
+    try: async () => {
+      const names = await fs.readdir(folder)
+      const infos = await Promise.all(names.map((name) => fs.stat(join(folder, name))))
+      return infos.reduce((sum, { size }) => sum + size, 0)
+    },
+    catch: cannotOpen(folder)
+  })
+
+/** A part of a file, in bytes. */
+export interface Part {
+  readonly start: number
+  readonly size: number
+}
+
+/**
+ * Opens a file to be pulled from start to end, or a part of it, by one reader; closing the scope closes it.
+ */
 export const open = Effect.fn("DumpFile.open")(function* (
-  file: string
+  file: string,
+  { start, size }: Part = { start: 0, size: Number.POSITIVE_INFINITY }
 ): Effect.fn.Return<{ readonly pull: Pull }, DumpMissing | DumpUnreadable, Scope.Scope> {
   let ahead: Promise<unknown> | undefined
   const handle = yield* Effect.acquireRelease(
@@ -112,8 +139,10 @@ export const open = Effect.fn("DumpFile.open")(function* (
     // A read under way must end before its file is closed; how it ends no longer matters.
     (handle) => Effect.promise(() => Promise.allSettled([ahead]).then(() => handle.close()))
   )
+  let [position, left] = [start, size]
   const read = () => {
-    const piece = handle.read(Buffer.allocUnsafeSlow(pieceSize), 0, pieceSize)
+    const length = Math.min(pieceSize, left)
+    const piece = handle.read(Buffer.allocUnsafeSlow(length), 0, length, position)
     // Its failure is reported when it is pulled; until then it must not count as unhandled.
     piece.catch(() => {})
     ahead = piece
@@ -124,6 +153,8 @@ export const open = Effect.fn("DumpFile.open")(function* (
     try: async () => {
       const { buffer, bytesRead } = await next
       if (bytesRead === 0) return Option.none()
+      position += bytesRead
+      left -= bytesRead
       next = read()
       return Option.some(buffer.subarray(0, bytesRead))
     },

@@ -18,6 +18,8 @@ import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
 export interface Finding {
   readonly message: string
   readonly line?: number
+  /** What helps, where that is known. */
+  readonly remedy?: string
 }
 
 /** What is in a dump. */
@@ -179,13 +181,13 @@ export class DumpReading {
     }
   }
 
-  private find(findings: Array<Finding>, message: string, line: number): void {
-    if (findings.length < enough) findings.push({ message, line })
+  private find(findings: Array<Finding>, message: string, line: number, remedy?: string): void {
+    if (findings.length < enough) findings.push({ message, line, ...(remedy === undefined ? {} : { remedy }) })
   }
 
   private judge(event: Statement | CopyStart | Meta, kind?: StatementKind): void {
     const verdict = this.guard.judge(event, kind)
-    if (verdict._tag === "Refuse") this.find(this.unsafe, verdict.reason, event.line)
+    if (verdict._tag === "Refuse") this.find(this.unsafe, verdict.reason, event.line, verdict.remedy)
   }
 
   private takeMeta(event: Meta): void {

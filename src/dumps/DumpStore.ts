@@ -8,7 +8,10 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import * as Archive from "./archive/Archive.ts"
+import { DataEntries } from "./archive/DataEntries.ts"
 import {
   type DiskFull,
   type DumpDamaged,
@@ -28,7 +31,7 @@ import * as Retention from "./Retention.ts"
 
 /** A dump on disk. */
 export interface StoredDump {
-  /** Path of the file. */
+  /** Path of the file, or of the folder of a directory dump. */
   readonly file: string
   /** When it was made: by its name, else by its manifest, else by the file system. */
   readonly at: DateTime.Utc
@@ -53,7 +56,7 @@ export interface Leftover {
 export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean
-  /** Told how many of the stored bytes have been read, about once a megabyte. */
+  /** Told how many of the stored bytes have been read, of an archive of its SQL, about once a megabyte. */
   readonly onProgress?: (bytes: number) => Effect.Effect<void>
 }
 
@@ -98,7 +101,9 @@ export interface DumpStoreService {
 /** The service; one folder each. */
 export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("pgark/dumps/DumpStore") {
   /** A store over this folder, which is created when the first dump is written. */
-  static readonly layer = (directory: string): Layer.Layer<DumpStore, never, FileSystem.FileSystem> =>
+  static readonly layer = (
+    directory: string
+  ): Layer.Layer<DumpStore, never, ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem> =>
     Layer.effect(DumpStore, make(directory))
 }
 
@@ -113,6 +118,7 @@ const isPartial = (name: string): boolean => {
 
 const make = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
+  const services = yield* Effect.context<Archive.Services>()
 
   const manifestBeside = Effect.fnUntraced(function* (file: string) {
     const path = DumpName.manifestOf(file)
@@ -134,7 +140,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
     const dump: StoredDump = {
       file,
       at,
-      size: Number(info.size),
+      size: form.format === "directory" ? yield* DumpFile.folderSize(file) : Number(info.size),
       form,
       ...(manifest === undefined ? {} : { manifest }),
       ...(found._tag === "Failure" ? { problem: found.failure } : {})
@@ -212,15 +218,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
         Effect.mapError(DumpFile.unreadable(path))
       )
       if (Option.isNone(info)) continue
-      if (info.value.type === "Directory") {
-        return yield* new DumpUnreadable({
-          message: `${path} is a folder, not a dump.`,
-          suggestion: "Name the .sql file, or give the folder with --dir.",
-          state: "untouched",
-          file: path
-        })
-      }
-      if (info.value.type !== "File") {
+      if (info.value.type !== "File" && info.value.type !== "Directory") {
         return yield* new DumpUnreadable({
           message: `${path} is no regular file: a dump is read twice, to prove it and to apply it.`,
           suggestion: "Write it into a file first, and restore that.",
@@ -242,25 +240,35 @@ const make = Effect.fnUntraced(function* (directory: string) {
   const proveFile = Effect.fn("DumpStore.prove")(function* (
     dump: StoredDump,
     options: ProveFileOptions = {}
-  ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe> {
+  ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe, Archive.Services> {
     if (dump.problem !== undefined) return yield* dump.problem
+    const { format } = dump.form
+    const archive = format === "plain" ? undefined : yield* Archive.examine(dump.file, format)
+    const promised = archive && new DataEntries(archive.entries)
     const reading = new DumpReading()
     const read = Effect.gen(function* () {
       const text = yield* DumpText.open(dump.file)
       for (let piece = yield* text.pull; Option.isSome(piece); piece = yield* text.pull) {
-        reading.push(piece.value)
+        const events = reading.push(piece.value)
+        if (promised !== undefined) for (const event of events) promised.take(event)
         if (options.onProgress !== undefined) yield* options.onProgress(text.position())
       }
       return text.stored()
     })
     const stored = yield* Effect.scoped(read)
     const { acceptUnproven } = options
+    const flaw = promised?.flaw()
+    const found = archive && {
+      ...(flaw === undefined ? {} : { flaw: { message: flaw } }),
+      unproven: [...archive.unproven, ...(promised?.unproven() ?? [])]
+    }
     return yield* prove(reading.finish(), dump.manifest, {
       file: dump.file,
       ...(stored === undefined ? {} : { stored }),
+      ...(found === undefined ? {} : { archive: found }),
       ...(acceptUnproven === undefined ? {} : { acceptUnproven })
     })
-  })
+  }, Effect.provideContext(services))
 
   const remove = Effect.fnUntraced(function* (dumps: ReadonlyArray<StoredDump>) {
     for (const { file } of dumps) {
@@ -279,7 +287,7 @@ const make = Effect.fnUntraced(function* (directory: string) {
     newest,
     find,
     write: into(fs, directory),
-    read: DumpText.open,
+    read: (file) => Effect.provideContext(DumpText.open(file), services),
     prove: proveFile,
     keep: Retention.keep({ list, prove: proveFile, remove })
   })

@@ -1,18 +1,20 @@
 /** The SQL of a dump, in whatever form it is stored. What form that is its first bytes say, never its name. */
 import { createHash } from "node:crypto"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
+import * as Archive from "./archive/Archive.ts"
 import * as Compression from "./Compression.ts"
-import { DumpDamaged, type DumpMissing, DumpUnreadable } from "./DumpError.ts"
+import { damaged, type DumpDamaged, type DumpMissing, DumpUnreadable } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
 import type { Digest } from "./Manifest.ts"
 
 /** How a dump is stored: as SQL, packed or not, or as one of pg_dump's archives. */
 export type Form =
   | { readonly format: "plain"; readonly compression: Compression.Method }
-  | { readonly format: "custom" | "tar" | "directory"; readonly compression: "none" }
+  | { readonly format: Archive.ArchiveFormat; readonly compression: "none" }
 
 /** Why the SQL cannot be had. */
 export type DumpTextError = DumpDamaged | DumpMissing | DumpUnreadable | ToolMissing
@@ -22,9 +24,9 @@ export interface DumpText {
   readonly form: Form
   /** Gives the next piece of the SQL, none at its end. */
   readonly pull: Effect.Effect<Option.Option<Uint8Array>, DumpTextError>
-  /** Bytes of the file that have been read so far. */
+  /** Bytes of the file that have been read so far; of an archive, of its SQL. */
   readonly position: () => number
-  /** What is stored, when all of it has been read; undefined where that is the SQL itself. */
+  /** What is stored, when all of it has been read; undefined where that is the SQL itself, or an archive. */
   readonly stored: () => Digest | undefined
 }
 
@@ -32,7 +34,7 @@ export interface DumpText {
 const signs: ReadonlyArray<readonly [bytes: string, at: number, form: Form]> = [
   ["1f8b", 0, { format: "plain", compression: "gzip" }],
   ["28b52ffd", 0, { format: "plain", compression: "zstd" }],
-  [Buffer.from("PGDMP").toString("hex"), 0, { format: "custom", compression: "none" }],
+  [Buffer.from(Archive.magic).toString("hex"), 0, { format: "custom", compression: "none" }],
   [Buffer.from("ustar").toString("hex"), 257, { format: "tar", compression: "none" }]
 ]
 
@@ -58,14 +60,6 @@ export const recognise = (head: Uint8Array): Form => signs.find(([bytes, at]) =>
 const refuse = (file: string, message: string, suggestion: string): DumpUnreadable =>
   new DumpUnreadable({ message: `${file} ${message}.`, suggestion, state: "untouched", file })
 
-const damaged = (file: string, reason: string): DumpDamaged =>
-  new DumpDamaged({
-    message: `The dump ${file} is damaged: ${reason}.`,
-    suggestion: "Use another dump, or make a new one. Nothing was touched.",
-    state: "untouched",
-    file
-  })
-
 /** Puts pieces back in front of those to come. */
 const behind = <E>(
   first: Option.Option<Uint8Array>,
@@ -79,24 +73,52 @@ const behind = <E>(
   })
 }
 
-/** The form in which a dump is stored. */
+/** The form in which a dump is stored. A folder is a dump where pg_dump's table of contents is in it. */
 export const formOf = Effect.fn("DumpText.formOf")(function* (
   file: string
 ): Effect.fn.Return<Form, DumpMissing | DumpUnreadable> {
-  return recognise(yield* DumpFile.head(file, headSize))
+  if (!(yield* DumpFile.isFolder(file))) return recognise(yield* DumpFile.head(file, headSize))
+  const contents = DumpFile.head(join(file, Archive.contentsName), headSize).pipe(
+    Effect.catchTag("DumpMissing", () => Effect.succeed(new Uint8Array(0)))
+  )
+  if (recognise(yield* contents).format === "custom") return { format: "directory", compression: "none" }
+  return yield* refuse(
+    file,
+    "is a folder, not a dump",
+    "Name the .sql file, or give the folder with --dir. A directory dump of pg_dump has a toc.dat in it."
+  )
 })
 
-/** Opens a file that holds SQL, packed or not. Closing the scope closes it. */
+/** Opens a dump, packed or not, or an archive, to be pulled as SQL. Closing the scope closes it. */
 export const open = Effect.fn("DumpText.open")(function* (
   file: string
-): Effect.fn.Return<DumpText, DumpTextError, Scope.Scope> {
+): Effect.fn.Return<DumpText, DumpTextError, Archive.Services | Scope.Scope> {
+  const form = yield* formOf(file)
+  return yield* form.format === "plain" ? openPlain(file) : openArchive(file, form)
+})
+
+const openArchive = Effect.fnUntraced(function* (
+  file: string,
+  form: Extract<Form, { readonly format: Archive.ArchiveFormat }>
+): Effect.fn.Return<DumpText, DumpTextError, Archive.Services | Scope.Scope> {
+  let position = 0
+  const sql = yield* Archive.sql(file, form.format)
+  const pull = Effect.tap(sql.pull, (piece) =>
+    Effect.sync(() => {
+      if (Option.isSome(piece)) position += piece.value.length
+    })
+  )
+  return { form, pull, position: () => position, stored: () => undefined }
+})
+
+const openPlain = Effect.fnUntraced(function* (file: string): Effect.fn.Return<DumpText, DumpTextError, Scope.Scope> {
   const { pull } = yield* DumpFile.open(file)
   const hash = createHash("sha256")
   let position = 0
   const first = yield* pull
   const head = Option.getOrElse(first, () => new Uint8Array(0))
   const form = recognise(head)
-  if (form.format !== "plain") return yield* refuse(file, `is an archive of pg_dump (${form.format})`, "")
+  if (form.format !== "plain") return yield* refuse(file, "was another file a moment ago", "Try again.")
   const other = foreign.find(([bytes]) => has(head, bytes))
   if (other !== undefined) {
     return yield* refuse(

@@ -6,8 +6,8 @@
  * length, digest and the rows of each table are what they were.
  */
 import * as Effect from "effect/Effect"
-import { type Contents, DumpReading } from "./DumpReading.ts"
-import { DumpDamaged, DumpUnsafe } from "./DumpError.ts"
+import { type Contents, DumpReading, type Finding } from "./DumpReading.ts"
+import { damaged, type DumpDamaged, DumpUnsafe } from "./DumpError.ts"
 import type { Digest, Manifest } from "./Manifest.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 
@@ -25,6 +25,8 @@ export interface Proof {
   readonly manifest?: Manifest
   /** The schemas that the dump covers: those of its statements, and those that its manifest says were empty. */
   readonly schemas: ReadonlyArray<string>
+  /** What could not be proven, for people: each follows "not proven:". Nothing where it was held against its manifest. */
+  readonly unproven: ReadonlyArray<string>
 }
 
 export interface ProveOptions {
@@ -32,19 +34,11 @@ export interface ProveOptions {
   readonly file: string
   /** What is stored, where that is not the SQL itself. */
   readonly stored?: Digest
+  /** What the archive has told that the SQL was made of: what is wrong, and what could not be proven. */
+  readonly archive?: { readonly flaw?: Finding; readonly unproven: ReadonlyArray<string> }
   /** Lets a dump pass that lacks pg_dump's closing lines (`--accept-unproven`); never one that is cut or unsafe. */
   readonly acceptUnproven?: boolean
 }
-
-const damaged = (options: ProveOptions, message: string, detail?: string, line?: number) =>
-  new DumpDamaged({
-    message: `The dump ${options.file} is damaged: ${message}.`,
-    ...(detail === undefined ? {} : { detail }),
-    suggestion: "Use another dump, or make a new one. Nothing was touched.",
-    state: "untouched",
-    file: options.file,
-    ...(line === undefined ? {} : { line })
-  })
 
 const tableName = (table: { readonly schema: string; readonly name: string }): string =>
   table.schema === "" ? table.name : `${table.schema}.${table.name}`
@@ -82,32 +76,43 @@ export const prove = Effect.fn("Proof.prove")(function* (
   manifest: Manifest | undefined,
   options: ProveOptions
 ): Effect.fn.Return<Proof, DumpDamaged | DumpUnsafe> {
-  const flaw = contents.flaws[0]
-  if (flaw !== undefined) return yield* damaged(options, flaw.message, undefined, flaw.line)
-  if (contents.sql.length === 0) return yield* damaged(options, "it is empty")
+  const { archive } = options
+  const flaw = archive?.flaw ?? contents.flaws[0]
+  if (flaw !== undefined) {
+    const { message, ...place } = flaw
+    return yield* damaged(options.file, message, place)
+  }
+  if (contents.sql.length === 0) return yield* damaged(options.file, "it is empty")
   if (!contents.trailer && (options.acceptUnproven !== true || manifest !== undefined)) {
-    return yield* damaged(
-      options,
-      "it does not end with pg_dump's closing lines",
-      "The file was cut, or another tool wrote it."
-    )
+    return yield* damaged(options.file, "it does not end with pg_dump's closing lines", {
+      detail: "The file was cut, or another tool wrote it."
+    })
   }
   const differs = manifest && difference(contents, options.stored ?? contents.sql, manifest)
-  if (differs !== undefined) return yield* damaged(options, ...differs)
+  if (differs !== undefined) {
+    const [reason, detail] = differs
+    return yield* damaged(options.file, reason, detail === undefined ? {} : { detail })
+  }
   const unsafe = contents.unsafe[0]
   if (unsafe !== undefined) {
     return yield* new DumpUnsafe({
       message: `The dump ${options.file} is unsafe: ${unsafe.message}.`,
       ...(contents.unsafe.length > 1 ? { detail: `${contents.unsafe.length} such places.` } : {}),
-      suggestion: "Find out who made this dump before you restore it by hand. Nothing was touched.",
+      suggestion: `${unsafe.remedy ?? "Find out who made this dump before you restore it by hand."} Nothing was touched.`,
       state: "untouched",
       file: options.file,
       ...(unsafe.line === undefined ? {} : { line: unsafe.line })
     })
   }
   const schemas = [...new Set([...contents.schemas, ...(manifest?.schemas ?? [])])]
+  const unproven = [
+    ...(contents.trailer ? [] : ["that it was not cut between two statements: it lacks pg_dump's closing lines"]),
+    ...(archive?.unproven ?? []),
+    ...(manifest === undefined ? ["that no row is missing or changed: there is no manifest to hold it against"] : [])
+  ]
   return {
     against: manifest !== undefined ? "manifest" : contents.trailer ? "structure" : "nothing",
+    unproven,
     contents,
     ...(manifest === undefined ? {} : { manifest }),
     schemas: schemas.filter((name) => !isSystemSchema(name))

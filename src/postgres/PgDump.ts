@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import { mostFitting } from "./ClientProgram.ts"
 import * as NativePgDump from "./pgdump/NativePgDump.ts"
-import type { PgDumpProgram, PgDumpTool } from "./pgdump/PgDumpProgram.ts"
+import type { PgDumpProgram } from "./pgdump/PgDumpProgram.ts"
 import * as WasmPgDump from "./pgdump/WasmPgDump.ts"
 import type { ToolMissing } from "./ToolMissing.ts"
 
@@ -34,15 +35,6 @@ export interface PgDumpService {
    * is the newest; `tool.major` tells.
    */
   readonly choose: (serverMajor: number) => Effect.Effect<PgDumpProgram, ToolMissing>
-}
-
-/**
- * The lowest major that can read the server, because newer ones write settings that older targets do not know; of
- * several the first. Where all are too old, the newest. None where there is none.
- */
-export const mostFitting = (tools: ReadonlyArray<PgDumpTool>, serverMajor: number): PgDumpTool | undefined => {
-  const ascending = tools.toSorted((a, b) => a.major - b.major)
-  return ascending.find(({ major }) => major >= serverMajor) ?? ascending.at(-1)
 }
 
 /** The way to a dump's SQL text. */

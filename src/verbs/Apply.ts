@@ -180,7 +180,9 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const judge = (event: ScriptEvent, kind?: StatementKind): Decision | DumpDamaged => {
     const verdict = guard.judge(event, kind)
     if (verdict._tag === "Refuse") return damaged("does what no restore may do", "line" in event ? event.line : 1)
-    if (verdict._tag === "Skip") return { _tag: "Skip", reason: "psql's commands and brackets are not SQL of the dump" }
+    if (verdict._tag === "Skip") {
+      return { _tag: "Skip", reason: verdict.reason ?? "psql's commands and brackets are not SQL of the dump" }
+    }
     return kind === undefined ? { _tag: "Run" } : options.decide(kind, "entry" in event && event.entry !== undefined)
   }
 
@@ -235,6 +237,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       else if (event._tag === "Meta") {
         const decision = judge(event)
         if (decision instanceof DumpDamaged) return yield* decision
+        if (decision._tag === "Skip") skip(decision.reason)
       } else if (event._tag === "Unfinished" || event._tag === "Malformed") {
         return yield* damaged("ends in the middle of a statement", event.line)
       }

@@ -48,18 +48,19 @@ export const task = (options: Settled) =>
         if (partialRows.length > 0 && !options.allowPartialRows) return yield* partial(dump.file, partialRows)
         const proof = yield* store.prove(dump, {
           acceptUnproven: options.acceptUnproven,
-          onProgress: (bytes) => progress("read", bytes, "bytes", dump.size)
+          onProgress: (bytes) => progress("read", bytes, "bytes", dump.form.format === "plain" ? dump.size : undefined)
         })
         yield* RunMetrics.add(RunMetrics.bytes, dump.size)
         return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest), partialRows }
       }),
-    rows: ({ file, contents, against }) => [
+    rows: ({ file, contents, against, unproven }) => [
       Plan.row(
         `read ${file}: ${plural(contents.tables.length, "table")}, ${plural(totalRows(contents.tables), "row")}`,
         {
           why: words[against]
         }
-      )
+      ),
+      ...unproven.map((what) => Plan.row(`not proven: ${what}`))
     ],
     basis: ({ contents }) => fact("the dump", contents.sql.sha256)
   })

@@ -47,6 +47,8 @@ export type { WithTasks } from "./OwnTasks.ts"
 export interface RestoreReport<T extends Task.Any = never> {
   readonly file: string
   readonly against: ProvenAgainst
+  /** What of the dump could not be proven, for people. */
+  readonly unproven: ReadonlyArray<string>
   readonly clean: Clean.CleanReport | undefined
   readonly statements: number
   readonly tables: number
@@ -293,6 +295,7 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
   return {
     file: prove.file,
     against: prove.against,
+    unproven: prove.unproven,
     clean: transaction.clean,
     statements: transaction.apply.statements,
     tables: prove.contents.tables.length,

@@ -1,37 +1,13 @@
 /** The pg_dump programs of this machine, run as child processes. */
-import { homedir } from "node:os"
-import { join } from "node:path"
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as FileSystem from "effect/FileSystem"
-import * as Option from "effect/Option"
+import type * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
-import * as ChildProcess from "effect/process/ChildProcess"
-import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Stream from "effect/Stream"
+import * as ClientProgram from "../ClientProgram.ts"
 import * as DatabaseUrl from "../DatabaseUrl.ts"
 import { ToolMissing } from "../ToolMissing.ts"
-import {
-  argumentsOf,
-  PgDumpFailed,
-  type PgDumpProgram,
-  type PgDumpSettings,
-  type PgDumpTool,
-  shownLines
-} from "./PgDumpProgram.ts"
-
-/** On PATH. */
-const onPath = "pg_dump"
-
-/** Folders whose entries, one for each version installed, hold programs in the folder that is named second. */
-const installations: ReadonlyArray<readonly [parent: string, names: RegExp, programs: string]> = [
-  ["/usr/lib/postgresql", /./, "bin"],
-  ["/opt/homebrew/opt", /^(postgresql(@\d+)?|libpq)$/, "bin"],
-  ["/usr/local/opt", /^(postgresql(@\d+)?|libpq)$/, "bin"],
-  ["/Applications/Postgres.app/Contents/Versions", /./, "bin"],
-  [join(homedir(), "Applications/Postgres.app/Contents/Versions"), /./, "bin"]
-]
+import { argumentsOf, PgDumpFailed, type PgDumpProgram, type PgDumpSettings, type PgDumpTool } from "./PgDumpProgram.ts"
 
 /** No pg_dump could be found or started. */
 export const missing = (): ToolMissing =>
@@ -44,14 +20,23 @@ export const missing = (): ToolMissing =>
     tool: "pg_dump"
   })
 
-const explain = (error: PlatformError.PlatformError): PgDumpFailed | ToolMissing =>
-  error.reason._tag === "NotFound"
-    ? missing()
-    : new PgDumpFailed({
-        message: `pg_dump could not be run: ${error.message}`,
-        suggestion: "Mend that program, or use the pg_dump that comes with pgark: --pg-dump wasm.",
-        state: "untouched"
-      })
+const explain = (error: PlatformError.PlatformError | ClientProgram.Ended): PgDumpFailed | ToolMissing => {
+  if (error._tag === "Ended") {
+    return new PgDumpFailed({
+      message: `pg_dump ended with exit code ${error.exitCode}.`,
+      detail: error.lines.join("\n"),
+      suggestion: "The pg_dump that comes with pgark (--pg-dump wasm) can tell more of a server's refusal.",
+      state: "untouched",
+      exitCode: error.exitCode
+    })
+  }
+  if (error.reason._tag === "NotFound") return missing()
+  return new PgDumpFailed({
+    message: `pg_dump could not be run: ${error.message}`,
+    suggestion: "Mend that program, or use the pg_dump that comes with pgark: --pg-dump wasm.",
+    state: "untouched"
+  })
+}
 
 /**
  * What of the caller's environment libpq must not read: a host, a service or options would lead pg_dump to another
@@ -74,82 +59,27 @@ const environment = (url: DatabaseUrl.DatabaseUrl, settings: PgDumpSettings) => 
   return { ...connection, ...(options.length === 0 ? {} : { PGOPTIONS: options.join(" ") }) }
 }
 
-/** What it calls itself; none where it is not there or does not run. */
-const inspect = Effect.fnUntraced(function* (file: string) {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const text = yield* Effect.option(spawner.string(ChildProcess.make(file, ["--version"], { stdin: "ignore" })))
-  const version = /(\d+)(?:\.\d+)?\S*/.exec(Option.getOrElse(text, () => ""))
-  return version === null
-    ? Option.none<PgDumpTool>()
-    : Option.some<PgDumpTool>({ kind: "native", name: file, version: version[0], major: Number(version[1]) })
-})
-
-/** Files beside PATH that may be a pg_dump. */
-const installed = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const files = yield* Effect.forEach(installations, ([parent, names, programs]) =>
-    fs.readDirectory(parent).pipe(
-      // Most of these folders belong to other systems than this one.
-      Effect.orElseSucceed((): ReadonlyArray<string> => []),
-      Effect.map((entries) => entries.filter((name) => names.test(name)).toSorted()),
-      Effect.map((entries) => entries.map((entry) => join(parent, entry, programs, "pg_dump")))
-    )
-  )
-  return files.flat()
-})
-
 /** Every pg_dump of this machine that runs, the one on PATH first. */
 export const find: Effect.Effect<
   ReadonlyArray<PgDumpTool>,
   never,
   ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem
-> = Effect.gen(function* () {
-  const files = [onPath, ...(yield* installed)]
-  return Arr.getSomes(yield* Effect.forEach(files, inspect, { concurrency: 4 }))
-})
+> = Effect.map(ClientProgram.find("pg_dump"), (programs) =>
+  programs.map((program) => ({ kind: "native" as const, ...program }))
+)
 
 /** The program behind a tool that {@link find} has found. */
 export const make = Effect.fnUntraced(function* (
   tool: PgDumpTool
 ): Effect.fn.Return<PgDumpProgram, never, ChildProcessSpawner.ChildProcessSpawner> {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const context = yield* Effect.context<ChildProcessSpawner.ChildProcessSpawner>()
 
-  const dump: PgDumpProgram["dump"] = (url, options, { onLine = () => Effect.void, settings = {} } = {}) =>
-    Stream.unwrap(
-      Effect.gen(function* () {
-        const handle = yield* spawner.spawn(
-          ChildProcess.make(tool.name, argumentsOf(options), {
-            // LC_ALL: the lines that an error shows are then in English. The dump's text does not depend on it.
-            env: { ...environment(url, settings), LC_ALL: "C" },
-            extendEnv: true,
-            stdin: "ignore",
-            killSignal: "SIGTERM",
-            forceKillAfter: "5 seconds"
-          })
-        )
-        const stderr = yield* handle.stderr.pipe(
-          Stream.decodeText(),
-          Stream.splitLines,
-          Stream.tap(onLine),
-          Stream.takeRight(shownLines),
-          Stream.runCollect,
-          Effect.forkScoped
-        )
-        const ended = Effect.gen(function* () {
-          const exitCode = yield* handle.exitCode
-          const lines = yield* Fiber.join(stderr)
-          if (exitCode === 0) return
-          return yield* new PgDumpFailed({
-            message: `pg_dump ended with exit code ${exitCode}.`,
-            detail: lines.join("\n"),
-            suggestion: "The pg_dump that comes with pgark (--pg-dump wasm) can tell more of a server's refusal.",
-            state: "untouched",
-            exitCode
-          })
-        })
-        return Stream.concat(handle.stdout, Stream.fromEffectDrain(ended))
-      })
-    ).pipe(Stream.mapError((error) => (error._tag === "PlatformError" ? explain(error) : error)))
+  const dump: PgDumpProgram["dump"] = (url, options, { onLine, settings = {} } = {}) =>
+    ClientProgram.run(tool.name, {
+      args: argumentsOf(options),
+      env: environment(url, settings),
+      ...(onLine === undefined ? {} : { onLine })
+    }).pipe(Stream.mapError(explain), Stream.provideContext(context))
 
   return { tool, argv: (options) => [tool.name, ...argumentsOf(options)], dump }
 })

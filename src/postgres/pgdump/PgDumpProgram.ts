@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import type { ClientProgram } from "../ClientProgram.ts"
 import { type DatabaseError, problemFields } from "../DatabaseError.ts"
 import type * as DatabaseUrl from "../DatabaseUrl.ts"
 import type { ToolMissing } from "../ToolMissing.ts"
@@ -18,15 +19,9 @@ export class PgDumpFailed extends Schema.TaggedError<PgDumpFailed>()("PgDumpFail
 export const pgDumpKinds = ["native", "wasm"] as const
 export type PgDumpKind = (typeof pgDumpKinds)[number]
 
-/** A pg_dump. */
-export interface PgDumpTool {
+/** A pg_dump; servers up to its major can be dumped. Where it has no file its name is `pg_dump`. */
+export interface PgDumpTool extends ClientProgram {
   readonly kind: PgDumpKind
-  /** Its file, as it is started; `pg_dump` where PATH leads to it, or where it has none. */
-  readonly name: string
-  /** As it calls itself, for example `15.18`. */
-  readonly version: string
-  /** Servers up to this major can be dumped. */
-  readonly major: number
 }
 
 /** What of the database goes into the dump. Patterns are those of pg_dump. */
@@ -92,6 +87,3 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
  * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-PATTERNS
  */
 const pattern = (name: string): string => `"${name.replaceAll('"', '""')}"`
-
-/** Lines of stderr that an error shows. */
-export const shownLines = 12

@@ -11,12 +11,30 @@ import type { StatementKind } from "./StatementKind.ts"
 /** What to do with an event: send it (or use it), pass over it, or refuse the whole dump. */
 export type Verdict =
   | { readonly _tag: "Run" }
-  | { readonly _tag: "Skip" }
-  | { readonly _tag: "Refuse"; readonly reason: string }
+  | {
+      readonly _tag: "Skip"
+      /** Why, where that is worth a line in a report. */
+      readonly reason?: string
+    }
+  | {
+      readonly _tag: "Refuse"
+      readonly reason: string
+      /** What to do instead, where that is known. */
+      readonly remedy?: string
+    }
 
 const run: Verdict = { _tag: "Run" }
 const skip: Verdict = { _tag: "Skip" }
 const refuse = (reason: string): Verdict => ({ _tag: "Refuse", reason })
+
+/** What pg_dumpall writes. */
+const refuseServer = (reason: string): Verdict => ({
+  _tag: "Refuse",
+  reason,
+  remedy:
+    "For a dump of a whole server (pg_dumpall): dump each of its databases by itself, with `pgark dump` or pg_dump -d NAME, " +
+    'or cut one out of this file, from `-- Database "NAME" dump` up to the next line of that kind.'
+})
 
 /** psql commands that pg_dump itself writes. Whole lines: psql would run a second command behind the first. */
 const harmless = [/^\\(?:un)?restrict [A-Za-z0-9]+$/, /^\\encoding [A-Za-z0-9_]+$/]
@@ -25,7 +43,8 @@ const connect = /^\\connect (?:-reuse-previous=on )?(?:[A-Za-z0-9_.]+|"(?:[^"]|"
 /** Judges the events of one dump, in their order. One guard for one reading. */
 export class DumpGuard {
   private largeObjects = false
-  private connected = false
+  /** The `\connect` of a dump with --create, which writes it twice where the database has settings of its own. */
+  private connected: string | undefined
 
   /**
    * @param kind what `classify` says of a statement; undefined for all other events
@@ -48,10 +67,10 @@ export class DumpGuard {
       case "CopyTo":
         return refuse("it writes data out of the database (COPY TO)")
       case "Role":
-        return refuse("it creates, changes or drops roles, which belong to the whole server (pg_dumpall does)")
+        return refuseServer("it creates, changes or drops roles, which belong to the whole server (pg_dumpall does)")
       case "Grant":
         return kind.kind === undefined && kind.membership === true
-          ? refuse("it makes roles members of others, which belong to the whole server (pg_dumpall does)")
+          ? refuseServer("it makes roles members of others, which belong to the whole server (pg_dumpall does)")
           : run
       case "AlterSystem":
         return refuse("it changes the server's configuration (ALTER SYSTEM)")
@@ -77,9 +96,11 @@ export class DumpGuard {
   private judgeMeta(text: string): Verdict {
     if (harmless.some((pattern) => pattern.test(text))) return skip
     if (connect.test(text)) {
-      if (this.connected) return refuse("it connects to a second database (\\connect): a dump of several databases")
-      this.connected = true
-      return skip
+      if (this.connected !== undefined && this.connected !== text) {
+        return refuseServer("it connects to a second database (\\connect): a dump of several databases")
+      }
+      this.connected = text
+      return { _tag: "Skip", reason: "all goes into the target, not where the dump would connect to" }
     }
     return refuse(`it has a psql command (${text.split(/\s/, 1)[0]?.slice(0, 40)})`)
   }

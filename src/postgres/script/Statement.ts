@@ -164,7 +164,11 @@ const special = (
   if (kind === "SCHEMA") return { _tag: "Schema", action, schema: tokens.identifier() ?? "", roles }
   if (kind === "EXTENSION") return { _tag: "Extension", action, name: tokens.identifier() ?? "" }
   if (kind === "DATABASE") return { _tag: "Database", action }
-  if (isRole(kind)) return { _tag: "Role", action, role: tokens.identifier() ?? "" }
+  if (isRole(kind)) {
+    const role = tokens.identifier() ?? ""
+    // A role's settings in one database: pg_dump --create writes them with those of the database.
+    return tokens.take("in", "database") ? { _tag: "Database", action } : { _tag: "Role", action, role }
+  }
   return undefined
 }
 
@@ -303,10 +307,10 @@ const comment = (tokens: StatementTokens): StatementKind => {
   return special(tokens, "comment", kind) ?? { _tag: "Comment", kind }
 }
 
-const securityLabel = (tokens: StatementTokens): StatementKind => ({
-  _tag: "SecurityLabel",
-  kind: tokens.skipTo("on") ? kindOf(tokens) : ""
-})
+const securityLabel = (tokens: StatementTokens): StatementKind => {
+  const kind = tokens.skipTo("on") ? kindOf(tokens) : ""
+  return kind === "DATABASE" ? { _tag: "Database", action: "alter" } : { _tag: "SecurityLabel", kind }
+}
 
 const insert = (tokens: StatementTokens, word: string): StatementKind => {
   const table = tokens.take("into") ? tokens.qualified() : undefined
@@ -329,6 +333,10 @@ export const insertedRows = (bytes: Uint8Array): number | undefined => {
   } while (tokens.take(","))
   return rows
 }
+
+/** pg_dump --create --clean makes a template an ordinary database before it drops it. */
+const update = (tokens: StatementTokens, word: string): StatementKind =>
+  tokens.take("pg_catalog", ".", "pg_database") ? { _tag: "Database", action: "alter" } : { _tag: "Other", word }
 
 const copy = (tokens: StatementTokens): StatementKind => {
   if (tokens.take("(")) return { _tag: "CopyTo" }
@@ -354,6 +362,7 @@ const readers = {
   comment,
   copy,
   insert,
+  update,
   security: securityLabel,
   reset: (tokens: StatementTokens): StatementKind => {
     if (tokens.take("session", "authorization")) return { _tag: "SessionAuthorization" }
