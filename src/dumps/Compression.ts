@@ -149,7 +149,13 @@ export const unpack = Effect.fn("Compression.unpack")(function* <E>(
       if (Option.isNone(piece)) return void decoder.end()
       fed += piece.value.length
       taken = yield* Effect.callback<boolean>((resume) => {
-        decoder.write(piece.value, (error) => resume(Effect.succeed(error == null)))
+        // Where the piece itself is what fails, the decoder closes and does not answer.
+        const closed = () => resume(Effect.succeed(false))
+        decoder.once("close", closed)
+        decoder.write(piece.value, (error) => {
+          decoder.off("close", closed)
+          resume(Effect.succeed(error == null))
+        })
       })
     }
   })
