@@ -180,9 +180,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const judge = (event: ScriptEvent, kind?: StatementKind): Decision | DumpDamaged => {
     const verdict = guard.judge(event, kind)
     if (verdict._tag === "Refuse") return damaged("does what no restore may do", "line" in event ? event.line : 1)
-    if (verdict._tag === "Skip") {
-      return { _tag: "Skip", reason: verdict.reason ?? "psql's commands and brackets are not SQL of the dump" }
-    }
+    if (verdict._tag === "Skip") return verdict
     return kind === undefined ? { _tag: "Run" } : options.decide(kind, "entry" in event && event.entry !== undefined)
   }
 

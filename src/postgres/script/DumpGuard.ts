@@ -11,11 +11,7 @@ import type { StatementKind } from "./StatementKind.ts"
 /** What to do with an event: send it (or use it), pass over it, or refuse the whole dump. */
 export type Verdict =
   | { readonly _tag: "Run" }
-  | {
-      readonly _tag: "Skip"
-      /** Why, where that is worth a line in a report. */
-      readonly reason?: string
-    }
+  | { readonly _tag: "Skip"; readonly reason: string }
   | {
       readonly _tag: "Refuse"
       readonly reason: string
@@ -24,7 +20,8 @@ export type Verdict =
     }
 
 const run: Verdict = { _tag: "Run" }
-const skip: Verdict = { _tag: "Skip" }
+const skip = (reason: string): Verdict => ({ _tag: "Skip", reason })
+const bracket = skip("large objects are restored in the same transaction as all else")
 const refuse = (reason: string): Verdict => ({ _tag: "Refuse", reason })
 
 /** What pg_dumpall writes. */
@@ -37,7 +34,8 @@ const refuseServer = (reason: string): Verdict => ({
 })
 
 /** psql commands that pg_dump itself writes. Whole lines: psql would run a second command behind the first. */
-const harmless = [/^\\(?:un)?restrict [A-Za-z0-9]+$/, /^\\encoding [A-Za-z0-9_]+$/]
+const restrict = /^\\(?:un)?restrict [A-Za-z0-9]+$/
+const encoding = /^\\encoding [A-Za-z0-9_]+$/
 const connect = /^\\connect (?:-reuse-previous=on )?(?:[A-Za-z0-9_.]+|"(?:[^"]|"")*")$/
 
 /** Judges the events of one dump, in their order. One guard for one reading. */
@@ -58,7 +56,7 @@ export class DumpGuard {
         // pg_dump brackets the content of large objects; what follows decides whether this is such a bracket.
         if (kind.word !== "BEGIN") return refuse(`it ends or changes the transaction by itself (${kind.word})`)
         this.largeObjects = true
-        return skip
+        return bracket
       case "CopyFrom":
         if (event._tag === "CopyStart" && kind.source === "stdin") return run
         if (kind.source === "program") return refuse("it runs a program on the server (COPY FROM PROGRAM)")
@@ -88,19 +86,21 @@ export class DumpGuard {
     if (kind._tag === "LargeObjectCall") return run
     if (kind._tag === "TransactionControl" && kind.word === "COMMIT") {
       this.largeObjects = false
-      return skip
+      return bracket
     }
     return refuse("it has a transaction of its own (BEGIN) around more than large objects")
   }
 
   private judgeMeta(text: string): Verdict {
-    if (harmless.some((pattern) => pattern.test(text))) return skip
+    // It only tells psql which other commands to refuse: there is nothing to do, nor to report.
+    if (restrict.test(text)) return run
+    if (encoding.test(text)) return skip("the encoding is the dump's own, by its SET client_encoding")
     if (connect.test(text)) {
       if (this.connected !== undefined && this.connected !== text) {
         return refuseServer("it connects to a second database (\\connect): a dump of several databases")
       }
       this.connected = text
-      return { _tag: "Skip", reason: "all goes into the target, not where the dump would connect to" }
+      return skip("all goes into the target, not where the dump would connect to")
     }
     return refuse(`it has a psql command (${text.split(/\s/, 1)[0]?.slice(0, 40)})`)
   }

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { DumpStore } from "../../../src/dumps/DumpStore.ts"
 import { forArchive, neededMajor } from "../../../src/postgres/pgrestore/PgRestore.ts"
@@ -23,8 +24,7 @@ const sql = (lines: string) => `${lines}\n\n--\n-- PostgreSQL database dump comp
 
 const prove = (file: string) =>
   Effect.flatMap(DumpStore, (store) => Effect.flatMap(store.find(file), store.prove)).pipe(
-    Effect.provide(DumpStore.layer(".")),
-    Effect.provide(NodeServices.layer)
+    Effect.provide(Layer.provide(DumpStore.layer("."), NodeServices.layer))
   )
 
 describe("pg_restore", () => {

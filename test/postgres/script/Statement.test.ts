@@ -189,6 +189,14 @@ describe("classify", () => {
     ["CREATE UNLOGGED TABLE IF NOT EXISTS s.t ()", { _tag: "Create", kind: "TABLE", schema: "s", name: "t" }],
     ["CREATE DATABASE x", { _tag: "Database", action: "create" }],
     ["GRANT CONNECT ON DATABASE x TO y", { _tag: "Database", action: "grant" }],
+    ["ALTER ROLE r IN DATABASE x SET enable_seqscan TO 'on'", { _tag: "Database", action: "alter" }],
+    ["ALTER ROLE r SET enable_seqscan TO 'on'", { _tag: "Role", action: "alter", role: "r" }],
+    ["SECURITY LABEL FOR p ON DATABASE x IS 'y'", { _tag: "Database", action: "alter" }],
+    [
+      "UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'x'",
+      { _tag: "Database", action: "alter" }
+    ],
+    ["UPDATE pg_catalog.pg_class SET relpages = 1", { _tag: "Other", word: "update" }],
     ["ALTER ROLE \"Odd\" WITH LOGIN PASSWORD 'x'", { _tag: "Role", action: "alter", role: "Odd" }],
     [
       "SELECT pg_catalog.setval('public.\"User_id_seq\"', 9223372036854775807, false)",
