@@ -333,11 +333,13 @@ describe("what a dump may not do", () => {
       judge(
         `\\restrict a1\n\\encoding UTF8\n\\connect -reuse-previous=on "dbname='a b'"\nselect 1;\n\\unrestrict a1\n`
       ),
-      { verdicts: ["Skip", "Skip", "Skip", "Run", "Skip"], open: undefined }
+      { verdicts: ["Run", "Skip", "Skip", "Run", "Run"], open: undefined }
     ))
 
-  it("refuses a second database", () =>
-    assert.deepStrictEqual(judge("\\connect a\n\\connect b\n").verdicts, ["Skip", "Refuse"]))
+  it("refuses a second database, and not the same once more", () => {
+    assert.deepStrictEqual(judge("\\connect a\n\\connect b\n").verdicts, ["Skip", "Refuse"])
+    assert.deepStrictEqual(judge("\\connect a\n\\connect a\n").verdicts, ["Skip", "Skip"])
+  })
 
   it("drops the bracket around large objects, and only that one", () => {
     const calls =
