@@ -16,6 +16,7 @@ import { dump } from "./DumpCommand.ts"
 import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
 import { ColorFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
+import { inspect } from "./InspectCommand.ts"
 import { list } from "./ListCommand.ts"
 import { restore } from "./RestoreCommand.ts"
 import * as Presenter from "./Presenter.ts"
@@ -30,7 +31,7 @@ export const cli = Command.make("pgark").pipe(
       "happened or didn't, with the rights you really have."
   ),
   Command.withSubcommands([
-    { group: "Backup", commands: [dump, list, verify] },
+    { group: "Backup", commands: [dump, list, inspect, verify] },
     { group: "Target", commands: [restore, clean, grant] },
     { group: "Try it", commands: [demo] }
   ]),

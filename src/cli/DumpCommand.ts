@@ -1,25 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type { Manifest } from "../dumps/Manifest.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { plural } from "../pipeline/Words.ts"
-import * as Units from "./Units.ts"
+import * as RenderReport from "./RenderReport.ts"
+import { hang } from "./Text.ts"
 
 const pattern = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("PATTERN"), Flag.withDescription(description), Flag.atLeast(0))
-
-const named = (what: string, names: ReadonlyArray<string> = []): ReadonlyArray<string> =>
-  names.length === 0 ? [] : [`  ${what} ${names.join(", ")}`]
-
-/** What keeps the dump from being that of the whole database. */
-const narrowed = (manifest: Manifest | undefined): ReadonlyArray<string> => [
-  ...named("only schema", manifest?.onlySchemas),
-  ...named("without the tables", manifest?.excluded?.tables),
-  ...named("without the rows of", manifest?.excluded?.data),
-  ...named("only the rows that policies show of", manifest?.partialRows)
-]
 
 export const dump = Command.make(
   "dump",
@@ -41,6 +30,9 @@ export const dump = Command.make(
         "Take only the rows that policies show to this role, where they hide others; the dump is marked as partial"
       )
     ),
+    compress: Flags.compress,
+    name: Flags.name,
+    note: Flags.note,
     pgDump: Flags.pgDump,
     verbose: Flag.Boolean("verbose").pipe(
       Flag.withDescription("Show each step of pg_dump; the dump then holds pg_dump's comments with times and OIDs"),
@@ -49,12 +41,18 @@ export const dump = Command.make(
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dir, dryRun, pgDump, plan, ...what }) =>
+  ({ compress, dir, dryRun, name, note, pgDump, plan, ...narrowing }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Dump = yield* load(() => import("../verbs/Dump.ts"))
         const url = yield* Target.databaseUrl
+        const what = {
+          ...narrowing,
+          compression: compress,
+          ...Flags.given("name", name),
+          ...Flags.given("note", note)
+        }
         const layer = Target.layer(url, dir, pgDump)
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Dump.pipeline(what), url, { dryRun, plan }), layer)
@@ -66,16 +64,22 @@ export const dump = Command.make(
         return {
           text: [
             file,
-            `  ${Units.bytes(size)}, ${plural(tables.length, "table")}, ${plural(rows, "row")}` +
+            `  ${RenderReport.stored(size, manifest?.compression, manifest?.sql.length)}, ${plural(tables.length, "table")}, ${plural(rows, "row")}` +
               `, ${plural(manifest?.largeObjects.count ?? 0, "large object")}; proven while it was written`,
             ...(tool === undefined
               ? []
               : [`  by ${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}`]),
-            ...narrowed(manifest)
+            ...RenderReport.narrowing(manifest).map((line) => `  ${line}`),
+            ...(manifest?.name === undefined ? [] : [`  name ${manifest.name}`]),
+            ...(manifest?.note === undefined ? [] : [hang("  note ", manifest.note)])
           ].join("\n"),
           document: {
             file,
             bytes: size,
+            compression: manifest?.compression,
+            unpacked: manifest?.sql.length,
+            name: manifest?.name,
+            note: manifest?.note,
             tables,
             rows,
             sha256: manifest?.stored.sha256,
@@ -92,6 +96,7 @@ export const dump = Command.make(
   Command.withShortDescription("Write a proven dump"),
   Command.withExamples([
     { command: "pgark dump", description: "The whole database, into dumps/" },
-    { command: "pgark dump --exclude-table-data 'public.log*'", description: "Without the rows of some tables" }
+    { command: "pgark dump --exclude-table-data 'public.log*'", description: "Without the rows of some tables" },
+    { command: "pgark dump --compress zstd --name before-upgrade", description: "Packed, and to be asked for by name" }
   ])
 )

@@ -58,6 +58,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   DumpUnsafe: 4,
   EmbeddedServerFailed: 1,
   FolderUnusable: 9,
+  LabelInvalid: 2,
   LockTimeout: 6,
   ObjectConflict: 7,
   PatternInvalid: 2,

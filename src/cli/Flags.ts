@@ -1,10 +1,14 @@
 /** Flags that several commands share, each with one meaning. */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Compression from "../dumps/Compression.ts"
+import * as DumpLabel from "../dumps/DumpLabel.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 
 /** The database, for every command that needs one. */
@@ -123,8 +127,39 @@ export const lockTimeout = Flag.Int("lock-timeout").pipe(
   Flag.optional
 )
 
+/** How a dump is packed. */
+export const compress = Flag.String("compress").pipe(
+  Flag.mapEffect((value) => {
+    const compression = Compression.parse(value)
+    return compression === undefined
+      ? Effect.fail(
+          new CliError.InvalidValue({ option: "compress", value, expected: Compression.choices, kind: "flag" })
+        )
+      : Effect.succeed(compression)
+  }),
+  Flag.withMetavar("none|gzip|zstd[:LEVEL]"),
+  Flag.withDescription("Pack the dump (default: none); LEVEL 1 to 9 for gzip, 1 to 19 for zstd"),
+  Flag.withDefault({ method: "none" } satisfies Compression.Compression as Compression.Compression)
+)
+
+export const name = Flag.String("name").pipe(
+  Flag.withSchema(DumpLabel.Name),
+  Flag.withMetavar("NAME"),
+  Flag.withDescription(
+    "A short name to ask for the dump by: letters, digits, - and _; a newer dump of the same name comes first"
+  ),
+  Flag.optional
+)
+
+export const note = Flag.String("note").pipe(
+  Flag.withSchema(DumpLabel.Note),
+  Flag.withMetavar("TEXT"),
+  Flag.withDescription("A line about the dump, which list and inspect show"),
+  Flag.optional
+)
+
 export const file = Argument.String("file").pipe(
-  Argument.withDescription("The dump (default: the newest one in --dir)"),
+  Argument.withDescription("The dump: its file, or the name it was given (default: the newest in --dir)"),
   Argument.optional
 )
 

@@ -17,7 +17,8 @@ export class Reported extends Schema.TaggedError<Reported>()("Reported", { exitC
 
 /** What a command gives: text for people, a document for programs, and its exit code where it is not 0. */
 export interface CommandResult {
-  readonly text: string
+  /** Absent where people have been told all on stderr. */
+  readonly text?: string
   readonly document: object
   readonly exitCode?: ExitCode
   /** Nothing was run: the document has no tasks. */
@@ -65,10 +66,11 @@ const report = Effect.fnUntraced(function* (
 ) {
   if (Exit.isSuccess(exit)) {
     const { document, exitCode = 0, planned = false, text } = exit.value
-    return yield* output.payload(text, planned ? document : withTasks(document, ended)).pipe(
+    if (text === undefined && !output.json) return exitCode
+    return yield* output.payload(text ?? "", planned ? document : withTasks(document, ended)).pipe(
       Effect.as(exitCode),
       Effect.catchTag("StdoutFailed", ({ message, readerGone }) =>
-        readerGone ? Effect.succeed(exitCode) : unreported(output, message, text, exitCode)
+        readerGone ? Effect.succeed(exitCode) : unreported(output, message, text ?? "", exitCode)
       )
     )
   }

@@ -1,9 +1,12 @@
 /** The parts that reports of several commands share. */
+import type { Method } from "../dumps/Compression.ts"
+import type { Manifest } from "../dumps/Manifest.ts"
 import type { CleanReport } from "../verbs/Clean.ts"
 import type { GrantReport } from "../verbs/Grant.ts"
 import type { VerifyReport } from "../verbs/Verify.ts"
 import { grouped } from "../verbs/Findings.ts"
 import { hang } from "./Text.ts"
+import * as Units from "./Units.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 
 /** How many objects a line names. */
@@ -59,3 +62,19 @@ export const verify = (report: VerifyReport): ReadonlyArray<string> => [
     `${plural(report.sequences, "sequence")}, ${plural(report.migrations, "migration")}: no difference`,
   ...grouped(report.findings).map((line) => `  warning    ${line}`)
 ]
+
+/** Size of a dump: `512 kB`, or `110 kB gzip (512 kB unpacked)`. */
+export const stored = (size: number, method: Method = "none", unpacked?: number): string =>
+  [
+    Units.bytes(size),
+    ...(method === "none" ? [] : [method, ...(unpacked === undefined ? [] : [`(${Units.bytes(unpacked)} unpacked)`])])
+  ].join(" ")
+
+/** What keeps a dump from being that of the whole database. */
+export const narrowing = (manifest: Manifest | undefined): ReadonlyArray<string> =>
+  [
+    ["only schema", manifest?.onlySchemas] as const,
+    ["without the tables", manifest?.excluded?.tables] as const,
+    ["without the rows of", manifest?.excluded?.data] as const,
+    ["only the rows that policies show of", manifest?.partialRows] as const
+  ].flatMap(([what, names = []]) => (names.length === 0 ? [] : [`${what} ${names.join(", ")}`]))

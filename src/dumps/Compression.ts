@@ -19,6 +19,14 @@ export interface Compression {
 
 const levels: Record<Method, number> = { none: 0, gzip: 9, zstd: 19 }
 
+/** All that {@link parse} reads, in words. */
+export const choices: string = methods
+  .map((method) => (levels[method] === 0 ? method : `${method}, ${method}:1 to ${method}:${levels[method]}`))
+  .join(", ")
+
+/** As `parse` reads it. */
+export const show = ({ level, method }: Compression): string => (level === undefined ? method : `${method}:${level}`)
+
 /** What a file name ends in after `.sql`. */
 export const endings: Record<Method, string> = { none: "", gzip: ".gz", zstd: ".zst" }
 

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
@@ -21,12 +22,16 @@ import {
   type FolderUnusable
 } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
+import * as DumpLabel from "./DumpLabel.ts"
+import * as DumpListing from "./DumpListing.ts"
 import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
 import * as DumpText from "./DumpText.ts"
 import { into, syncFolder, type Write } from "./DumpWriting.ts"
+import { type Leftover, leftovers } from "./Leftovers.ts"
 import { decode, type Manifest } from "./Manifest.ts"
 import { type Proof, prove } from "./Proof.ts"
+import * as ProofRecord from "./ProofRecord.ts"
 import * as Retention from "./Retention.ts"
 
 /** A dump on disk. */
@@ -44,15 +49,6 @@ export interface StoredDump {
   readonly problem?: DumpDamaged | DumpUnreadable
 }
 
-/** What a run has left of a dump that it did not finish. */
-export interface Leftover {
-  readonly file: string
-  /** When it was last written to. */
-  readonly at: DateTime.Utc
-  /** Bytes. */
-  readonly size: number
-}
-
 export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean
@@ -65,17 +61,24 @@ export interface DumpStoreService {
   /** The dumps in the folder, newest first by name. No folder is no dumps. */
   readonly list: Effect.Effect<ReadonlyArray<StoredDump>, DumpUnreadable>
   /**
-   * Unfinished files that nobody has written to for a day, so that no run can still be at work on them: what a run
-   * leaves that is killed, or whose machine stops. No dump is among them.
+   * The dumps in the folder, newest first by name, and whether each proves. Reads those that are new or whose files have
+   * changed since they were read; what readings find is kept in the folder (`.pgark-proofs.json`), where it can be.
    */
+  readonly judged: (
+    options?: DumpListing.JudgeOptions
+  ) => Effect.Effect<ReadonlyArray<DumpListing.JudgedDump>, DumpUnreadable>
+  /** Files that a run is still writing, or has left when it was killed; manifests without a dump. None is a dump. */
   readonly leftovers: Effect.Effect<ReadonlyArray<Leftover>, DumpUnreadable>
   /**
    * The newest dump, of this database if one is named. Never passes over a dump silently: where the newest has a
    * manifest that cannot be read, that is the failure.
    */
   readonly newest: (database?: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable>
-  /** A dump by its path, or by its name in the folder. */
-  readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | DumpUnreadable>
+  /**
+   * A dump by its path, by the name of its file in the folder, or by the name that was given to it: of several the
+   * newest. For the last, as for `newest`, a newer dump whose manifest cannot be read is the failure.
+   */
+  readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable>
   /**
    * Writes a dump: `fill` appends its SQL. It appears under its name only when it is complete and proven, its manifest
    * last; a failure or interruption leaves nothing behind.
@@ -110,11 +113,14 @@ export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("p
 /** A store over this folder. */
 export const { layer } = DumpStore
 
-/** Whether a name is that of an unfinished dump, or of the manifest of one. */
-const isPartial = (name: string): boolean => {
-  const dump = name.replace(/(\.manifest\.json)?\.partial$/, "")
-  return dump !== name && Option.isSome(DumpName.parse(dump))
-}
+/** The error of a pipe, a device and the like. */
+const irregular = (path: string): DumpUnreadable =>
+  new DumpUnreadable({
+    message: `${path} is no regular file: a dump is read twice, to prove it and to apply it.`,
+    suggestion: "Write it into a file first, and restore that.",
+    state: "untouched",
+    file: path
+  })
 
 const make = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
@@ -130,13 +136,16 @@ const make = Effect.fnUntraced(function* (directory: string) {
     return Option.isNone(text) ? undefined : yield* decode(text.value, path)
   })
 
-  const stored = Effect.fnUntraced(function* (file: string, named: Option.Option<DateTime.Utc>) {
+  const stored = Effect.fnUntraced(function* (file: string) {
     const info = yield* Effect.mapError(fs.stat(file), DumpFile.unreadable(file))
     const form = yield* DumpText.formOf(file)
     const found = yield* Effect.result(manifestBeside(file))
     const manifest = found._tag === "Success" ? found.success : undefined
     const touched = Option.getOrElse(info.mtime, () => new Date(0))
-    const at = Option.getOrElse(named, () => manifest?.createdAt ?? DateTime.fromDateUnsafe(touched))
+    const at = Option.getOrElse(
+      DumpName.parse(basename(file)),
+      () => manifest?.createdAt ?? DateTime.fromDateUnsafe(touched)
+    )
     const dump: StoredDump = {
       file,
       at,
@@ -153,38 +162,37 @@ const make = Effect.fnUntraced(function* (directory: string) {
     Effect.mapError(DumpFile.unreadable(directory))
   )
 
-  const leftovers = Effect.gen(function* () {
-    const partial = (yield* names).filter(isPartial).sort()
-    const dayAgo = DateTime.subtract(yield* DateTime.now, { days: 1 })
-    const found = yield* Effect.forEach(partial, (name) => {
-      const file = join(directory, name)
-      return fs.stat(file).pipe(
-        Effect.map(({ mtime, size }): ReadonlyArray<Leftover> => {
-          const at = DateTime.fromDateUnsafe(Option.getOrElse(mtime, () => new Date(0)))
-          return DateTime.isLessThan(at, dayAgo) ? [{ file, at, size: Number(size) }] : []
-        }),
-        // Its run has ended since the folder was read.
-        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
-        Effect.mapError(DumpFile.unreadable(file))
-      )
-    })
-    return found.flat()
-  }).pipe(Effect.withSpan("DumpStore.leftovers"))
-
-  const list = Effect.gen(function* () {
-    const dumps = (yield* names)
+  /** Paths of what is named as a dump, newest first. */
+  const files = Effect.map(names, (names) =>
+    names
       .filter((name) => Option.isSome(DumpName.parse(name)))
       .sort()
       .reverse()
-    const found = yield* Effect.forEach(dumps, (name) =>
-      stored(join(directory, name), DumpName.parse(name)).pipe(
-        Effect.asSome,
-        // It was removed since the folder was read.
-        Effect.catchTag("DumpMissing", () => Effect.succeedNone)
-      )
+      .map((name) => join(directory, name))
+  )
+
+  /** None where it was removed since the folder was read. */
+  const storedIfThere = (file: string) =>
+    stored(file).pipe(
+      Effect.asSome,
+      Effect.catchTag("DumpMissing", () => Effect.succeedNone)
     )
-    return Arr.getSomes(found)
-  }).pipe(Effect.withSpan("DumpStore.list"))
+
+  const list = Effect.flatMap(files, Effect.forEach(storedIfThere)).pipe(
+    Effect.map(Arr.getSomes),
+    Effect.withSpan("DumpStore.list")
+  )
+
+  /** The newest dump that was given this name. */
+  const named = Effect.fnUntraced(function* (name: string) {
+    if (!DumpLabel.isName(name)) return undefined
+    for (const file of yield* files) {
+      const dump = Option.getOrUndefined(yield* storedIfThere(file))
+      if (dump?.problem !== undefined) return yield* dump.problem
+      if (dump?.manifest?.name === name) return dump
+    }
+    return undefined
+  })
 
   const newest = Effect.fn("DumpStore.newest")(function* (
     database?: string
@@ -209,7 +217,8 @@ const make = Effect.fnUntraced(function* (directory: string) {
 
   const find = Effect.fn("DumpStore.find")(function* (
     file: string
-  ): Effect.fn.Return<StoredDump, DumpMissing | DumpUnreadable> {
+  ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
+    const byName = named(file)
     const paths = isAbsolute(file) || dirname(file) !== "." ? [file] : [file, join(directory, file)]
     for (const path of paths) {
       const info = yield* fs.stat(path).pipe(
@@ -218,26 +227,25 @@ const make = Effect.fnUntraced(function* (directory: string) {
         Effect.mapError(DumpFile.unreadable(path))
       )
       if (Option.isNone(info)) continue
-      if (info.value.type !== "File" && info.value.type !== "Directory") {
-        return yield* new DumpUnreadable({
-          message: `${path} is no regular file: a dump is read twice, to prove it and to apply it.`,
-          suggestion: "Write it into a file first, and restore that.",
-          state: "untouched",
-          file: path
-        })
+      const { type } = info.value
+      if (type === "File") return yield* stored(path)
+      if (type === "Directory") {
+        const archive = yield* Effect.result(stored(path))
+        return Result.isSuccess(archive) ? archive.success : ((yield* byName) ?? (yield* archive.failure))
       }
-      const name = DumpName.parse(basename(path))
-      return yield* stored(path, name)
+      return (yield* byName) ?? (yield* irregular(path))
     }
+    const dump = yield* byName
+    if (dump !== undefined) return dump
     return yield* new DumpMissing({
       message: `There is no dump ${file}, neither here nor in ${directory}.`,
-      suggestion: "`pgark list` shows the dumps in the folder.",
+      suggestion: "`pgark list` shows the dumps in the folder, and their names.",
       state: "untouched",
       file
     })
   })
 
-  const proveFile = Effect.fn("DumpStore.prove")(function* (
+  const proveFile = Effect.fnUntraced(function* (
     dump: StoredDump,
     options: ProveFileOptions = {}
   ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe, Archive.Services> {
@@ -280,15 +288,23 @@ const make = Effect.fnUntraced(function* (directory: string) {
     if (dumps.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
   })
 
+  const write: Write = (...dump) =>
+    Effect.tap(into(fs, directory)(...dump), (dump) => DumpListing.recordWritten(directory, dump))
+
+  /** For what reads many at once. What does not prove any more is not recorded as proven any more. */
+  const proveOrForget = (dump: StoredDump) =>
+    Effect.tapError(proveFile(dump), () => ProofRecord.update(directory, new Map([[basename(dump.file), undefined]])))
+
   return DumpStore.of({
     directory,
     list,
-    leftovers,
+    judged: DumpListing.judged({ directory, names, prove: proveFile, stored }),
+    leftovers: leftovers(fs, directory, names),
     newest,
     find,
-    write: into(fs, directory),
+    write,
     read: (file) => Effect.provideContext(DumpText.open(file), services),
-    prove: proveFile,
-    keep: Retention.keep({ list, prove: proveFile, remove })
+    prove: DumpListing.recording({ directory, manifestBeside, prove: proveFile }),
+    keep: Retention.keep({ list, prove: proveOrForget, remove })
   })
 })

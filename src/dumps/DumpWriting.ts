@@ -60,18 +60,24 @@ export const syncFolder = (fs: FileSystem.FileSystem, directory: string) =>
 
 /** Writes into this folder, which is created where it is missing. A failure or an interruption leaves nothing behind. */
 export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
-  /** Creates `<name>.partial` under a name that is still free; where two dumps meet, the later moves on. */
+  /**
+   * Creates the `.partial` of a moment that no other dump has; where two dumps meet, the later moves on. Its name is the
+   * same however the dump is packed, so that one moment names one dump.
+   */
   const reserve = Effect.fnUntraced(function* (from: DateTime.Utc, method: Compression.Method) {
     for (let at = from; ; at = DateTime.add(at, { milliseconds: 1 })) {
-      const file = join(directory, DumpName.format(at, method))
-      const partial = partialOf(file)
+      const partial = partialOf(join(directory, DumpName.format(at)))
       const taken = yield* fs.writeFile(partial, new Uint8Array(0), { flag: "wx", mode: privately }).pipe(
         Effect.as(false),
         Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(true)),
         Effect.mapError(DumpFile.unwritable(partial))
       )
       if (taken) continue
-      if (!(yield* Effect.mapError(fs.exists(file), DumpFile.unwritable(file)))) return { at, file, partial }
+      const others = Compression.methods.map((method) => join(directory, DumpName.format(at, method)))
+      const finished = yield* Effect.forEach(others, (other) =>
+        Effect.mapError(fs.exists(other), DumpFile.unwritable(other))
+      )
+      if (!finished.includes(true)) return { at, file: join(directory, DumpName.format(at, method)), partial }
       yield* Effect.mapError(fs.remove(partial), DumpFile.unwritable(partial))
     }
   })

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
-import type { Compression } from "../dumps/Compression.ts"
+import * as Compression from "../dumps/Compression.ts"
+import * as DumpLabel from "../dumps/DumpLabel.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
 import type { Provenance } from "../dumps/DumpWriting.ts"
@@ -36,15 +37,22 @@ import { tableKey } from "./Apply.ts"
 import { explain, refusedConnection } from "./DumpFailure.ts"
 import * as DumpRights from "./DumpRights.ts"
 import * as DumpSequences from "./DumpSequences.ts"
-import { noSuchSchema, type PatternInvalid, type SchemaMissing, TargetChanged, VersionMismatch } from "./VerbError.ts"
+import {
+  LabelInvalid,
+  noSuchSchema,
+  type PatternInvalid,
+  type SchemaMissing,
+  TargetChanged,
+  VersionMismatch
+} from "./VerbError.ts"
 
 /** What of the database goes into the dump: all of it unless told. Patterns are those of pg_dump. */
 export interface DumpOptions extends Partial<Omit<PgDumpOptions, "rowSecurity" | "snapshot">> {
   /** Take what policies show of tables whose rows they hide from the role; without it such tables stop the dump. */
   readonly allowPartialRows?: boolean
   /** How the SQL is packed; not at all unless told. */
-  readonly compression?: Compression
-  /** Short, to ask for the dump by, and a line about it; both go into its manifest. */
+  readonly compression?: Compression.Compression
+  /** Short, to ask for the dump by, and a line about it; both go into its manifest. For their rules see `DumpLabel`. */
   readonly name?: string
   readonly note?: string
   /** Add up the rows of each table, for verifications to compare; not unless told, as it reads everything twice. */
@@ -55,7 +63,7 @@ export interface DumpOptions extends Partial<Omit<PgDumpOptions, "rowSecurity" |
 interface Settled
   extends Omit<PgDumpOptions, "rowSecurity" | "snapshot">, Pick<DumpOptions, "checksums" | "name" | "note"> {
   readonly allowPartialRows: boolean
-  readonly compression: Compression
+  readonly compression: Compression.Compression
 }
 
 export type DumpError =
@@ -64,6 +72,7 @@ export type DumpError =
   | DumpDamaged
   | DumpUnsafe
   | FolderUnusable
+  | LabelInvalid
   | PatternInvalid
   | PgDumpFailed
   | SchemaMissing
@@ -300,6 +309,16 @@ const writeTask = (
     session: "source",
     needs,
     plan: Effect.fnUntraced(function* ({ source, tool }) {
+      const { compression, name, note: remark } = options
+      yield* Compression.check(compression.method)
+      const problem = DumpLabel.problem(options)
+      if (problem !== undefined) {
+        return yield* new LabelInvalid({
+          message: problem,
+          suggestion: "Choose another, for example before-upgrade.",
+          state: "untouched"
+        })
+      }
       const store = yield* DumpStore
       const { url } = yield* Session
       return {
@@ -309,7 +328,10 @@ const writeTask = (
             argv: tool.argv(forPgDump(options, source)),
             why: `pg_dump ${describe(tool)} can read a server of version ${source.version}`
           }),
-          Plan.row("prove what was written and put a manifest beside it")
+          ...(compression.method === "none" ? [] : [Plan.row(`pack it: ${Compression.show(compression)}`)]),
+          Plan.row("prove what was written and put a manifest beside it"),
+          ...(name === undefined ? [] : [Plan.row(`name it ${name}`)]),
+          ...(remark === undefined ? [] : [Plan.row(`note of it: ${remark}`)])
         ],
         run: () => Effect.flatMap(Session, (session) => written({ session, source, tool, options }))
       }

@@ -29,6 +29,9 @@ export class PatternInvalid extends Schema.TaggedError<PatternInvalid>()("Patter
   pattern: Schema.String
 }) {}
 
+/** A dump cannot be called that (exit code 2). */
+export class LabelInvalid extends Schema.TaggedError<LabelInvalid>()("LabelInvalid", problemFields) {}
+
 /** A difference between what should be and what is, or something that could not be checked. */
 export const Finding = Schema.Struct({
   check: Schema.Literals([
@@ -102,6 +105,7 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 export type VerbError =
   | CleanBlocked
   | CleanRefused
+  | LabelInvalid
   | PatternInvalid
   | RestoreFailed
   | RoleMissing
