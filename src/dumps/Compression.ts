@@ -4,7 +4,7 @@ import * as zlib from "node:zlib"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { ToolMissing } from "../postgres/ToolMissing.ts"
 
 /** Ways of packing. */
@@ -134,51 +134,81 @@ const explain = (error: unknown): Corrupt => {
   )
 }
 
-/**
- * Unpacks what is pulled. Fails with what is wrong where the packed bytes are cut, changed, or followed by others, and
- * with what pulling fails with.
- */
-export const unpack = Effect.fn("Compression.unpack")(function* <E>(
-  method: "gzip" | "zstd",
-  pull: Effect.Effect<Option.Option<Uint8Array>, E>
-): Effect.fn.Return<
-  { readonly pull: Effect.Effect<Option.Option<Uint8Array>, E | Corrupt> },
-  ToolMissing,
-  Scope.Scope
-> {
-  yield* check(method)
+/** What {@link unpack} gives. */
+type Pull<E> = Effect.Effect<Option.Option<Uint8Array>, E>
+
+/** Puts a piece back in front of those to come. */
+export const behind = <E>(first: Option.Option<Uint8Array>, rest: Pull<E>): Pull<E> => {
+  let taken = false
+  return Effect.suspend(() => {
+    if (taken) return rest
+    taken = true
+    return Effect.succeed(first)
+  })
+}
+
+/** Unpacks what is pulled until the decoder finds an end; `rest` are the bytes that it has been fed behind that. */
+const decode = Effect.fnUntraced(function* <E>(method: "gzip" | "zstd", pull: Pull<E>) {
   const decoder = unpacker(method)
+  let piece: Uint8Array = new Uint8Array(0)
   let fed = 0
+  let over = false
+  let release = () => {}
+  // Of a write that is under way when the decoder fails, or finds its end, Node does not always say more.
+  for (const event of ["close", "end", "error"]) {
+    decoder.on(event, () => {
+      over = true
+      release()
+    })
+  }
   yield* Effect.addFinalizer(() => Effect.sync(() => decoder.destroy()))
   const feed = Effect.gen(function* () {
-    // Of a decoder that has failed the reader of its output tells.
-    for (let taken = true; taken;) {
-      const piece = yield* pull
-      if (Option.isNone(piece)) return void decoder.end()
-      fed += piece.value.length
-      taken = yield* Effect.callback<boolean>((resume) => {
-        // Where the piece itself is what fails, the decoder closes and does not answer.
-        const closed = () => resume(Effect.succeed(false))
-        decoder.once("close", closed)
-        decoder.write(piece.value, (error) => {
-          decoder.off("close", closed)
-          resume(Effect.succeed(error == null))
-        })
+    // Of a decoder that has failed the reader of its output tells. One that leaves bytes behind has found its end.
+    while (!over && decoder.bytesWritten === fed) {
+      const next = yield* pull
+      if (Option.isNone(next)) return void decoder.end()
+      piece = next.value
+      fed += piece.length
+      yield* Effect.callback<void>((resume) => {
+        release = () => resume(Effect.void)
+        if (over) release()
+        else decoder.write(piece, release)
       })
     }
   })
   const pieces = decoder[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
   const feeding = yield* Effect.forkScoped(Effect.tapCause(feed, () => Effect.sync(() => decoder.destroy())))
-  const next = Effect.tryPromise({ try: () => pieces.next(), catch: explain }).pipe(
+  const unpacked: Pull<E | Corrupt> = Effect.tryPromise({ try: () => pieces.next(), catch: explain }).pipe(
     // The feeder's own failure is the cause of the decoder's.
-    Effect.catch((error) => Effect.andThen(Effect.asVoid(Fiber.join(feeding)), Effect.fail(error)))
+    Effect.catch((error) => Effect.andThen(Effect.asVoid(Fiber.join(feeding)), Effect.fail(error))),
+    Effect.flatMap(({ done, value }) =>
+      done === true ? Effect.andThen(Fiber.join(feeding), Effect.succeedNone) : Effect.succeedSome(value)
+    )
   )
-  const unpacked = Effect.gen(function* () {
-    const { done, value } = yield* next
-    if (done !== true) return Option.some(value)
-    yield* Fiber.join(feeding)
-    if (decoder.bytesWritten < fed) return yield* Effect.fail(corrupt("bytes follow the end of its compressed data"))
-    return Option.none()
+  return { pull: unpacked, rest: () => piece.subarray(piece.length - (fed - decoder.bytesWritten)) }
+})
+
+/**
+ * Unpacks what is pulled; what was packed in several parts, one behind the other, too. Fails with what is wrong where
+ * the packed bytes are cut, changed, or followed by others, and with what pulling fails with.
+ */
+export const unpack = Effect.fn("Compression.unpack")(function* <E>(
+  method: "gzip" | "zstd",
+  pull: Pull<E>
+): Effect.fn.Return<{ readonly pull: Pull<E | Corrupt> }, ToolMissing, Scope.Scope> {
+  yield* check(method)
+  const scope = yield* Effect.scope
+  let part = yield* decode(method, pull)
+  const next: Pull<E | Corrupt> = Effect.gen(function* () {
+    for (;;) {
+      const piece = yield* part.pull
+      if (Option.isSome(piece)) return piece
+      const rest = part.rest()
+      if (rest.length === 0) return Option.none()
+      // Node goes on to the next part of a gzip by itself, and to that of a zstd only where a piece begins with it.
+      if (method === "gzip") return yield* Effect.fail(corrupt("bytes follow the end of its compressed data"))
+      part = yield* Scope.provide(decode(method, behind(Option.some(rest), pull)), scope)
+    }
   })
-  return { pull: unpacked }
+  return { pull: next }
 })

@@ -60,19 +60,6 @@ export const recognise = (head: Uint8Array): Form => signs.find(([bytes, at]) =>
 const refuse = (file: string, message: string, suggestion: string): DumpUnreadable =>
   new DumpUnreadable({ message: `${file} ${message}.`, suggestion, state: "untouched", file })
 
-/** Puts pieces back in front of those to come. */
-const behind = <E>(
-  first: Option.Option<Uint8Array>,
-  rest: Effect.Effect<Option.Option<Uint8Array>, E>
-): Effect.Effect<Option.Option<Uint8Array>, E> => {
-  let taken = false
-  return Effect.suspend(() => {
-    if (taken) return rest
-    taken = true
-    return Effect.succeed(first)
-  })
-}
-
 /** The form in which a dump is stored. A folder is a dump where pg_dump's table of contents is in it. */
 export const formOf = Effect.fn("DumpText.formOf")(function* (
   file: string
@@ -128,7 +115,7 @@ const openPlain = Effect.fnUntraced(function* (file: string): Effect.fn.Return<D
     )
   }
   const { compression } = form
-  const stored = Effect.tap(behind(first, pull), (piece) =>
+  const stored = Effect.tap(Compression.behind(first, pull), (piece) =>
     Effect.sync(() => {
       if (Option.isNone(piece)) return
       position += piece.value.length
@@ -153,7 +140,7 @@ const unpacked = Effect.fnUntraced(function* (
   const pull = Effect.mapError(packed.pull, (error) => (error._tag === "Corrupt" ? damaged(file, error.reason) : error))
   const first = yield* pull
   const { format } = recognise(Option.getOrElse(first, () => new Uint8Array(0)))
-  if (format === "plain") return { pull: behind(first, pull) }
+  if (format === "plain") return { pull: Compression.behind(first, pull) }
   const tool = compression === "gzip" ? "gzip -d" : "zstd -d"
   return yield* refuse(file, `is an archive of pg_dump (${format}) that was packed again`, `Unpack it: ${tool} ${file}`)
 })

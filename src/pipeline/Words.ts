@@ -1,7 +1,9 @@
 /** Numbers and lists as people read them, in plans, errors and reports. */
 
+const english = new Intl.NumberFormat("en-US")
+
 /** `1,234,567` */
-export const count = (n: number): string => Math.round(n).toLocaleString("en-US")
+export const count = (n: number): string => english.format(Math.round(n))
 
 /** `1 table`, `18 tables` */
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`
