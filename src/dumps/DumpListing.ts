@@ -52,6 +52,10 @@ const verdictOf = (judgement: Judgement): ProofRecord.Entry["verdict"] | undefin
   return against === "nothing" ? undefined : { proven: true, against }
 }
 
+/** That a program is missing here says nothing of the dump. */
+const isAbout = (judgement: Judgement): boolean =>
+  Result.isSuccess(judgement) || judgement.failure._tag !== "ToolMissing"
+
 const rowsOf = (tables: ReadonlyArray<{ readonly rows: number }>) => tables.reduce((sum, { rows }) => sum + rows, 0)
 
 const summary = ({ form, manifest }: StoredDump, judgement?: Judgement) => {
@@ -131,7 +135,7 @@ export const recording = ({ directory, manifestBeside, prove }: Omit<Folder, "na
     const judgement = yield* Effect.result(prove(dump, options))
     // Of what could not be read nothing is known any more.
     const entry = current ? yield* reading.entry(dump, judgement) : undefined
-    yield* ProofRecord.update(directory, new Map([[name, entry]]))
+    if (isAbout(judgement)) yield* ProofRecord.update(directory, new Map([[name, entry]]))
     return yield* Effect.fromResult(judgement)
   })
 
@@ -154,7 +158,7 @@ export const judged = ({ directory, names, prove, stored }: Omit<Folder, "manife
       // It was removed since the folder was read.
       if (Result.isFailure(judgement) && judgement.failure._tag === "DumpMissing") return Option.none()
       const entry = Result.isSuccess(dump) ? yield* reading.entry(dump.success, judgement) : undefined
-      found.set(name, entry)
+      if (isAbout(judgement)) found.set(name, entry)
       const verdict: ProofRecord.Entry["verdict"] = Result.match(judgement, {
         onFailure: ({ message }) => ({ proven: false, problem: message }),
         // Only `acceptUnproven` lets pass what is held against nothing.

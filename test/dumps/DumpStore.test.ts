@@ -67,6 +67,7 @@ describe("writing", () => {
         assert.deepStrictEqual(new Uint8Array(yield* fs.readFile(dump.file)), new Uint8Array(whole))
         assert.strictEqual((yield* fs.stat(dump.file)).mode & 0o777, 0o600)
         assert.sameMembers(yield* fs.readDirectory(directory), [
+          ".pgark-proofs.json",
           "db_dump_1970-01-01T00-00-00-000Z.sql",
           "db_dump_1970-01-01T00-00-00-000Z.sql.manifest.json"
         ])
@@ -119,6 +120,26 @@ describe("writing", () => {
     )
   )
 
+  it.effect("and also of two that are packed differently", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const packed = (method: "none" | "gzip" | "zstd") =>
+          store.write({ ...provenanceOf("shop"), compression: { method } }, (append) => append(whole))
+        const together = yield* Effect.all([packed("zstd"), packed("none"), packed("gzip")], { concurrency: 3 })
+        // One is there already, of a run that has lost its name.
+        const next = DumpName.format(DateTime.makeUnsafe(3), "zstd")
+        yield* fs.writeFile(`${directory}/${next}`, whole)
+        const dumps = [...together, yield* packed("gzip")]
+        assert.sameMembers(
+          dumps.map((dump) => DateTime.toEpochMillis(dump.at)),
+          [0, 1, 2, 4]
+        )
+        for (const dump of dumps) assert.strictEqual((yield* store.prove(dump)).against, "manifest")
+      })
+    )
+  )
+
   it.effect("says why a folder cannot be used", () =>
     inFolder((directory, fs) =>
       Effect.gen(function* () {
@@ -156,6 +177,35 @@ describe("finding", () => {
         assert.deepStrictEqual(yield* store.find(older.file.slice(directory.length + 1)), older)
         assert.strictEqual((yield* Effect.flip(store.find("none.sql")))._tag, "DumpMissing")
         assert.strictEqual((yield* Effect.flip(store.find(directory)))._tag, "DumpUnreadable")
+      })
+    )
+  )
+
+  it.effect("takes the newest of a name, where no file has it", () =>
+    inFolder((directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const named = Effect.fnUntraced(function* (name: string) {
+          yield* TestClock.adjust("1 hour")
+          return yield* store.write({ ...provenanceOf("shop"), name }, (append) => append(whole))
+        })
+        yield* named("nightly")
+        const newer = yield* named("nightly")
+        const upgrade = yield* named("before-upgrade")
+        assert.deepStrictEqual(yield* store.find("nightly"), newer)
+        assert.deepStrictEqual(yield* store.find("before-upgrade"), upgrade)
+        assert.strictEqual((yield* Effect.flip(store.find("before")))._tag, "DumpMissing")
+        // A folder is no dump, so it is not in the way of a name.
+        yield* fs.makeDirectory(`${directory}/nightly`)
+        assert.deepStrictEqual(yield* store.find("nightly"), newer)
+        yield* fs.makeDirectory(`${directory}/other`)
+        assert.include((yield* Effect.flip(store.find("other"))).message, "is a folder")
+        yield* fs.writeFile(`${directory}/before-upgrade`, whole)
+        assert.strictEqual((yield* store.find("before-upgrade")).file, `${directory}/before-upgrade`)
+        // It could be the newest of that name.
+        const unreadable = yield* named("nightly")
+        yield* fs.writeFileString(DumpName.manifestOf(unreadable.file), "{")
+        assert.strictEqual((yield* Effect.flip(store.find("nightly")))._tag, "DumpDamaged")
       })
     )
   )
@@ -228,7 +278,10 @@ describe("keeping the newest", () => {
             [files["two"], files["one"]]
           ]
         )
-        assert.lengthOf(yield* fs.readDirectory(directory), 4)
+        assert.lengthOf(
+          (yield* fs.readDirectory(directory)).filter((name) => name.startsWith("db_dump_")),
+          4
+        )
         assert.deepStrictEqual(yield* present(fs, files), ["three", "four"])
         assert.lengthOf((yield* store.keep(2)).removed, 0)
       })

@@ -1,6 +1,15 @@
 /** What is kept of readings: nothing is read twice, and nothing that has changed passes for proven. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
-import { renameSync } from "node:fs"
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -16,7 +25,7 @@ import { folder } from "../support/Restores.ts"
 
 const whole = readFileSync(new URL("fixtures/shop.sql", import.meta.url))
 /** Of the same length, with another row. */
-const forged = Buffer.from(whole.toString().replace("ready", "wrong"))
+const forged = Buffer.from(whole.toString().replace("002_bad", "002_BAD"))
 
 const inFolder = <A, E>(
   body: (directory: string) => Effect.Effect<A, E, DumpStore | FileSystem.FileSystem>
@@ -49,7 +58,7 @@ describe("a dump that was proven", () => {
         assert.deepInclude(first.dumps[0], {
           file: dump.file,
           size: dump.size,
-          readAt: dump.manifest?.provenAt,
+          readAt: dump.manifest!.provenAt,
           verdict: { proven: true, against: "manifest" },
           database: "shop",
           tables: 4,
@@ -69,7 +78,10 @@ describe("a dump that was proven", () => {
         yield* tick
         const store = yield* DumpStore
         assert.strictEqual((yield* store.prove(yield* store.find(name))).against, "manifest")
-        assert.deepStrictEqual(yield* Effect.map(listed(), ({ read, verdicts }) => [read, verdicts]), [[], [true, true]])
+        assert.deepStrictEqual(yield* Effect.map(listed(), ({ read, verdicts }) => [read, verdicts]), [
+          [],
+          [true, true]
+        ])
         assert.lengthOf((yield* listed(true)).read, 2)
       })
     )
@@ -117,7 +129,7 @@ describe("a dump that was proven", () => {
       Effect.gen(function* () {
         const file = join(directory, "db_dump_2020-01-01T00-00-00-000Z.sql")
         const cut = Buffer.from(whole.toString().replace("complete", "comp1ete"))
-        for (let round = 0; round < 100; round++) {
+        for (let round = 0; round < 20; round++) {
           writeFileSync(file, whole)
           assert.deepStrictEqual((yield* listed()).verdicts, [true])
           // Of the same size, at once: only the change's own time can tell.
@@ -158,8 +170,9 @@ describe("the record", () => {
     "is missing": (path) => rmSync(path),
     "is empty": (path) => writeFileSync(path, ""),
     "is cut": (path) => writeFileSync(path, readFileSync(path).subarray(0, 100)),
-    "is of another pgark": (path) => writeFileSync(path, readFileSync(path, "utf8").replace(/"pgark":"/, '$&9.')),
-    "holds what it cannot": (path) => writeFileSync(path, readFileSync(path, "utf8").replace(/"tables":4/, '"tables":-4'))
+    "is of another pgark": (path) => writeFileSync(path, readFileSync(path, "utf8").replace(/"pgark":"/, "$&9.")),
+    "holds what it cannot": (path) =>
+      writeFileSync(path, readFileSync(path, "utf8").replace(/"tables":4/, '"tables":-4'))
   }
   for (const [how, spoil] of Object.entries(useless)) {
     it.live(`is made anew where it ${how}`, () =>
@@ -226,7 +239,8 @@ describe("the record", () => {
   it.live("keeps what was read before an interruption", () =>
     inFolder((directory) =>
       Effect.gen(function* () {
-        for (const day of ["01", "02"]) writeFileSync(join(directory, `db_dump_2020-01-${day}T00-00-00-000Z.sql`), whole)
+        for (const day of ["01", "02"])
+          writeFileSync(join(directory, `db_dump_2020-01-${day}T00-00-00-000Z.sql`), whole)
         yield* tick
         const store = yield* DumpStore
         const second = yield* Deferred.make<void>()

@@ -22,6 +22,8 @@ export interface Options {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Account of the operating system; only root may choose one. */
   readonly uid?: number
+  /** The Node that runs it; that of the tests unless told. */
+  readonly node?: string
 }
 
 /** A run that is under way. */
@@ -39,7 +41,7 @@ export const start = (args: ReadonlyArray<string>, options: Options): Effect.Eff
       Effect.sync(() => {
         const begun = performance.now()
         const { HOME, PATH, TMPDIR } = process.env
-        const child = spawn(process.execPath, [main, ...args], {
+        const child = spawn(options.node ?? process.execPath, [main, ...args], {
           cwd: options.cwd,
           env: { HOME, PATH, TMPDIR, ...options.env },
           stdio: ["ignore", "pipe", "pipe"],
