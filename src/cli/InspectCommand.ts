@@ -25,7 +25,11 @@ const unproven = (against: Proof["against"], manifest: Manifest | undefined): Re
     : [])
 ]
 
-const proofWords = { manifest: "it is what its manifest says", structure: "its structure is complete", nothing: "not proven" }
+const proofWords = {
+  manifest: "it is what its manifest says",
+  structure: "its structure is complete",
+  nothing: "not proven"
+}
 
 const storage = ({ form, manifest, size }: StoredDump, sql: { readonly length: number }): ReadonlyArray<string> => [
   RenderDump.line("format", [form.format, ...(form.compression === "none" ? [] : [form.compression])].join(", ")),
