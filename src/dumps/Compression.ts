@@ -3,6 +3,7 @@ import type { Transform } from "node:stream"
 import * as zlib from "node:zlib"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Function from "effect/Function"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { ToolMissing } from "../postgres/ToolMissing.ts"
@@ -152,26 +153,21 @@ const decode = Effect.fnUntraced(function* <E>(method: "gzip" | "zstd", pull: Pu
   const decoder = unpacker(method)
   let piece: Uint8Array = new Uint8Array(0)
   let fed = 0
-  let over = false
-  let release = () => {}
+  let release: () => void = Function.constVoid
   // Of a write that is under way when the decoder fails, or finds its end, Node does not always say more.
-  for (const event of ["close", "end", "error"]) {
-    decoder.on(event, () => {
-      over = true
-      release()
-    })
-  }
+  for (const event of ["close", "end", "error"]) decoder.on(event, () => release())
+  const over = () => decoder.destroyed || decoder.readableEnded
   yield* Effect.addFinalizer(() => Effect.sync(() => decoder.destroy()))
   const feed = Effect.gen(function* () {
     // Of a decoder that has failed the reader of its output tells. One that leaves bytes behind has found its end.
-    while (!over && decoder.bytesWritten === fed) {
+    while (!over() && decoder.bytesWritten === fed) {
       const next = yield* pull
       if (Option.isNone(next)) return void decoder.end()
       piece = next.value
       fed += piece.length
       yield* Effect.callback<void>((resume) => {
         release = () => resume(Effect.void)
-        if (over) release()
+        if (over()) release()
         else decoder.write(piece, release)
       })
     }

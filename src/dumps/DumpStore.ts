@@ -34,6 +34,9 @@ import { type Proof, prove } from "./Proof.ts"
 import * as ProofRecord from "./ProofRecord.ts"
 import * as Retention from "./Retention.ts"
 
+export type { JudgedDump, JudgeOptions } from "./DumpListing.ts"
+export type { Leftover } from "./Leftovers.ts"
+
 /** A dump on disk. */
 export interface StoredDump {
   /** Path of the file, or of the folder of a directory dump. */
