@@ -38,7 +38,7 @@ const unpack = ({ bytes, method }: Stored): Buffer =>
   method === "none" ? bytes : method === "gzip" ? zlib.gunzipSync(bytes) : zlib.zstdDecompressSync(bytes)
 
 /** Lines that are something by themselves: headers of objects, COPY, the end of its data, commands of psql. */
-const lines = /^(?:-- .+|COPY .* FROM stdin;\n|\\\.|\\(?:un)?restrict .*)$/gm
+const lines = /^(?:-- .+\n|COPY .* FROM stdin;\n|\\\.|\\(?:un)?restrict .*)$/gm
 
 /** Bytes at the end of which each is a border: pg_dump's closing lines. */
 const closing = 120
@@ -48,7 +48,7 @@ const borders = (sql: Buffer): ReadonlyArray<number> => {
   const scanner = new SqlScanner()
   const statements = [...scanner.push(sql), ...scanner.end()].flatMap((event) =>
     event._tag === "Statement" || event._tag === "CopyStart"
-      ? [0, event.bytes.length, event.bytes.length + 1].map((length) => event.offset + length)
+      ? [event.offset, event.offset + event.bytes.length + 1]
       : []
   )
   const marked = Array.from(sql.toString("latin1").matchAll(lines)).flatMap(({ 0: { length }, index }) => [
