@@ -105,7 +105,10 @@ export const pack = Effect.fn("Compression.pack")(function* <E>(
   })
   const done = (begin: (callback: (error?: Error | null) => void) => void) =>
     Effect.andThen(
-      Effect.callback<void>((resume) => begin((error) => resume(error == null ? Effect.void : Effect.die(error)))),
+      // What a callback returns runs when it is interrupted: never what a stream's method says of its buffer.
+      Effect.callback<void>((resume) => {
+        begin((error) => resume(error == null ? Effect.void : Effect.die(error)))
+      }),
       flush
     )
   return {
