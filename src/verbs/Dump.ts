@@ -258,6 +258,7 @@ const written = Effect.fnUntraced(function* ({ session, source, tool, options }:
   const { onBytes, onLine } = observed()
   // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
   const before = yield* DumpSequences.read()
+  let complete: StoredDump | undefined
   const dump = yield* Snapshot.share(session, (snapshot) =>
     Effect.flatMap(CatalogFacts.read(), (catalog) =>
       store.write(
@@ -286,12 +287,16 @@ const written = Effect.fnUntraced(function* ({ session, source, tool, options }:
           )
       )
     ).pipe(
+      Effect.tap((dump) => Effect.sync(() => (complete = dump))),
       Effect.catchTags({
         PgDumpFailed: (failure) => explain(failure, options, source),
         PermissionDenied: (failure) => explain(failure, options, source),
         ConnectionFailed: (failure) => Effect.fail(refusedConnection(failure))
       })
     )
+  ).pipe(
+    // A dump that has its name is whole, even if the server goes away before the transaction that it read has ended.
+    Effect.catch((failure) => (complete === undefined ? Effect.fail(failure) : Effect.succeed(complete)))
   )
   yield* RunMetrics.add(
     RunMetrics.rows,
