@@ -1,8 +1,8 @@
 /**
  * Dumps the same database with pg_dump alone, with pgark over that pg_dump, and with pgark over the pg_dump that comes
- * with it, in turn: seconds and peak memory of the client.
+ * with it, plain and packed, in turn; and proves what pgark has just dumped. Seconds and peak memory of the client.
  *
- *     npm run bench:dump [-- gigabytes]
+ *     npm run bench:dump [-- gigabytes [rounds]]
  *
  * Needs pg_dump on PATH, of major 15 or later. Writes `test/bench/results/dump.json`.
  */
@@ -11,41 +11,61 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import { readdirSync, rmSync, statSync } from "node:fs"
 import { cpus } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { main, type Measured, measure, median, peak, prepare, report, uri } from "./Bench.ts"
 
-const rounds = 3
+const prove = resolve(import.meta.dirname, "prove.ts")
+
+/** What is measured of one program; `proof` of those of pgark. */
+interface Measures {
+  readonly dump: Array<Measured>
+  readonly proof: Array<Measured>
+  /** Of the dump as stored. */
+  bytes: number
+}
+
+const summary = ({ bytes, dump, proof }: Measures) => ({
+  bytes,
+  dump,
+  ...(proof.length === 0 ? {} : { proof, proofToDump: median(proof) / median(dump), proofPeakMegabytes: peak(proof) })
+})
 
 const run = Effect.gen(function* () {
-  const { folder, rows, server, source } = yield* prepare(Number(process.argv[2] ?? 1))
+  const [gigabytes = 1, rounds = 3] = process.argv.slice(2).map(Number)
+  const { folder, rows, server, source } = yield* prepare(gigabytes)
   const env = { DATABASE_URL: uri(source) }
-  const pgark = (kind: string) => measure(process.execPath, [main, "dump", "--pg-dump", kind, "--dir", folder], env)
+  const pgark = (...flags: ReadonlyArray<string>) =>
+    measure(process.execPath, [main, "dump", "--dir", folder, ...flags], env)
   const programs = {
     pg_dump: () => measure("pg_dump", ["--file", join(folder, "alone.sql"), "--dbname", uri(source)], {}),
-    native: () => pgark("native"),
-    wasm: () => pgark("wasm")
+    native: () => pgark("--pg-dump", "native"),
+    wasm: () => pgark("--pg-dump", "wasm"),
+    gzip: () => pgark("--pg-dump", "wasm", "--compress", "gzip"),
+    zstd: () => pgark("--pg-dump", "wasm", "--compress", "zstd")
   }
-  const measured: Record<keyof typeof programs, Array<Measured>> = { pg_dump: [], native: [], wasm: [] }
-  let bytes = 0
+  const none = (): Measures => ({ dump: [], proof: [], bytes: 0 })
+  const measured = { pg_dump: none(), native: none(), wasm: none(), gzip: none(), zstd: none() }
   for (let round = 0; round < rounds; round++) {
-    for (const name of ["pg_dump", "native", "wasm"] as const) {
-      measured[name].push(yield* programs[name]())
-      for (const file of readdirSync(folder)) {
-        bytes = Math.max(bytes, statSync(join(folder, file)).size)
-        rmSync(join(folder, file))
-      }
+    for (const name of ["pg_dump", "native", "wasm", "gzip", "zstd"] as const) {
+      const measures = measured[name]
+      measures.dump.push(yield* programs[name]())
+      const files = readdirSync(folder).map((file) => join(folder, file))
+      const dump = files.find((file) => /\.sql(\.\w+)?$/.test(file))!
+      measures.bytes = statSync(dump).size
+      if (name !== "pg_dump") measures.proof.push(yield* measure(process.execPath, [prove, dump], {}))
+      for (const file of files) rmSync(file)
     }
   }
+  const { native, pg_dump, wasm } = measured
   report("dump", {
     node: process.version,
     server: server.version,
     cores: cpus().length,
-    bytes,
     rows,
-    ...measured,
-    wasmToNative: median(measured.wasm) / median(measured.native),
-    wasmToPgDump: median(measured.wasm) / median(measured.pg_dump),
-    wasmPeakMegabytes: peak(measured.wasm)
+    ...Object.fromEntries(Object.entries(measured).map(([name, measures]) => [name, summary(measures)])),
+    wasmToNative: median(wasm.dump) / median(native.dump),
+    wasmToPgDump: median(wasm.dump) / median(pg_dump.dump),
+    wasmPeakMegabytes: peak(wasm.dump)
   })
 })
 
