@@ -11,7 +11,7 @@ import { DiskFull, DumpMissing, DumpUnreadable, FolderUnusable } from "./DumpErr
 export type Pull = Effect.Effect<Option.Option<Uint8Array>, DumpUnreadable>
 
 /** Size of a piece, in bytes. */
-const pieceSize = 1024 * 1024
+const pieceSize = 512 * 1024
 
 /** Node's code of an error (`ENOENT`), also inside the error of a `FileSystem` of effect. */
 export const codeOf = (error: unknown): string => {

@@ -55,7 +55,7 @@ export interface StoredDump {
 export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean
-  /** Told how many of the stored bytes have been read, of an archive of its SQL, about once a megabyte. */
+  /** Told how many of the stored bytes have been read, of an archive of its SQL, about every half megabyte. */
   readonly onProgress?: (bytes: number) => Effect.Effect<void>
 }
 

@@ -11,10 +11,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import { readdirSync, rmSync, statSync } from "node:fs"
 import { cpus } from "node:os"
-import { join, resolve } from "node:path"
+import { join } from "node:path"
 import { main, type Measured, measure, median, peak, prepare, report, uri } from "./Bench.ts"
-
-const prove = resolve(import.meta.dirname, "prove.ts")
 
 /** What is measured of one program; `proof` of those of pgark. */
 interface Measures {
@@ -52,7 +50,8 @@ const run = Effect.gen(function* () {
       const files = readdirSync(folder).map((file) => join(folder, file))
       const dump = files.find((file) => /\.sql(\.\w+)?$/.test(file))!
       measures.bytes = statSync(dump).size
-      if (name !== "pg_dump") measures.proof.push(yield* measure(process.execPath, [prove, dump], {}))
+      if (name !== "pg_dump")
+        measures.proof.push(yield* measure(process.execPath, [main, "inspect", "--quiet", dump], {}))
       for (const file of files) rmSync(file)
     }
   }
