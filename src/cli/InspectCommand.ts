@@ -17,14 +17,6 @@ import * as RenderDump from "./RenderDump.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
 
-/** What no reading of this dump can tell. */
-const unproven = (against: Proof["against"], manifest: Manifest | undefined): ReadonlyArray<string> => [
-  ...(against === "manifest" ? [] : ["that no row and no byte of it was changed: it has no manifest"]),
-  ...(manifest?.catalog.snapshot === "separate"
-    ? ["that locale, extensions and states are of the same moment: they were read by themselves, just before"]
-    : [])
-]
-
 const proofWords = {
   manifest: "it is what its manifest says",
   structure: "its structure is complete",
@@ -37,10 +29,14 @@ const storage = ({ form, manifest, size }: StoredDump, sql: { readonly length: n
   ...(manifest === undefined ? [] : [RenderDump.line("SHA-256", manifest.stored.sha256)])
 ]
 
-const proven = (dump: StoredDump, { against, contents, schemas }: Proof, now: DateTime.Utc): ReadonlyArray<string> => [
+const proven = (
+  dump: StoredDump,
+  { against, contents, schemas, unproven }: Proof,
+  now: DateTime.Utc
+): ReadonlyArray<string> => [
   dump.file,
   RenderDump.line("proof", proofWords[against]),
-  ...unproven(against, dump.manifest).map((what) => RenderDump.line("not proven", what)),
+  ...unproven.map((what) => RenderDump.line("not proven", what)),
   ...storage(dump, contents.sql),
   ...(dump.manifest === undefined
     ? [RenderDump.line("made", RenderDump.age(dump.at, now))]
@@ -62,13 +58,13 @@ const asJson = Effect.fnUntraced(function* (manifest: Manifest | undefined) {
     : yield* Effect.orDie(Schema.encodeEffect(Schema.toCodecJson(Manifest))(manifest))
 })
 
-const document = Effect.fnUntraced(function* (dump: StoredDump, { against, contents, schemas }: Proof) {
+const document = Effect.fnUntraced(function* (dump: StoredDump, { against, contents, schemas, unproven }: Proof) {
   const { manifest } = dump
   const { encoding, extensions, largeObjects, objects, prismaMigrations, roles, sequences, sql, tables, unusual } =
     contents
   return {
     file: dump.file,
-    proof: { against, unproven: unproven(against, manifest) },
+    proof: { against, unproven },
     at: DateTime.formatIso(dump.at),
     ...dump.form,
     bytes: dump.size,

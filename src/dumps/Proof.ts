@@ -25,7 +25,7 @@ export interface Proof {
   readonly manifest?: Manifest
   /** The schemas that the dump covers: those of its statements, and those that its manifest says were empty. */
   readonly schemas: ReadonlyArray<string>
-  /** What could not be proven, for people: each follows "not proven:". Nothing where it was held against its manifest. */
+  /** What could not be proven, for people: each follows "not proven:". Most often nothing where it was held against its manifest. */
   readonly unproven: ReadonlyArray<string>
 }
 
@@ -108,7 +108,10 @@ export const prove = Effect.fn("Proof.prove")(function* (
   const unproven = [
     ...(contents.trailer ? [] : ["that it was not cut between two statements: it lacks pg_dump's closing lines"]),
     ...(archive?.unproven ?? []),
-    ...(manifest === undefined ? ["that no row is missing or changed: there is no manifest to hold it against"] : [])
+    ...(manifest === undefined ? ["that no row is missing or changed: there is no manifest to hold it against"] : []),
+    ...(manifest?.catalog.snapshot === "separate"
+      ? ["that locale, extensions and states are of the same moment: they were read by themselves, just before"]
+      : [])
   ]
   return {
     against: manifest !== undefined ? "manifest" : contents.trailer ? "structure" : "nothing",
