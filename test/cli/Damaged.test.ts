@@ -70,6 +70,6 @@ layer(DamagedDumps.layer, { excludeTestServices: true })((it) => {
   })
 
   long("a damaged dump is refused by the program, whatever has happened to it", () => {
-    it.effect("for all", () => Effect.flatMap(all, refused), { timeout: 3_600_000 })
+    it.effect("for all", () => Effect.flatMap(all, refused), { timeout: 7_200_000 })
   })
 })
