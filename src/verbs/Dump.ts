@@ -1,70 +1,33 @@
 /** The verb dump: a database into a file, proven while it is written. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as Stream from "effect/Stream"
-import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import * as Compression from "../dumps/Compression.ts"
+import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import * as DumpLabel from "../dumps/DumpLabel.ts"
-import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
-import type { Provenance } from "../dumps/DumpWriting.ts"
-import { Version } from "../dumps/Version.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
-import { note, progress } from "../pipeline/RunEvent.ts"
-import * as RunMetrics from "../pipeline/RunMetrics.ts"
 import * as Task from "../pipeline/Task.ts"
-import { listed, plural } from "../pipeline/Words.ts"
-import * as CatalogFacts from "../postgres/CatalogFacts.ts"
-import * as Checksums from "../postgres/Checksums.ts"
-import { type DatabaseError, StatementFailed } from "../postgres/DatabaseError.ts"
-import { objectKey } from "../postgres/ObjectName.ts"
-import { quote } from "../postgres/Identifier.ts"
-import {
-  PgDump,
-  type PgDumpFailed,
-  type PgDumpOptions,
-  type PgDumpProgram,
-  type PgDumpSettings
-} from "../postgres/PgDump.ts"
+import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import { PgDump, type PgDumpFailed, type PgDumpProgram } from "../postgres/PgDump.ts"
 import * as Retrying from "../postgres/Retrying.ts"
-import { Session, type SessionService } from "../postgres/Session.ts"
-import * as Snapshot from "../postgres/Snapshot.ts"
+import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
-import { tableKey } from "./Apply.ts"
-import { explain, refusedConnection } from "./DumpFailure.ts"
+import { type DumpOptions, type Settled, settled } from "./DumpOptions.ts"
 import * as DumpRights from "./DumpRights.ts"
-import * as DumpSequences from "./DumpSequences.ts"
+import { forPgDump, partialWords, written } from "./DumpWrite.ts"
 import {
   LabelInvalid,
   noSuchSchema,
   type PatternInvalid,
   type SchemaMissing,
-  TargetChanged,
+  type TargetChanged,
   VersionMismatch
 } from "./VerbError.ts"
 
-/** What of the database goes into the dump: all of it unless told. Patterns are those of pg_dump. */
-export interface DumpOptions extends Partial<Omit<PgDumpOptions, "rowSecurity" | "snapshot">> {
-  /** Take what policies show of tables whose rows they hide from the role; without it such tables stop the dump. */
-  readonly allowPartialRows?: boolean
-  /** How the SQL is packed; not at all unless told. */
-  readonly compression?: Compression.Compression
-  /** Short, to ask for the dump by, and a line about it; both go into its manifest. For their rules see `DumpLabel`. */
-  readonly name?: string
-  readonly note?: string
-  /** Add up the rows of each table, for verifications to compare; not unless told, as it reads everything twice. */
-  readonly checksums?: boolean
-}
-
-/** Options with nothing left open. */
-interface Settled
-  extends Omit<PgDumpOptions, "rowSecurity" | "snapshot">, Pick<DumpOptions, "checksums" | "name" | "note"> {
-  readonly allowPartialRows: boolean
-  readonly compression: Compression.Compression
-}
+export type { DumpOptions } from "./DumpOptions.ts"
 
 export type DumpError =
   | DatabaseError
@@ -92,10 +55,6 @@ const userSchemas = Effect.gen(function* () {
     order by 1`.pipe(Effect.mapError(fromSqlError))
   return rows.map(({ name }) => name)
 })
-
-/** In words, what a dump has only in part. */
-const partialWords = (tables: ReadonlyArray<string>, role: string): string =>
-  `take only the rows that ${quote(role)} sees of ${plural(tables.length, "table")}: ${listed(tables, 6).join(", ")}`
 
 const sourceTask = (options: Settled) =>
   Task.withLimits(
@@ -131,6 +90,10 @@ const sourceTask = (options: Settled) =>
     { retry: Retrying.reads }
   )
 
+/** Which pg_dump it is, for people. */
+const describe = ({ tool }: PgDumpProgram): string =>
+  `${tool.version} (${tool.kind === "wasm" ? "WebAssembly" : tool.name})`
+
 const toolTask = (source: ReturnType<typeof sourceTask>) =>
   Task.read("tool", {
     title: "Choose pg_dump",
@@ -149,161 +112,6 @@ const toolTask = (source: ReturnType<typeof sourceTask>) =>
       return program
     })
   })
-
-/** Which pg_dump it is, for people. */
-const describe = ({ tool }: PgDumpProgram): string =>
-  `${tool.version} (${tool.kind === "wasm" ? "WebAssembly" : tool.name})`
-
-/** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
-const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
-
-/** The schemas that alone are dumped; undefined where all are. */
-const narrowed = ({ schemas }: Pick<Settled, "schemas">): ReadonlyArray<string> | undefined =>
-  schemas.length === 0 ? undefined : schemas
-
-/** What the manifest says of a dump that is not of the whole database. */
-const narrowing = ({
-  schemas,
-  excludeTables,
-  excludeTableData
-}: Settled): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
-  ...(schemas.length === 0 ? {} : { onlySchemas: schemas }),
-  ...(excludeTables.length + excludeTableData.length === 0
-    ? {}
-    : { excluded: { tables: excludeTables, data: excludeTableData } })
-})
-
-/** What pg_dump is told. It is to show only what policies show just where that is known, and to fail elsewhere. */
-const forPgDump = (options: Settled, { partialRows }: Writing["source"]): PgDumpOptions => ({
-  ...options,
-  rowSecurity: partialRows.length > 0
-})
-
-interface Writing {
-  readonly session: SessionService
-  readonly source: Task.Planned<ReturnType<typeof sourceTask>>
-  readonly tool: PgDumpProgram
-  readonly options: Settled
-}
-
-/** Adds what is read to the metrics and tells how far it is. */
-const observed = () => {
-  let [bytes, doing] = [0, "written"]
-  return {
-    onLine: (line: string) =>
-      Effect.suspend(() => {
-        const what = step.exec(line)?.[1]
-        if (what === undefined) return note(line)
-        doing = what
-        return progress(doing, bytes, "bytes")
-      }),
-    onBytes: (length: number) =>
-      Effect.andThen(
-        RunMetrics.add(RunMetrics.bytes, length),
-        Effect.suspend(() => progress(doing, (bytes += length), "bytes"))
-      )
-  }
-}
-
-/** What the source says of what is in the dump. */
-const findings = Effect.fnUntraced(function* (
-  { creates, tables }: Contents,
-  schemas: ReadonlyArray<string> | undefined,
-  checksums: boolean
-) {
-  const created = new Set(creates.map(objectKey))
-  const states = yield* CatalogFacts.readStates({
-    schemas,
-    eventTriggers: schemas === undefined,
-    within: (schema, name) => created.has(objectKey({ kind: "TABLE", schema, name }))
-  })
-  if (!checksums) return { states }
-  const answers = yield* Checksums.read(tables)
-  const unread = answers.findIndex((answer) => "unknown" in answer)
-  const answer = answers[unread]
-  if (answer !== undefined && "unknown" in answer) {
-    return yield* new StatementFailed({
-      message: `The rows of ${tableKey(tables[unread]!)} cannot be added up: ${answer.unknown}`,
-      suggestion: "Dump without --checksums, or as a role that may read all rows.",
-      state: "untouched"
-    })
-  }
-  return { states, checksums: answers.map((answer) => ("value" in answer ? answer.value : "")) }
-})
-
-/** Fails where row-level security hides rows of other tables than before, so that the manifest would name wrong ones. */
-const stillHidden = Effect.fnUntraced(function* (options: Settled, { database, partialRows }: Writing["source"]) {
-  if (partialRows.length === 0) return
-  const { filtered } = yield* DumpRights.survey(options, database)
-  const now = filtered.map(({ table }) => table)
-  if (now.length === partialRows.length && now.every((table) => partialRows.includes(table))) return
-  return yield* new TargetChanged({
-    message: "Row-level security was changed while the database was dumped.",
-    suggestion: "Dump again. No file was left.",
-    state: "untouched"
-  })
-})
-
-/** Writes the dump and what the catalogue says beside it, both of one moment. */
-const written = Effect.fnUntraced(function* ({ session, source, tool, options }: Writing) {
-  const store = yield* DumpStore
-  const { url } = session
-  const { host, port, user } = url
-  const { checksums = false, compression, name, note: remark } = options
-  const what = forPgDump(options, source)
-  const { partialRows } = source
-  if (partialRows.length > 0) yield* note(`The dump will ${partialWords(partialRows, source.role)}.`)
-  // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
-  const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
-  const { onBytes, onLine } = observed()
-  // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
-  const before = yield* DumpSequences.read()
-  let complete: StoredDump | undefined
-  const dump = yield* Snapshot.share(session, (snapshot) =>
-    Effect.flatMap(CatalogFacts.read(), (catalog) =>
-      store.write(
-        {
-          pgark: Version,
-          source: { host, port, user, database: source.database, serverVersion: source.version },
-          tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
-          schemas: source.schemas,
-          catalog: { ...catalog, states: [], snapshot: snapshot === undefined ? "separate" : "shared" },
-          compression,
-          ...(name === undefined ? {} : { name }),
-          ...(remark === undefined ? {} : { note: remark }),
-          ...(partialRows.length === 0 ? {} : { partialRows }),
-          ...narrowing(options)
-        },
-        (append) =>
-          Stream.runForEach(
-            tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
-            (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
-          ),
-        (contents) =>
-          stillHidden(options, source).pipe(
-            Effect.andThen(DumpSequences.read()),
-            Effect.flatMap((after) => DumpSequences.check(contents, before, after)),
-            Effect.andThen(findings(contents, narrowed(options), checksums))
-          )
-      )
-    ).pipe(
-      Effect.tap((dump) => Effect.sync(() => (complete = dump))),
-      Effect.catchTags({
-        PgDumpFailed: (failure) => explain(failure, options, source),
-        PermissionDenied: (failure) => explain(failure, options, source),
-        ConnectionFailed: (failure) => Effect.fail(refusedConnection(failure))
-      })
-    )
-  ).pipe(
-    // A dump that has its name is whole, even if the server goes away before the transaction that it read has ended.
-    Effect.catch((failure) => (complete === undefined ? Effect.fail(failure) : Effect.succeed(complete)))
-  )
-  yield* RunMetrics.add(
-    RunMetrics.rows,
-    (dump.manifest?.tables ?? []).reduce((sum, { rows }) => sum + rows, 0)
-  )
-  return dump
-})
 
 const writeTask = (
   needs: { readonly source: ReturnType<typeof sourceTask>; readonly tool: ReturnType<typeof toolTask> },
@@ -345,14 +153,7 @@ const writeTask = (
 
 /** Everything that a dump does, as a graph of tasks. */
 export const pipeline = (asked: DumpOptions = {}) => {
-  const options: Settled = {
-    compression: { method: "none" },
-    schemas: [],
-    excludeTables: [],
-    excludeTableData: [],
-    allowPartialRows: false,
-    ...asked
-  }
+  const options = settled(asked)
   const source = sourceTask(options)
   const tool = toolTask(source)
   return Pipeline.make("dump", [source, tool, writeTask({ source, tool }, options)])
@@ -371,8 +172,8 @@ export const task = (options: DumpOptions = {}) =>
 /**
  * Dumps the database of the session into the store.
  *
- * Fails with PermissionDenied, naming them all, where something cannot be read or policies hide rows; nothing is left in the store after any
- * failure.
+ * Fails with PermissionDenied, naming them all, where something cannot be read or policies hide rows; nothing is left
+ * in the store after any failure.
  */
 export const dump = Effect.fn("Dump.dump")(function* (
   options: DumpOptions = {}
