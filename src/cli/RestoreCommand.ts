@@ -133,7 +133,7 @@ export const restore = Command.make(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Restore = yield* load(() => import("../verbs/Restore.ts"))
-        const DumpProof = yield* load(() => import("../verbs/DumpProof.ts"))
+        const DumpProof = yield* load(() => import("../verbs/restore/DumpProof.ts"))
         const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         if (flags.cascadeOutside && !flags.clean && Option.isNone(planFile)) {

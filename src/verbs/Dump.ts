@@ -15,9 +15,9 @@ import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
-import { type DumpOptions, type Settled, settled } from "./DumpOptions.ts"
-import * as DumpRights from "./DumpRights.ts"
-import { forPgDump, partialWords, written } from "./DumpWrite.ts"
+import { type DumpOptions, type Settled, settled } from "./dump/DumpOptions.ts"
+import * as DumpRights from "./dump/DumpRights.ts"
+import { forPgDump, partialWords, written } from "./dump/DumpWrite.ts"
 import {
   LabelInvalid,
   noSuchSchema,
@@ -27,7 +27,7 @@ import {
   VersionMismatch
 } from "./VerbError.ts"
 
-export type { DumpOptions } from "./DumpOptions.ts"
+export type { DumpOptions } from "./dump/DumpOptions.ts"
 
 export type DumpError =
   | DatabaseError

@@ -17,18 +17,18 @@ import * as Retrying from "../postgres/Retrying.ts"
 import { Session } from "../postgres/Session.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { type Survey, survey, type SurveyScope } from "../postgres/survey/Survey.ts"
-import { finish, tableKey } from "./Apply.ts"
-import * as ApplyTask from "./ApplyTask.ts"
-import { describeObject, refused } from "./Blocker.ts"
+import { finish, tableKey } from "./restore/Apply.ts"
+import * as ApplyTask from "./restore/ApplyTask.ts"
+import { describeObject, refused } from "./clean/Blocker.ts"
 import * as Clean from "./Clean.ts"
-import * as DumpProof from "./DumpProof.ts"
-import { unfit } from "./Fitness.ts"
+import * as DumpProof from "./restore/DumpProof.ts"
+import { unfit } from "./restore/Fitness.ts"
 import * as Grant from "./Grant.ts"
-import * as Lock from "./Lock.ts"
-import * as OwnTasks from "./OwnTasks.ts"
-import * as Publishing from "./Publishing.ts"
-import { emptied, replacement, withoutRows } from "./Replacement.ts"
-import { type RestoreOptions, type Settled, settled } from "./RestoreOptions.ts"
+import * as Lock from "./clean/Lock.ts"
+import * as OwnTasks from "./restore/OwnTasks.ts"
+import * as Publishing from "./restore/Publishing.ts"
+import { emptied, replacement, withoutRows } from "./restore/Replacement.ts"
+import { type RestoreOptions, type Settled, settled } from "./restore/RestoreOptions.ts"
 import {
   type CleanBlocked,
   type CleanRefused,
@@ -40,8 +40,8 @@ import {
 } from "./VerbError.ts"
 import * as Verify from "./Verify.ts"
 
-export type { RestoreOptions, Settled } from "./RestoreOptions.ts"
-export type { WithTasks } from "./OwnTasks.ts"
+export type { RestoreOptions, Settled } from "./restore/RestoreOptions.ts"
+export type { WithTasks } from "./restore/OwnTasks.ts"
 
 /** What a restore did. */
 export interface RestoreReport<T extends Task.Any = never> {

@@ -4,8 +4,8 @@ import * as Schema from "effect/Schema"
 import { Plan } from "../pipeline/Plan.ts"
 import { problemFields } from "../postgres/DatabaseError.ts"
 import { profiles } from "../postgres/Grants.ts"
-import { type RestoreOptions, settled } from "./RestoreOptions.ts"
-import { ownerModes } from "./StatementPolicy.ts"
+import { type RestoreOptions, settled } from "./restore/RestoreOptions.ts"
+import { ownerModes } from "./restore/StatementPolicy.ts"
 
 /** What a restore can be asked for, as far as a plan depends on it. */
 const Options = Schema.Struct({

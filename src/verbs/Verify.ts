@@ -22,11 +22,11 @@ import * as Retrying from "../postgres/Retrying.ts"
 import * as Migrations from "../postgres/Migrations.ts"
 import { type NamedObject, objectKey } from "../postgres/ObjectName.ts"
 import * as Rights from "../postgres/Rights.ts"
-import * as Findings from "./Findings.ts"
-import { finding, judged, warning } from "./Findings.ts"
+import * as Findings from "./verify/Findings.ts"
+import { finding, judged, warning } from "./verify/Findings.ts"
 import type { Finding, VerificationFailed } from "./VerbError.ts"
-import { checkObjects } from "./VerifyObjects.ts"
-import { checkRows, type Restored } from "./VerifyRows.ts"
+import { checkObjects } from "./verify/VerifyObjects.ts"
+import { checkRows, type Restored } from "./verify/VerifyRows.ts"
 
 /** What must be there: a proof of a dump is one. */
 export interface Expectation {

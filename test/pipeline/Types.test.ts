@@ -21,7 +21,7 @@ import * as Clean from "../../src/verbs/Clean.ts"
 import type * as Dump from "../../src/verbs/Dump.ts"
 import type * as Grant from "../../src/verbs/Grant.ts"
 import type * as Restore from "../../src/verbs/Restore.ts"
-import type { Ladder } from "../../src/verbs/Ladder.ts"
+import type { Ladder } from "../../src/verbs/clean/Ladder.ts"
 import type {
   CleanBlocked,
   CleanRefused,

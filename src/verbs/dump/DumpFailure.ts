@@ -1,0 +1,66 @@
+/** Why a dump failed, as far as pgark's own session can tell better than pg_dump. */
+import * as Effect from "effect/Effect"
+import * as Connecting from "../../postgres/Connecting.ts"
+import {
+  ConnectionFailed,
+  type DatabaseError,
+  type PermissionDenied,
+  withFields
+} from "../../postgres/DatabaseError.ts"
+import type { PgDumpFailed, PgDumpOptions } from "../../postgres/PgDump.ts"
+import { Session } from "../../postgres/Session.ts"
+import * as DumpRights from "./DumpRights.ts"
+
+/** SQLSTATE of a server, a database or a role that has no connection left. */
+const tooManyConnections = "53300"
+
+/** pgark has its own connection, but pg_dump gets none. */
+const noSecond = (error: DatabaseError, details: ReadonlyArray<string | undefined>): ConnectionFailed => {
+  const detail = [...new Set(details)].filter((text) => text !== undefined).join("\n")
+  return new ConnectionFailed({
+    message: "The server refuses pg_dump the connection that it needs beside pgark's own.",
+    ...(detail === "" ? {} : { detail }),
+    suggestion:
+      "A dump needs two connections: raise the limit (ALTER ROLE … CONNECTION LIMIT, ALTER DATABASE … CONNECTION " +
+      "LIMIT, max_connections), close others, or try again later.",
+    state: "untouched",
+    ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate })
+  })
+}
+
+/** The same where the server's refusal was of that kind; any other failure as it is. */
+export const refusedConnection = (failure: ConnectionFailed): ConnectionFailed =>
+  failure.sqlstate === tooManyConnections ? noSecond(failure, [failure.detail]) : failure
+
+/**
+ * Why pg_dump failed, as far as this session can tell: the server went away, or something was closed to the role while
+ * pg_dump was at work.
+ */
+export const explain = Effect.fnUntraced(function* (
+  failure: PgDumpFailed | PermissionDenied,
+  options: PgDumpOptions & { readonly allowPartialRows: boolean },
+  { database, role }: { readonly database: string; readonly role: string }
+) {
+  const session = yield* Session
+  const detail = failure.detail === undefined ? {} : { detail: failure.detail }
+  yield* session.execute("SELECT 1").pipe(
+    Effect.mapError(
+      () =>
+        new ConnectionFailed({
+          message: "The server went away while it was being dumped.",
+          ...detail,
+          suggestion: "Dump again when the server is back. No file was left.",
+          state: "untouched"
+        })
+    )
+  )
+  // A native pg_dump does not say what kept it from connecting.
+  yield* Effect.scoped(Connecting.acquire(session.url)).pipe(
+    Effect.mapError((error) => noSecond(error, [failure.detail, error.detail]))
+  )
+  const denied = DumpRights.denial(yield* DumpRights.survey(options, database), role, options.allowPartialRows)
+  if (denied === undefined) return yield* failure
+  return yield* withFields(denied, {
+    detail: [failure.detail, denied.detail].filter((text) => text !== undefined).join("\n")
+  })
+})

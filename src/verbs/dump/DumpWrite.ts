@@ -1,0 +1,190 @@
+/** Writes a dump as it comes from pg_dump, with what the catalogue says beside it. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Contents } from "../../dumps/DumpReading.ts"
+import { DumpStore, type StoredDump } from "../../dumps/DumpStore.ts"
+import type { Provenance } from "../../dumps/DumpWriting.ts"
+import { Version } from "../../dumps/Version.ts"
+import { note, progress } from "../../pipeline/RunEvent.ts"
+import * as RunMetrics from "../../pipeline/RunMetrics.ts"
+import { listed, plural } from "../../pipeline/Words.ts"
+import * as CatalogFacts from "../../postgres/CatalogFacts.ts"
+import * as Checksums from "../../postgres/Checksums.ts"
+import { StatementFailed } from "../../postgres/DatabaseError.ts"
+import { qualified, quote } from "../../postgres/Identifier.ts"
+import { objectKey } from "../../postgres/ObjectName.ts"
+import type { PgDumpOptions, PgDumpProgram, PgDumpSettings } from "../../postgres/PgDump.ts"
+import type { SessionService } from "../../postgres/Session.ts"
+import * as Snapshot from "../../postgres/Snapshot.ts"
+import { explain, refusedConnection } from "./DumpFailure.ts"
+import type { Settled } from "./DumpOptions.ts"
+import * as DumpRights from "./DumpRights.ts"
+import * as DumpSequences from "./DumpSequences.ts"
+import { TargetChanged } from "../VerbError.ts"
+
+/** What is known of the source. */
+export interface Source {
+  readonly database: string
+  readonly version: string
+  /** `server_version_num`. */
+  readonly versionNumber: number
+  readonly role: string
+  readonly schemas: ReadonlyArray<string>
+  /** Tables of which policies hide rows, qualified and quoted. */
+  readonly partialRows: ReadonlyArray<string>
+}
+
+/** In words, what a dump has only in part. */
+export const partialWords = (tables: ReadonlyArray<string>, role: string): string =>
+  `take only the rows that ${quote(role)} sees of ${plural(tables.length, "table")}: ${listed(tables, 6).join(", ")}`
+
+/** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
+const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
+
+/** The schemas that alone are dumped; undefined where all are. */
+const narrowed = ({ schemas }: Pick<Settled, "schemas">): ReadonlyArray<string> | undefined =>
+  schemas.length === 0 ? undefined : schemas
+
+/** What the manifest says of a dump that is not of the whole database. */
+const narrowing = ({
+  schemas,
+  excludeTables,
+  excludeTableData
+}: Settled): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
+  ...(schemas.length === 0 ? {} : { onlySchemas: schemas }),
+  ...(excludeTables.length + excludeTableData.length === 0
+    ? {}
+    : { excluded: { tables: excludeTables, data: excludeTableData } })
+})
+
+/** What pg_dump is told. It is to show only what policies show just where that is known, and to fail elsewhere. */
+export const forPgDump = (options: Settled, { partialRows }: Source): PgDumpOptions => ({
+  ...options,
+  rowSecurity: partialRows.length > 0
+})
+
+export interface Writing {
+  readonly session: SessionService
+  readonly source: Source
+  readonly tool: PgDumpProgram
+  readonly options: Settled
+}
+
+/** Adds what is read to the metrics and tells how far it is. */
+const observed = () => {
+  let [bytes, doing] = [0, "written"]
+  return {
+    onLine: (line: string) =>
+      Effect.suspend(() => {
+        const what = step.exec(line)?.[1]
+        if (what === undefined) return note(line)
+        doing = what
+        return progress(doing, bytes, "bytes")
+      }),
+    onBytes: (length: number) =>
+      Effect.andThen(
+        RunMetrics.add(RunMetrics.bytes, length),
+        Effect.suspend(() => progress(doing, (bytes += length), "bytes"))
+      )
+  }
+}
+
+/** What the source says of what is in the dump. */
+const findings = Effect.fnUntraced(function* (
+  { creates, tables }: Contents,
+  schemas: ReadonlyArray<string> | undefined,
+  checksums: boolean
+) {
+  const created = new Set(creates.map(objectKey))
+  const states = yield* CatalogFacts.readStates({
+    schemas,
+    eventTriggers: schemas === undefined,
+    within: (schema, name) => created.has(objectKey({ kind: "TABLE", schema, name }))
+  })
+  if (!checksums) return { states }
+  const answers = yield* Checksums.read(tables)
+  const unread = answers.findIndex((answer) => "unknown" in answer)
+  const answer = answers[unread]
+  if (answer !== undefined && "unknown" in answer) {
+    return yield* new StatementFailed({
+      message: `The rows of ${qualified(tables[unread]!.schema, tables[unread]!.name)} cannot be added up: ${answer.unknown}`,
+      suggestion: "Dump without --checksums, or as a role that may read all rows.",
+      state: "untouched"
+    })
+  }
+  return { states, checksums: answers.map((answer) => ("value" in answer ? answer.value : "")) }
+})
+
+/** Fails where row-level security hides rows of other tables than before, so that the manifest would name wrong ones. */
+const stillHidden = Effect.fnUntraced(function* (options: Settled, { database, partialRows }: Source) {
+  if (partialRows.length === 0) return
+  const { filtered } = yield* DumpRights.survey(options, database)
+  const now = filtered.map(({ table }) => table)
+  if (now.length === partialRows.length && now.every((table) => partialRows.includes(table))) return
+  return yield* new TargetChanged({
+    message: "Row-level security was changed while the database was dumped.",
+    suggestion: "Dump again. No file was left.",
+    state: "untouched"
+  })
+})
+
+/** Writes the dump and what the catalogue says beside it, both of one moment. */
+export const written = Effect.fnUntraced(function* ({ session, source, tool, options }: Writing) {
+  const store = yield* DumpStore
+  const { url } = session
+  const { host, port, user } = url
+  const { checksums = false, compression, name, note: remark } = options
+  const what = forPgDump(options, source)
+  const { partialRows } = source
+  if (partialRows.length > 0) yield* note(`The dump will ${partialWords(partialRows, source.role)}.`)
+  // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
+  const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
+  const { onBytes, onLine } = observed()
+  // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
+  const before = yield* DumpSequences.read()
+  let complete: StoredDump | undefined
+  const dump = yield* Snapshot.share(session, (snapshot) =>
+    Effect.flatMap(CatalogFacts.read(), (catalog) =>
+      store.write(
+        {
+          pgark: Version,
+          source: { host, port, user, database: source.database, serverVersion: source.version },
+          tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
+          schemas: source.schemas,
+          catalog: { ...catalog, states: [], snapshot: snapshot === undefined ? "separate" : "shared" },
+          compression,
+          ...(name === undefined ? {} : { name }),
+          ...(remark === undefined ? {} : { note: remark }),
+          ...(partialRows.length === 0 ? {} : { partialRows }),
+          ...narrowing(options)
+        },
+        (append) =>
+          Stream.runForEach(
+            tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
+            (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
+          ),
+        (contents) =>
+          stillHidden(options, source).pipe(
+            Effect.andThen(DumpSequences.read()),
+            Effect.flatMap((after) => DumpSequences.check(contents, before, after)),
+            Effect.andThen(findings(contents, narrowed(options), checksums))
+          )
+      )
+    ).pipe(
+      Effect.tap((dump) => Effect.sync(() => (complete = dump))),
+      Effect.catchTags({
+        PgDumpFailed: (failure) => explain(failure, options, source),
+        PermissionDenied: (failure) => explain(failure, options, source),
+        ConnectionFailed: (failure) => Effect.fail(refusedConnection(failure))
+      })
+    )
+  ).pipe(
+    // A dump that has its name is whole, even if the server goes away before the transaction that it read has ended.
+    Effect.catch((failure) => (complete === undefined ? Effect.fail(failure) : Effect.succeed(complete)))
+  )
+  yield* RunMetrics.add(
+    RunMetrics.rows,
+    (dump.manifest?.tables ?? []).reduce((sum, { rows }) => sum + rows, 0)
+  )
+  return dump
+})

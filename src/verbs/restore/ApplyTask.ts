@@ -1,0 +1,189 @@
+/** The step of a restore that applies the dump, and what it has to do around it so that the target is the dump's. */
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { Contents } from "../../dumps/DumpReading.ts"
+import { DumpStore } from "../../dumps/DumpStore.ts"
+import type { Manifest } from "../../dumps/Manifest.ts"
+import * as Plan from "../../pipeline/Plan.ts"
+import * as Task from "../../pipeline/Task.ts"
+import { listed, plural } from "../../pipeline/Words.ts"
+import * as Checksums from "../../postgres/Checksums.ts"
+import type { Answer } from "../../postgres/Guarded.ts"
+import { qualified, quote } from "../../postgres/Identifier.ts"
+import { Session, type SessionService } from "../../postgres/Session.ts"
+import type { DefaultPrivileges } from "../../postgres/survey/DefaultPrivileges.ts"
+import type { CatalogObject } from "../../postgres/survey/Objects.ts"
+import type { Survey } from "../../postgres/survey/Survey.ts"
+import { type Applied, apply, tableKey } from "./Apply.ts"
+import { describeObject } from "../clean/Blocker.ts"
+import * as DumpProof from "./DumpProof.ts"
+import { census } from "../clean/Ladder.ts"
+import * as Publishing from "./Publishing.ts"
+import type { Replacement } from "./Replacement.ts"
+import * as StatementPolicy from "./StatementPolicy.ts"
+
+/** What is applied to what. */
+export interface Applying {
+  readonly file: string
+  readonly contents: Contents
+  readonly manifest?: Manifest
+  /** What narrows the dump on purpose, as flags. */
+  readonly leftOut: string | undefined
+  readonly survey: Survey
+  readonly going: Replacement
+  /** Tables that come back without rows. */
+  readonly hollow: ReadonlyArray<CatalogObject>
+}
+
+/** In words, what the dump's own statements take away, and what does not come back with them. */
+const replacedRows = ({ contents, going, hollow, leftOut, manifest }: Applying, clean: boolean) => {
+  const byItself = { destroys: true, why: "the dump's own DROP statements" }
+  const words = Object.entries(contents.unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
+  const partialRows = manifest?.partialRows ?? []
+  const { objects, largeObjects } = clean ? { objects: [], largeObjects: [] } : going
+  return [
+    ...(objects.length === 0 ? [] : [Plan.row(`replace ${census(objects)}`, byItself)]),
+    ...(largeObjects.length === 0
+      ? []
+      : [Plan.row(`replace ${plural(largeObjects.length, "large object")}`, byItself)]),
+    ...(hollow.length === 0
+      ? []
+      : [
+          Plan.row(`bring back without rows: ${listed(hollow.map(describeObject), 6).join(", ")}`, {
+            destroys: true,
+            why: leftOut === undefined ? "the dump has none of theirs" : `the dump was made with ${leftOut}`
+          })
+        ]),
+    ...(partialRows.length === 0
+      ? []
+      : [
+          Plan.row(`restore only part of the rows of: ${listed(partialRows, 6).join(", ")}`, {
+            destroys: going.objects.some(
+              ({ schema, name }) => schema !== undefined && partialRows.includes(qualified(schema, name))
+            ),
+            why: "the dump was made with --allow-partial-rows: row-level security hid the others"
+          })
+        ]),
+    ...going.databaseWide.map(({ kind, name }) => Plan.row(`replace ${kind.toLowerCase()} ${quote(name)}`, byItself)),
+    ...(words.length === 0
+      ? []
+      : [
+          Plan.row(`execute statements that pg_dump does not write: ${words.join(", ")}`, {
+            destroys: true,
+            why: "what they do only the author of the dump knows"
+          })
+        ])
+  ]
+}
+
+/** `of "me" on tables in schema "app"` */
+const describeDefaults = ({ role, schema, objects }: DefaultPrivileges): string =>
+  `of ${quote(role)} on ${objects.toLowerCase()}${schema === null ? "" : ` in schema ${quote(schema)}`}`
+
+const aside = ({ survey: { defaultPrivileges } }: Applying) =>
+  defaultPrivileges.length === 0
+    ? []
+    : [
+        Plan.row(`set default privileges aside: ${listed(defaultPrivileges.map(describeDefaults), 6).join(", ")}`, {
+          sql: defaultPrivileges.flatMap(({ takeOut }) => takeOut).join("; "),
+          why: "rights are then the dump's own, and what --grant-to adds"
+        })
+      ]
+
+/** Behind the dump, whose own ALTER DEFAULT PRIVILEGES count: these add to them. */
+const back = ({ survey: { defaultPrivileges }, going: { published } }: Applying) => [
+  ...(defaultPrivileges.length === 0
+    ? []
+    : [
+        Plan.row("put the default privileges back", {
+          sql: defaultPrivileges.flatMap(({ putBack }) => putBack).join("; ")
+        })
+      ]),
+  ...published.map((one) => Plan.row(`put ${Publishing.describe(one)} back`, { sql: one.restore }))
+]
+
+/** What was applied, and what the rows of the tables added up to when they were in. */
+export interface Loaded extends Applied {
+  readonly checksums: ReadonlyMap<string, Answer<Checksums.Checksum>>
+}
+
+const withChecksums = (tables: Manifest["tables"]) => tables.filter(({ checksum }) => checksum !== undefined)
+
+const executeAll = (session: SessionService, statements: ReadonlyArray<string>) =>
+  Effect.forEach(statements, (sql) => session.execute(sql), { discard: true })
+
+/**
+ * Applies a dump within a transaction that is open on the session "target".
+ *
+ * While it is applied the default privileges of this role are those of the server (they would add to what the dump
+ * grants); afterwards they are as before and as the dump says, and tables are published as before.
+ */
+export const task = <N extends Task.Needs>(options: {
+  readonly needs: N
+  /** The target has been emptied. */
+  readonly clean: boolean
+  readonly owner: StatementPolicy.OwnerMode
+  /** Add up the rows of the tables for which the manifest has a checksum, as soon as they are in. */
+  readonly checksums: boolean
+  readonly what: (needs: Task.PlannedNeeds<N>) => Applying
+}) =>
+  Task.make("apply", {
+    title: "Apply the dump",
+    session: "target",
+    needs: options.needs,
+    plan: (needs) => {
+      const applying = options.what(needs)
+      const { contents, file, going, manifest, survey } = applying
+      const rows = DumpProof.totalRows(contents.tables)
+      return Effect.succeed({
+        value: contents,
+        rows: [
+          ...replacedRows(applying, options.clean),
+          ...aside(applying),
+          Plan.row(
+            `execute ${plural(contents.statements, "statement")} and copy ${plural(rows, "row")} ` +
+              `into ${plural(contents.tables.length, "table")}`
+          ),
+          ...back(applying)
+        ],
+        run: () =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const session = yield* Session
+              const store = yield* DumpStore
+              const sums = new Map<string, Answer<string>>()
+              const summed = options.checksums ? withChecksums(manifest?.tables ?? []) : []
+              const defaults = survey.defaultPrivileges
+              yield* executeAll(
+                session,
+                defaults.flatMap(({ takeOut }) => takeOut)
+              )
+              const applied = yield* apply({
+                session,
+                chunk: (yield* store.read(file)).pull,
+                file,
+                length: contents.sql.length,
+                sha256: contents.sql.sha256,
+                decide: StatementPolicy.make({ survey, cleaned: options.clean, owner: options.owner }),
+                ...(summed.length === 0
+                  ? {}
+                  : {
+                      loaded: {
+                        after: contents.copies,
+                        run: Effect.map(Checksums.read(summed), (answers) => {
+                          for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
+                        }).pipe(Effect.provideService(SqlClient.SqlClient, session.sql))
+                      }
+                    })
+              })
+              yield* executeAll(
+                session,
+                defaults.flatMap(({ putBack }) => putBack)
+              )
+              yield* Publishing.putBack(session, survey, going.published)
+              return { ...applied, checksums: sums } satisfies Loaded
+            })
+          )
+      })
+    }
+  })

@@ -1,0 +1,82 @@
+/** The task that proves a dump before anything is done with it. */
+import * as Effect from "effect/Effect"
+import { DumpPartial } from "../../dumps/DumpError.ts"
+import { DumpStore } from "../../dumps/DumpStore.ts"
+import type { Manifest } from "../../dumps/Manifest.ts"
+import type { ProvenAgainst } from "../../dumps/Proof.ts"
+import { fact } from "../../pipeline/Basis.ts"
+import * as Plan from "../../pipeline/Plan.ts"
+import { progress } from "../../pipeline/RunEvent.ts"
+import * as RunMetrics from "../../pipeline/RunMetrics.ts"
+import * as Task from "../../pipeline/Task.ts"
+import { plural } from "../../pipeline/Words.ts"
+import { Session } from "../../postgres/Session.ts"
+import type { Settled } from "./RestoreOptions.ts"
+
+/** How far a dump is proven, in words. */
+export const words: Record<ProvenAgainst, string> = {
+  manifest: "it is what its manifest says",
+  structure: "its structure is complete; it has no manifest",
+  nothing: "NOT PROVEN, as --accept-unproven allows: it lacks pg_dump's closing lines, so it may be cut"
+}
+
+/** Why it is not restored without more ado. */
+const partial = (file: string, tables: ReadonlyArray<string>) =>
+  new DumpPartial({
+    message:
+      `The dump ${file} has only part of the rows of ${plural(tables.length, "table")}: row-level security hid the ` +
+      "others from the role that made it.",
+    detail: tables.join("\n"),
+    suggestion:
+      "Restore another dump, or make a whole one as a role that sees all rows (a superuser, or one with BYPASSRLS). To " +
+      "restore what there is, so that the other rows are missing then: --allow-partial-rows.",
+    state: "untouched",
+    file,
+    tables
+  })
+
+/** Proves the dump that is asked for, or the newest of the database. */
+export const task = (options: Settled) =>
+  Task.read("prove", {
+    title: "Prove the dump",
+    plan: () =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const session = yield* Session
+        const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
+        const partialRows = dump.manifest?.partialRows ?? []
+        if (partialRows.length > 0 && !options.allowPartialRows) return yield* partial(dump.file, partialRows)
+        const proof = yield* store.prove(dump, {
+          acceptUnproven: options.acceptUnproven,
+          onProgress: (bytes) => progress("read", bytes, "bytes", dump.form.format === "plain" ? dump.size : undefined)
+        })
+        yield* RunMetrics.add(RunMetrics.bytes, dump.size)
+        return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest), partialRows }
+      }),
+    rows: ({ file, contents, against, unproven }) => [
+      Plan.row(
+        `read ${file}: ${plural(contents.tables.length, "table")}, ${plural(totalRows(contents.tables), "row")}`,
+        {
+          why: words[against]
+        }
+      ),
+      ...unproven.map((what) => Plan.row(`not proven: ${what}`))
+    ],
+    basis: ({ contents }) => fact("the dump", contents.sql.sha256)
+  })
+/** That task. */
+export type ProofTask = ReturnType<typeof task>
+
+/** What narrows the dump, as the flags of `dump` that did it. */
+const leftOut = (manifest: Manifest | undefined): string | undefined => {
+  const flags = [
+    ...(manifest?.onlySchemas ?? []).map((name) => `--schema ${name}`),
+    ...(manifest?.excluded?.tables ?? []).map((pattern) => `--exclude-table ${pattern}`),
+    ...(manifest?.excluded?.data ?? []).map((pattern) => `--exclude-table-data ${pattern}`)
+  ]
+  return flags.length === 0 ? undefined : flags.join(" ")
+}
+
+/** Rows of the tables together. */
+export const totalRows = (tables: ReadonlyArray<{ readonly rows: number }>) =>
+  tables.reduce((sum, { rows }) => sum + rows, 0)
