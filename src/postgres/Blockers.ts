@@ -13,7 +13,7 @@ import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import { toDatabaseError } from "./Sqlstate.ts"
 
 /** A session that another one waits for. What this role may not see is null. */
-interface Blocker {
+export interface OtherSession {
   /** 0 for a prepared transaction, which belongs to no session. */
   readonly pid: number
   readonly user: string | null
@@ -36,7 +36,7 @@ const question = `
 const look = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, pid: number) {
   const client = yield* Connecting.acquire(url)
   const { rows } = yield* Effect.tryPromise({
-    try: () => client.query<Blocker>(question, [pid]),
+    try: () => client.query<OtherSession>(question, [pid]),
     catch: (cause) => toDatabaseError(cause)
   })
   return rows
@@ -44,7 +44,8 @@ const look = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, pid: num
 
 const time = (seconds: number) => Duration.format(Duration.seconds(Math.max(0, seconds)))
 
-const describe = ({ application, kind, pid, sinceQuery, sinceState, state, user }: Blocker): string => {
+/** For people: which process, whose, and what it does. */
+export const describe = ({ application, kind, pid, sinceQuery, sinceState, state, user }: OtherSession): string => {
   if (pid === 0) return "a prepared transaction (SELECT * FROM pg_prepared_xacts)"
   return [
     `process ${pid}`,
@@ -57,7 +58,7 @@ const describe = ({ application, kind, pid, sinceQuery, sinceState, state, user 
     .join(", ")
 }
 
-const named = (error: DatabaseError, blockers: ReadonlyArray<Blocker>): DatabaseError => {
+const named = (error: DatabaseError, blockers: ReadonlyArray<OtherSession>): DatabaseError => {
   const pids = blockers.map(({ pid }) => pid).filter((pid) => pid !== 0)
   const hidden = blockers.some(({ pid, state }) => pid !== 0 && state === null)
   return withFields(error, {
@@ -90,7 +91,7 @@ export const watch =
   <A>(statement: Effect.Effect<A, DatabaseError>): Effect.Effect<A, DatabaseError> =>
     Effect.scoped(
       Effect.gen(function* () {
-        let seen: ReadonlyArray<Blocker> = []
+        let seen: ReadonlyArray<OtherSession> = []
         yield* look(url, pid).pipe(
           Effect.tap((blockers) =>
             Effect.sync(() => {

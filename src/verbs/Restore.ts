@@ -120,7 +120,7 @@ const verifyTask = (needs: {
     plan: ({ proof }) =>
       Effect.succeed({
         value: undefined,
-        rows: [Plan.row("hold rows, keys, indexes, sequences and migrations against the manifest")],
+        rows: [Plan.row("hold rows, objects, their states, sequences and migrations against the dump")],
         run: ({ apply }: { readonly apply: ApplyTask.Loaded }) =>
           Effect.flatMap(
             Verify.check({

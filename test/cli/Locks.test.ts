@@ -41,6 +41,9 @@ describe("a lock that is not granted in time", () => {
         admin,
         Effect.gen(function* () {
           const { pid, release } = yield* hold(url)
+          const planned = yield* Pgark.run(["clean", "--dry-run"], options)
+          assert.strictEqual(planned.code, 0, planned.stderr)
+          assert.include(planned.stdout.replaceAll(/\s+/g, " "), `wait for process ${pid}, user ${url.user}`)
           const ended = yield* Pgark.run(["clean", "--yes", "--lock-timeout", "1"], options)
           assert.include(ended.stderr, `process ${pid}, user ${url.user}, application "the app", idle in transaction`)
           assert.include(ended.stderr, `SELECT pg_catalog.pg_terminate_backend(${pid});`)

@@ -57,6 +57,7 @@ export const surveyOf = (more: Partial<Survey> = {}): Survey => ({
   defaultPrivileges: [],
   databaseWide: [],
   largeObjects: [],
+  holders: [],
   configTables: [],
   definitions: undefined,
   ...more

@@ -1,6 +1,6 @@
 /**
  * The survey of a target: who we are there, what stands in the schemas in scope, what of it this role may drop, and
- * whether it could put a schema back. Reads the catalogue in ten queries however many objects there are, and besides
+ * whether it could put a schema back. Reads the catalogue in eleven queries however many objects there are, and besides
  * only whether tables of extensions hold rows of the user.
  */
 import * as Effect from "effect/Effect"
@@ -18,6 +18,7 @@ import {
 import { type DefaultPrivileges, readDefaultPrivileges } from "./DefaultPrivileges.ts"
 import { readDependencies } from "./Dependencies.ts"
 import type { Dependency } from "./DropOrder.ts"
+import { type Holder, readHolders } from "./Holders.ts"
 import { type CatalogObject, readObjects } from "./Objects.ts"
 import type { OutsideDependent } from "./Outside.ts"
 import { type PublishedTable, readPublished } from "./Publications.ts"
@@ -72,6 +73,8 @@ export interface Survey {
   readonly largeObjects: ReadonlyArray<LargeObject>
   /** Those of the tables asked for that an extension owns and whose rows it leaves to the user. */
   readonly configTables: ReadonlyArray<ConfigTable>
+  /** Other sessions that held locks on the objects when they were looked at. */
+  readonly holders: ReadonlyArray<Holder>
   /** Digests of what the objects are, by key, where they were asked for. */
   readonly definitions: ReadonlyMap<string, string> | undefined
 }
@@ -112,6 +115,7 @@ export const survey = Effect.fn("Survey.survey")(function* ({
     databaseWide: yield* readDatabaseWide(),
     largeObjects: yield* readLargeObjects(largeObjects),
     configTables: yield* readConfigTables(tables),
+    holders: yield* readHolders(schemas),
     definitions: definitions ? yield* readDefinitions(schemas) : undefined
   }
 })

@@ -9,8 +9,10 @@ import * as Plan from "../../pipeline/Plan.ts"
 import { note } from "../../pipeline/RunEvent.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
+import { describe } from "../../postgres/Blockers.ts"
 import { Session } from "../../postgres/Session.ts"
 import { facts } from "../../postgres/survey/Facts.ts"
+import type { Holder } from "../../postgres/survey/Holders.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
 import { TargetChanged } from "../VerbError.ts"
@@ -27,6 +29,12 @@ export interface LockScope {
   /** Whether something goes besides: then the target is looked at again although no object goes. */
   readonly more: boolean
 }
+
+/** How many sessions a plan names. */
+const named = 6
+
+const describeHolder = (holder: Holder): string =>
+  `${describe(holder)}: it holds ${plural(holder.relations, "table, view or sequence", "tables, views and sequences")}`
 
 /** A survey as what a plan rests on. */
 export const basisOf = (survey: Survey): Basis =>
@@ -66,7 +74,12 @@ export const task = <N extends Task.Needs, E>(options: {
         rows:
           tables.length === 0
             ? []
-            : [Plan.row(`lock ${plural(tables.length, "table")}: writers wait, readers go on`, { sql })],
+            : [
+                Plan.row(`lock ${plural(tables.length, "table")}: writers wait, readers go on`, { sql }),
+                ...listed(planned.holders.map(describeHolder), named).map((holder) =>
+                  Plan.row(`wait for ${holder}`, { why: "it is at work there now; --lock-timeout says for how long" })
+                )
+              ],
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session
