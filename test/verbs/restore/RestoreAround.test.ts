@@ -5,6 +5,7 @@ import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
+import { each } from "../../support/Tier.ts"
 
 const sql = `
   CREATE TABLE public.t (id int PRIMARY KEY, note text); INSERT INTO public.t VALUES (1, 'one');
@@ -38,9 +39,15 @@ const defaults = (admin: DatabaseUrl) =>
 
 const asIfNothing = { t: null, parent: null, child: null, s: null, f: null, mood: null }
 
-describe.each(Clusters.majors)("default privileges on PostgreSQL %i", (major) => {
-  /** Of every form: added, passed on, taken from PUBLIC and from the owner; for all schemas and for one. */
-  const target = (role: string, reader: string) => `
+const newest = [18] as const
+
+each(
+  Clusters.majors,
+  newest,
+  (major) => `default privileges on PostgreSQL ${major}`,
+  (major) => {
+    /** Of every form: added, passed on, taken from PUBLIC and from the owner; for all schemas and for one. */
+    const target = (role: string, reader: string) => `
     ALTER DEFAULT PRIVILEGES FOR ROLE ${role} GRANT SELECT ON TABLES TO ${reader};
     ALTER DEFAULT PRIVILEGES FOR ROLE ${role} REVOKE TRUNCATE ON TABLES FROM ${role};
     ALTER DEFAULT PRIVILEGES FOR ROLE ${role} GRANT INSERT ON TABLES TO ${role} WITH GRANT OPTION;
@@ -52,143 +59,149 @@ describe.each(Clusters.majors)("default privileges on PostgreSQL %i", (major) =>
     ALTER DEFAULT PRIVILEGES FOR ROLE ${role} IN SCHEMA public GRANT UPDATE ON TABLES TO PUBLIC;
     ALTER DEFAULT PRIVILEGES FOR ROLE ${role} IN SCHEMA public GRANT ALL ON SEQUENCES TO ${reader}`
 
-  for (const kind of ["superuser", "databaseOwner", "tableOwner"] as const) {
-    for (const clean of [false, true]) {
-      it.live(`give nothing to what a ${kind} restores${clean ? " --clean" : ""}, and are then what they were`, () =>
-        Effect.gen(function* () {
-          const { admin, role, url } = yield* Clusters.makeTarget(major, kind)
-          const { name: reader } = yield* Clusters.makeRole(major)
-          yield* Clusters.query(url, sql)
-          const { file } = yield* Restores.dump(url, yield* Restores.folder)
-          assert.deepStrictEqual(yield* acls(admin), asIfNothing)
-          yield* Clusters.query(admin, target(role.name, reader))
-          const before = yield* defaults(admin)
-          assert.lengthOf(before, major >= 18 ? 8 : 7)
-          yield* Restores.restore(url, file, { clean })
-          assert.deepStrictEqual(yield* acls(admin), asIfNothing)
-          assert.deepStrictEqual(yield* defaults(admin), before)
-          // They are still what they say: a table that comes later has them.
-          yield* Clusters.query(url, "CREATE TABLE public.later ()")
-          const { later } = yield* acls(admin)
-          for (const item of [`${reader}=r/`, `=w/`, `${role.name}=a*rwd`]) assert.include(later, item)
-        })
-      )
-    }
-  }
-
-  it.live("of the dump come beside those of the target", () =>
-    Effect.gen(function* () {
-      const { admin, role, url } = yield* Clusters.makeTarget(major, "tableOwner")
-      const { name: one } = yield* Clusters.makeRole(major)
-      const { name: two } = yield* Clusters.makeRole(major)
-      yield* Clusters.query(url, sql)
-      yield* Clusters.query(url, `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO ${one}`)
-      const { file } = yield* Restores.dump(url, yield* Restores.folder)
-      yield* Clusters.query(
-        url,
-        `ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM ${one};
-         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT INSERT ON TABLES TO ${two}`
-      )
-      yield* Restores.restore(url, file, { clean: true, grantTo: two, profile: "readonly" })
-      const tables = (yield* defaults(admin)).find((entry) => entry.startsWith(`${role.name} public r `))
-      assert.include(tables, `${one}=r/${role.name}`)
-      assert.include(tables, `${two}=ar/${role.name}`)
-      const { t } = yield* acls(admin)
-      assert.include(t, `${two}=r/`)
-      assert.notInclude(t, one)
-    })
-  )
-
-  it.live("of a role that a superuser's dump acts as give nothing either", () =>
-    Effect.gen(function* () {
-      const { admin, url } = yield* Clusters.makeTarget(major, "superuser")
-      const { name: owner } = yield* Clusters.makeRole(major)
-      yield* Clusters.query(admin, `GRANT CREATE ON SCHEMA public TO ${owner}; SET ROLE ${owner}; ${sql}`)
-      const file = yield* Restores.foreignDump(admin, "--use-set-session-authorization", "--clean", "--if-exists")
-      yield* Clusters.query(admin, target(owner, "pg_monitor"))
-      const before = yield* defaults(admin)
-      yield* Restores.restore(url, file)
-      assert.deepStrictEqual(yield* acls(admin), asIfNothing)
-      assert.deepStrictEqual(yield* defaults(admin), before)
-    })
-  )
-
-  it.live("are what they were where the restore fails", () =>
-    Effect.gen(function* () {
-      const { admin, role, url } = yield* Clusters.makeTarget(major, "tableOwner")
-      yield* Clusters.query(url, sql)
-      yield* Clusters.query(admin, target(role.name, "pg_monitor"))
-      const file = yield* Restores.script("CREATE TABLE public.u (); CREATE TABLE public.u ();")
-      yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file)))
-    })
-  )
-})
-
-describe.each(Clusters.majors)("publications on PostgreSQL %i", (major) => {
-  const publish = `CREATE PUBLICATION "My pub" FOR TABLE public.t (id) WHERE (id > 0) WITH (publish = 'insert')`
-
-  /** The dump is of the schema alone, so that it brings no publication. */
-  const published = Effect.fnUntraced(function* (kind: Clusters.RoleKind) {
-    const target = yield* Clusters.makeTarget(major, kind)
-    yield* Clusters.query(target.url, sql)
-    const dump = yield* Restores.dump(target.url, yield* Restores.folder, { schemas: ["public"] })
-    return { ...target, file: dump.file }
-  })
-
-  for (const clean of [false, true]) {
-    for (const kind of ["superuser", "databaseOwner"] as const) {
-      it.live(`publish as before what a ${kind} restores${clean ? " --clean" : ""}`, () =>
-        Effect.gen(function* () {
-          const { admin, file, url } = yield* published(kind)
-          yield* Clusters.query(url, `${publish}; CREATE PUBLICATION heirs FOR TABLE public.parent`)
-          if (kind === "superuser") yield* Clusters.query(url, "CREATE PUBLICATION whole FOR TABLES IN SCHEMA public")
-          const before = yield* snapshot(admin)
-          const report = yield* Restores.restore(url, file, { clean })
-          assert.deepStrictEqual(report.published, [
-            `table "public"."t" in publication "My pub"`,
-            `table "public"."child" in publication "heirs"`,
-            `table "public"."parent" in publication "heirs"`
-          ])
-          assert.strictEqual(yield* snapshot(admin), before)
-        })
-      )
+    for (const kind of ["superuser", "databaseOwner", "tableOwner"] as const) {
+      for (const clean of [false, true]) {
+        it.live(`give nothing to what a ${kind} restores${clean ? " --clean" : ""}, and are then what they were`, () =>
+          Effect.gen(function* () {
+            const { admin, role, url } = yield* Clusters.makeTarget(major, kind)
+            const { name: reader } = yield* Clusters.makeRole(major)
+            yield* Clusters.query(url, sql)
+            const { file } = yield* Restores.dump(url, yield* Restores.folder)
+            assert.deepStrictEqual(yield* acls(admin), asIfNothing)
+            yield* Clusters.query(admin, target(role.name, reader))
+            const before = yield* defaults(admin)
+            assert.lengthOf(before, major >= 18 ? 8 : 7)
+            yield* Restores.restore(url, file, { clean })
+            assert.deepStrictEqual(yield* acls(admin), asIfNothing)
+            assert.deepStrictEqual(yield* defaults(admin), before)
+            // They are still what they say: a table that comes later has them.
+            yield* Clusters.query(url, "CREATE TABLE public.later ()")
+            const { later } = yield* acls(admin)
+            for (const item of [`${reader}=r/`, `=w/`, `${role.name}=a*rwd`]) assert.include(later, item)
+          })
+        )
+      }
     }
 
-    it.live(`stop a role that could not publish again${clean ? ", --clean" : ""}`, () =>
+    it.live("of the dump come beside those of the target", () =>
       Effect.gen(function* () {
-        const { admin, file, url } = yield* published("tableOwner")
-        yield* Clusters.query(admin, publish)
-        const refused = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean })))
-        if (refused._tag !== "CleanRefused") return assert.fail(refused.message)
-        assert.match(refused.blockers[0]?.why ?? "", /this role may not put it back$/)
+        const { admin, role, url } = yield* Clusters.makeTarget(major, "tableOwner")
+        const { name: one } = yield* Clusters.makeRole(major)
+        const { name: two } = yield* Clusters.makeRole(major)
+        yield* Clusters.query(url, sql)
+        yield* Clusters.query(url, `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO ${one}`)
+        const { file } = yield* Restores.dump(url, yield* Restores.folder)
+        yield* Clusters.query(
+          url,
+          `ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM ${one};
+         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT INSERT ON TABLES TO ${two}`
+        )
+        yield* Restores.restore(url, file, { clean: true, grantTo: two, profile: "readonly" })
+        const tables = (yield* defaults(admin)).find((entry) => entry.startsWith(`${role.name} public r `))
+        assert.include(tables, `${one}=r/${role.name}`)
+        assert.include(tables, `${two}=ar/${role.name}`)
+        const { t } = yield* acls(admin)
+        assert.include(t, `${two}=r/`)
+        assert.notInclude(t, one)
+      })
+    )
+
+    it.live("of a role that a superuser's dump acts as give nothing either", () =>
+      Effect.gen(function* () {
+        const { admin, url } = yield* Clusters.makeTarget(major, "superuser")
+        const { name: owner } = yield* Clusters.makeRole(major)
+        yield* Clusters.query(admin, `GRANT CREATE ON SCHEMA public TO ${owner}; SET ROLE ${owner}; ${sql}`)
+        const file = yield* Restores.foreignDump(admin, "--use-set-session-authorization", "--clean", "--if-exists")
+        yield* Clusters.query(admin, target(owner, "pg_monitor"))
+        const before = yield* defaults(admin)
+        yield* Restores.restore(url, file)
+        assert.deepStrictEqual(yield* acls(admin), asIfNothing)
+        assert.deepStrictEqual(yield* defaults(admin), before)
+      })
+    )
+
+    it.live("are what they were where the restore fails", () =>
+      Effect.gen(function* () {
+        const { admin, role, url } = yield* Clusters.makeTarget(major, "tableOwner")
+        yield* Clusters.query(url, sql)
+        yield* Clusters.query(admin, target(role.name, "pg_monitor"))
+        const file = yield* Restores.script("CREATE TABLE public.u (); CREATE TABLE public.u ();")
+        yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file)))
       })
     )
   }
+)
 
-  it.live("are set right where the dump publishes the table otherwise", () =>
-    Effect.gen(function* () {
-      const { admin, file: _, url } = yield* published("databaseOwner")
-      yield* Clusters.query(url, publish)
-      const before = yield* snapshot(admin)
-      const file = yield* Restores.script(
-        `DROP TABLE public.t; CREATE TABLE public.t (id int PRIMARY KEY, note text); INSERT INTO public.t VALUES (1, 'one');
-         ALTER PUBLICATION "My pub" ADD TABLE ONLY public.t;`
+each(
+  Clusters.majors,
+  newest,
+  (major) => `publications on PostgreSQL ${major}`,
+  (major) => {
+    const publish = `CREATE PUBLICATION "My pub" FOR TABLE public.t (id) WHERE (id > 0) WITH (publish = 'insert')`
+
+    /** The dump is of the schema alone, so that it brings no publication. */
+    const published = Effect.fnUntraced(function* (kind: Clusters.RoleKind) {
+      const target = yield* Clusters.makeTarget(major, kind)
+      yield* Clusters.query(target.url, sql)
+      const dump = yield* Restores.dump(target.url, yield* Restores.folder, { schemas: ["public"] })
+      return { ...target, file: dump.file }
+    })
+
+    for (const clean of [false, true]) {
+      for (const kind of ["superuser", "databaseOwner"] as const) {
+        it.live(`publish as before what a ${kind} restores${clean ? " --clean" : ""}`, () =>
+          Effect.gen(function* () {
+            const { admin, file, url } = yield* published(kind)
+            yield* Clusters.query(url, `${publish}; CREATE PUBLICATION heirs FOR TABLE public.parent`)
+            if (kind === "superuser") yield* Clusters.query(url, "CREATE PUBLICATION whole FOR TABLES IN SCHEMA public")
+            const before = yield* snapshot(admin)
+            const report = yield* Restores.restore(url, file, { clean })
+            assert.deepStrictEqual(report.published, [
+              `table "public"."t" in publication "My pub"`,
+              `table "public"."child" in publication "heirs"`,
+              `table "public"."parent" in publication "heirs"`
+            ])
+            assert.strictEqual(yield* snapshot(admin), before)
+          })
+        )
+      }
+
+      it.live(`stop a role that could not publish again${clean ? ", --clean" : ""}`, () =>
+        Effect.gen(function* () {
+          const { admin, file, url } = yield* published("tableOwner")
+          yield* Clusters.query(admin, publish)
+          const refused = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean })))
+          if (refused._tag !== "CleanRefused") return assert.fail(refused.message)
+          assert.match(refused.blockers[0]?.why ?? "", /this role may not put it back$/)
+        })
       )
-      yield* Restores.restore(url, file)
-      assert.strictEqual(yield* snapshot(admin), before)
-    })
-  )
+    }
 
-  it.live("keep a table that does not come back, by a decision that no right makes", () =>
-    Effect.gen(function* () {
-      const { admin, file, url } = yield* published("databaseOwner")
-      yield* Clusters.query(url, `CREATE TABLE public.extra (); CREATE PUBLICATION p FOR TABLE public.extra`)
-      const blocked = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean: true })))
-      assert.strictEqual(blocked._tag, "CleanBlocked")
-      assert.match(blocked.suggestion ?? "", /^Run ALTER PUBLICATION "p" DROP TABLE ONLY "public"."extra" first/)
-    })
-  )
-})
+    it.live("are set right where the dump publishes the table otherwise", () =>
+      Effect.gen(function* () {
+        const { admin, file: _, url } = yield* published("databaseOwner")
+        yield* Clusters.query(url, publish)
+        const before = yield* snapshot(admin)
+        const file = yield* Restores.script(
+          `DROP TABLE public.t; CREATE TABLE public.t (id int PRIMARY KEY, note text); INSERT INTO public.t VALUES (1, 'one');
+         ALTER PUBLICATION "My pub" ADD TABLE ONLY public.t;`
+        )
+        yield* Restores.restore(url, file)
+        assert.strictEqual(yield* snapshot(admin), before)
+      })
+    )
+
+    it.live("keep a table that does not come back, by a decision that no right makes", () =>
+      Effect.gen(function* () {
+        const { admin, file, url } = yield* published("databaseOwner")
+        yield* Clusters.query(url, `CREATE TABLE public.extra (); CREATE PUBLICATION p FOR TABLE public.extra`)
+        const blocked = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean: true })))
+        assert.strictEqual(blocked._tag, "CleanBlocked")
+        assert.match(blocked.suggestion ?? "", /^Run ALTER PUBLICATION "p" DROP TABLE ONLY "public"."extra" first/)
+      })
+    )
+  }
+)
 
 describe("restore --clean of the same database's dump", () => {
   describe.each(Clusters.roleKinds)("as %s", (kind) => {
