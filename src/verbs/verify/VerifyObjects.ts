@@ -30,6 +30,15 @@ const checkCounts = Effect.fnUntraced(function* (
 
 type Said = NonNullable<Expectation["manifest"]>
 
+/** What an object is that is in no list of states. */
+const usual: Record<CatalogFacts.ObjectState["kind"], string> = {
+  constraint: "valid",
+  "event trigger": "enabled",
+  "materialized view": "populated",
+  rule: "enabled",
+  trigger: "enabled"
+}
+
 const key = ({ kind, object }: CatalogFacts.ObjectState) => `${kind} ${object}`
 
 const byKey = (all: ReadonlyArray<CatalogFacts.ObjectState>) => new Map(all.map((one) => [key(one), one]))
@@ -46,15 +55,23 @@ const checkStates = Effect.fnUntraced(function* (
     if (found === one.state) {
       // A trigger may be off on purpose; that the rows were never checked, or are not there, is worth a word.
       return found.startsWith("not ")
-        ? [warning("states", key(one), "nothing to wait for", `${found}, as in the source`)]
+        ? [warning("states", key(one), usual[one.kind], `${found}, as in the source`)]
         : []
     }
     // An event trigger is a superuser's, and may have been left out.
-    return [judged(one.kind !== "event trigger", "states", key(one), one.state, found ?? "it is not, or is not there")]
+    return [
+      judged(
+        one.kind !== "event trigger",
+        "states",
+        key(one),
+        one.state,
+        found ?? `${usual[one.kind]}, or it is not there`
+      )
+    ]
   })
   const more = live
     .filter((state) => !wanted.has(key(state)))
-    .map((one) => judged(!others && one.kind !== "event trigger", "states", key(one), "nothing unusual", one.state))
+    .map((one) => judged(!others && one.kind !== "event trigger", "states", key(one), usual[one.kind], one.state))
   return [...lost, ...more]
 })
 

@@ -37,8 +37,8 @@ const restored = Effect.fnUntraced(function* (major: Clusters.Major) {
 
 /** Of the source itself: what is worth a word in every copy of it. */
 const asInSource = [
-  'warning: states: constraint "later" on "kinds"."refers": nothing to wait for / not valid, as in the source',
-  'warning: states: materialized view "kinds"."empty_one": nothing to wait for / not populated, as in the source'
+  'warning: states: constraint "later" on "kinds"."refers": valid / not valid, as in the source',
+  'warning: states: materialized view "kinds"."empty_one": populated / not populated, as in the source'
 ]
 
 /** What somebody did to the restored database, and what is found of it. */
@@ -53,22 +53,22 @@ const changes: ReadonlyArray<readonly [title: string, sql: string, finds: Readon
   [
     "a trigger at work that was not",
     "ALTER TABLE kinds.parent ENABLE TRIGGER noted",
-    ['finding: states: trigger "noted" on "kinds"."parent": disabled / it is not, or is not there']
+    ['finding: states: trigger "noted" on "kinds"."parent": disabled / enabled, or it is not there']
   ],
   [
     "a rule that is not at work",
     "CREATE RULE no AS ON INSERT TO kinds.fleeting DO INSTEAD NOTHING; ALTER TABLE kinds.fleeting DISABLE RULE no",
-    ['finding: states: rule "no" on "kinds"."fleeting": nothing unusual / disabled']
+    ['finding: states: rule "no" on "kinds"."fleeting": enabled / disabled']
   ],
   [
     "a materialized view without rows",
     "REFRESH MATERIALIZED VIEW kinds.frozen WITH NO DATA",
-    ['finding: states: materialized view "kinds"."frozen": nothing unusual / not populated']
+    ['finding: states: materialized view "kinds"."frozen": populated / not populated']
   ],
   [
     "a constraint that was checked meanwhile",
     "ALTER TABLE kinds.refers VALIDATE CONSTRAINT later",
-    ['finding: states: constraint "later" on "kinds"."refers": not valid / it is not, or is not there']
+    ['finding: states: constraint "later" on "kinds"."refers": not valid / valid, or it is not there']
   ]
 ]
 
