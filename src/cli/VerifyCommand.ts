@@ -25,7 +25,10 @@ export const verify = Command.make(
         const url = yield* Target.databaseUrl
         return yield* Effect.gen(function* () {
           const store = yield* DumpStore
-          const dump = yield* Option.match(file, { onNone: () => store.newest(url.database), onSome: store.find })
+          const dump = yield* Option.match(file, {
+            onNone: () => store.newest(url.database),
+            onSome: (file) => store.find(file, url.database)
+          })
           const expected = yield* store.prove(dump)
           const report = yield* Verify.verify({
             expected,

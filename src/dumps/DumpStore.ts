@@ -79,9 +79,13 @@ export interface DumpStoreService {
   readonly newest: (database?: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable>
   /**
    * A dump by its path, by the name of its file in the folder, or by the name that was given to it: of several the
-   * newest. For the last, as for `newest`, a newer dump whose manifest cannot be read is the failure.
+   * newest. For the last, as for `newest`, a newer dump whose manifest cannot be read is the failure, and only a dump of
+   * this database counts if one is named: two databases may well have a dump called `nightly`.
    */
-  readonly find: (file: string) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable>
+  readonly find: (
+    file: string,
+    database?: string
+  ) => Effect.Effect<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable>
   /**
    * Writes a dump: `fill` appends its SQL. It appears under its name only when it is complete and proven, its manifest
    * last; a failure or interruption leaves nothing behind.
@@ -186,15 +190,24 @@ const make = Effect.fnUntraced(function* (directory: string) {
     Effect.withSpan("DumpStore.list")
   )
 
-  /** The newest dump that was given this name. */
-  const named = Effect.fnUntraced(function* (name: string) {
+  /** The newest dump that was given this name, of this database if one is named. */
+  const named = Effect.fnUntraced(function* (name: string, database?: string) {
     if (!DumpLabel.isName(name)) return undefined
+    let other: Manifest | undefined
     for (const file of yield* files) {
       const dump = Option.getOrUndefined(yield* storedIfThere(file))
       if (dump?.problem !== undefined) return yield* dump.problem
-      if (dump?.manifest?.name === name) return dump
+      if (dump?.manifest?.name !== name) continue
+      if (database === undefined || dump.manifest.source.database === database) return dump
+      other ??= dump.manifest
     }
-    return undefined
+    if (other === undefined) return undefined
+    return yield* new DumpMissing({
+      message: `There is no dump ${name} of database "${database}" in ${directory}: the newest of that name is of "${other.source.database}".`,
+      suggestion: "Name the file to use a dump of another database (`pgark list`).",
+      state: "untouched",
+      file: directory
+    })
   })
 
   const newest = Effect.fn("DumpStore.newest")(function* (
@@ -219,9 +232,10 @@ const make = Effect.fnUntraced(function* (directory: string) {
   })
 
   const find = Effect.fn("DumpStore.find")(function* (
-    file: string
+    file: string,
+    database?: string
   ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
-    const byName = named(file)
+    const byName = named(file, database)
     const paths = isAbsolute(file) || dirname(file) !== "." ? [file] : [file, join(directory, file)]
     for (const path of paths) {
       const info = yield* fs.stat(path).pipe(

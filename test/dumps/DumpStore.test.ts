@@ -185,9 +185,9 @@ describe("finding", () => {
     inFolder((directory, fs) =>
       Effect.gen(function* () {
         const store = yield* DumpStore
-        const named = Effect.fnUntraced(function* (name: string) {
+        const named = Effect.fnUntraced(function* (name: string, database = "shop") {
           yield* TestClock.adjust("1 hour")
-          return yield* store.write({ ...provenanceOf("shop"), name }, (append) => append(whole))
+          return yield* store.write({ ...provenanceOf(database), name }, (append) => append(whole))
         })
         yield* named("nightly")
         const newer = yield* named("nightly")
@@ -195,9 +195,18 @@ describe("finding", () => {
         assert.deepStrictEqual(yield* store.find("nightly"), newer)
         assert.deepStrictEqual(yield* store.find("before-upgrade"), upgrade)
         assert.strictEqual((yield* Effect.flip(store.find("before")))._tag, "DumpMissing")
+        // Another database has a newer dump of that name, which is not to be restored into this one.
+        const others = yield* named("nightly", "blog")
+        assert.deepStrictEqual(yield* store.find("nightly"), others)
+        assert.deepStrictEqual(yield* store.find("nightly", "blog"), others)
+        assert.deepStrictEqual(yield* store.find("nightly", "shop"), newer)
+        assert.deepStrictEqual(yield* store.find(others.file, "shop"), others)
+        const missing = yield* Effect.flip(store.find("before-upgrade", "blog"))
+        assert.strictEqual(missing._tag, "DumpMissing")
+        assert.match(missing.message, /no dump before-upgrade of database "blog".*is of "shop"/)
         // A folder is no dump, so it is not in the way of a name.
         yield* fs.makeDirectory(`${directory}/nightly`)
-        assert.deepStrictEqual(yield* store.find("nightly"), newer)
+        assert.deepStrictEqual(yield* store.find("nightly", "shop"), newer)
         yield* fs.makeDirectory(`${directory}/other`)
         assert.include((yield* Effect.flip(store.find("other"))).message, "is a folder")
         yield* fs.writeFile(`${directory}/before-upgrade`, whole)

@@ -43,7 +43,8 @@ export const task = (options: Settled) =>
       Effect.gen(function* () {
         const store = yield* DumpStore
         const session = yield* Session
-        const dump = yield* options.file === undefined ? store.newest(session.url.database) : store.find(options.file)
+        const { database } = session.url
+        const dump = yield* options.file === undefined ? store.newest(database) : store.find(options.file, database)
         const partialRows = dump.manifest?.partialRows ?? []
         if (partialRows.length > 0 && !options.allowPartialRows) return yield* partial(dump.file, partialRows)
         const proof = yield* store.prove(dump, {
