@@ -22,7 +22,7 @@ export class DumpDamaged extends Schema.TaggedError<DumpDamaged>()("DumpDamaged"
 export const damaged = (
   file: string,
   reason: string,
-  more: { readonly detail?: string; readonly line?: number } = {}
+  more: { readonly detail?: string; readonly line?: number; readonly suggestion?: string } = {}
 ): DumpDamaged =>
   new DumpDamaged({
     message: `The dump ${file} is damaged: ${reason}.`,

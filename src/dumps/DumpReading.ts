@@ -46,6 +46,11 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly unusual: Readonly<Record<string, number>>
   /** OIDs of the large objects that it creates. */
   readonly largeObjectIds: ReadonlyArray<string>
+  /**
+   * It was made with `--enable-row-security`: of tables with policies it has what they showed. pg_dump tells so by the
+   * setting that it writes, and in no other way.
+   */
+  readonly rowSecurity: boolean
 }
 
 type LargeObjectCall = Extract<StatementKind, { readonly _tag: "LargeObjectCall" }>
@@ -104,6 +109,7 @@ export class DumpReading {
   private readonly unusual = new Map<string, number>()
   private readonly extensions: Array<string> = []
   private readonly largeObjectIds: Array<string> = []
+  private rowSecurity = false
 
   /** Takes the next bytes of the file. Returns the events in them, for a caller that also applies the dump. */
   push(chunk: Uint8Array): ReadonlyArray<ScriptEvent> {
@@ -146,7 +152,8 @@ export class DumpReading {
       extensions: this.extensions,
       owners: [...this.owners],
       unusual: Object.fromEntries(this.unusual),
-      largeObjectIds: this.largeObjectIds
+      largeObjectIds: this.largeObjectIds,
+      rowSecurity: this.rowSecurity
     }
   }
 
@@ -291,6 +298,7 @@ export class DumpReading {
         return this.nameRoles(kind.owner)
       case "SetSetting":
         if (sessionChanging.has(kind.name)) this.countUnusual(`set ${kind.name}`)
+        if (kind.name === "row_security" && kind.value === "on") this.rowSecurity = true
         return
       case "Other":
         if (!usual.has(kind.word)) this.countUnusual(kind.word)

@@ -47,6 +47,10 @@ const changed = "its content was changed: the SHA-256 differs from its manifest'
 
 const otherLength = (found: Digest, said: Digest) => `it has ${found.length} bytes and its manifest says ${said.length}`
 
+const unended =
+  "Use another dump, or make a new one. Where another tool than pg_dump wrote it, and you know that it is whole, " +
+  "`pgark restore --accept-unproven` takes it. Nothing was touched."
+
 /** The first way in which what was read differs from the manifest. */
 const difference = (contents: Contents, stored: Digest, manifest: Manifest): readonly [string, string?] | undefined => {
   if (stored.length !== manifest.stored.length) return [otherLength(stored, manifest.stored)]
@@ -83,9 +87,13 @@ export const prove = Effect.fn("Proof.prove")(function* (
     return yield* damaged(options.file, message, place)
   }
   if (contents.sql.length === 0) return yield* damaged(options.file, "it is empty")
-  if (!contents.trailer && (options.acceptUnproven !== true || manifest !== undefined)) {
+  const unsafe = contents.unsafe[0]
+  // What has a remedy is no part of a dump that was cut, but something else: what pg_dumpall writes ends in its own way.
+  const other = manifest === undefined && unsafe?.remedy !== undefined
+  if (!contents.trailer && !other && (options.acceptUnproven !== true || manifest !== undefined)) {
     return yield* damaged(options.file, "it does not end with pg_dump's closing lines", {
-      detail: "The file was cut, or another tool wrote it."
+      detail: "The file was cut, or another tool wrote it.",
+      ...(manifest === undefined ? { suggestion: unended } : {})
     })
   }
   const differs = manifest && difference(contents, options.stored ?? contents.sql, manifest)
@@ -93,7 +101,6 @@ export const prove = Effect.fn("Proof.prove")(function* (
     const [reason, detail] = differs
     return yield* damaged(options.file, reason, detail === undefined ? {} : { detail })
   }
-  const unsafe = contents.unsafe[0]
   if (unsafe !== undefined) {
     return yield* new DumpUnsafe({
       message: `The dump ${options.file} is unsafe: ${unsafe.message}.`,
@@ -109,6 +116,9 @@ export const prove = Effect.fn("Proof.prove")(function* (
     ...(contents.trailer ? [] : ["that it was not cut between two statements: it lacks pg_dump's closing lines"]),
     ...(archive?.unproven ?? []),
     ...(manifest === undefined ? ["that no row is missing or changed: there is no manifest to hold it against"] : []),
+    ...(manifest === undefined && contents.rowSecurity
+      ? ["that it has all rows of tables with policies: it was made with --enable-row-security"]
+      : []),
     ...(manifest?.catalog.snapshot === "separate"
       ? ["that locale, extensions and states are of the same moment: they were read by themselves, just before"]
       : [])
@@ -136,6 +146,7 @@ export const manifestContents = (contents: Contents) => {
     unusual: _unusual,
     owners: _owners,
     largeObjectIds: _largeObjectIds,
+    rowSecurity: _rowSecurity,
     ...fields
   } = contents
   return fields

@@ -103,10 +103,36 @@ describe("proof", () => {
   it.effect("accepts a missing trailer only when asked, and a cut never", () =>
     Effect.gen(function* () {
       const foreign = "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n"
-      assert.strictEqual((yield* refused(foreign))._tag, "DumpDamaged")
+      const unended = yield* refused(foreign)
+      assert.strictEqual(unended._tag, "DumpDamaged")
+      assert.include(unended.suggestion, "--accept-unproven")
       yield* judge(foreign, undefined, true)
       assert.strictEqual((yield* refused(foreign.slice(0, -3), undefined, true))._tag, "DumpDamaged")
-      assert.strictEqual((yield* refused(foreign, manifest, true))._tag, "DumpDamaged")
+      const other = yield* refused(foreign, manifest, true)
+      assert.strictEqual(other._tag, "DumpDamaged")
+      assert.notInclude(other.suggestion, "--accept-unproven")
+    })
+  )
+
+  it.effect("tells the roles of a whole server from a dump that was cut", () =>
+    Effect.gen(function* () {
+      const roles =
+        "CREATE ROLE app;\nALTER ROLE app WITH LOGIN;\n--\n-- PostgreSQL database cluster dump complete\n--\n\n"
+      for (const accepted of [false, true]) {
+        const error = yield* refused(roles, undefined, accepted)
+        assert.strictEqual(error._tag, "DumpUnsafe")
+        assert.match(error.suggestion ?? "", /dump each of its databases/)
+      }
+    })
+  )
+
+  it.effect("says what is not proven of a dump under row-level security", () =>
+    Effect.gen(function* () {
+      const partial = text.replace("SET row_security = off;", "SET row_security = on;")
+      const { contents, unproven } = yield* judge(partial)
+      assert.isTrue(contents.rowSecurity)
+      assert.isTrue(unproven.some((what) => what.includes("--enable-row-security")))
+      assert.isFalse((yield* judge(whole)).unproven.some((what) => what.includes("--enable-row-security")))
     })
   )
 

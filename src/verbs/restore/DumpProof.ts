@@ -20,19 +20,31 @@ export const words: Record<ProvenAgainst, string> = {
   nothing: "NOT PROVEN, as --accept-unproven allows: it lacks pg_dump's closing lines, so it may be cut"
 }
 
+const known = (file: string, tables: ReadonlyArray<string>) => ({
+  message:
+    `The dump ${file} has only part of the rows of ${plural(tables.length, "table")}: row-level security hid the ` +
+    "others from the role that made it.",
+  detail: tables.join("\n"),
+  tables
+})
+
+/** Of a dump whose manifest was lost, or of another tool: nothing says of which tables. */
+const unknown = (file: string) => ({
+  message:
+    `The dump ${file} may have only part of the rows of tables with policies: it was made with --enable-row-security, ` +
+    "so that the rows hidden from the role that made it are missing, and there is no manifest that says which.",
+  tables: []
+})
+
 /** Why it is not restored without more ado. */
-const partial = (file: string, tables: ReadonlyArray<string>) =>
+const partial = (file: string, what: ReturnType<typeof known> | ReturnType<typeof unknown>) =>
   new DumpPartial({
-    message:
-      `The dump ${file} has only part of the rows of ${plural(tables.length, "table")}: row-level security hid the ` +
-      "others from the role that made it.",
-    detail: tables.join("\n"),
+    ...what,
     suggestion:
       "Restore another dump, or make a whole one as a role that sees all rows (a superuser, or one with BYPASSRLS). To " +
       "restore what there is, so that the other rows are missing then: --allow-partial-rows.",
     state: "untouched",
-    file,
-    tables
+    file
   })
 
 /** Proves the dump that is asked for, or the newest of the database. */
@@ -46,11 +58,16 @@ export const task = (options: Settled) =>
         const { database } = session.url
         const dump = yield* options.file === undefined ? store.newest(database) : store.find(options.file, database)
         const partialRows = dump.manifest?.partialRows ?? []
-        if (partialRows.length > 0 && !options.allowPartialRows) return yield* partial(dump.file, partialRows)
+        if (partialRows.length > 0 && !options.allowPartialRows) {
+          return yield* partial(dump.file, known(dump.file, partialRows))
+        }
         const proof = yield* store.prove(dump, {
           acceptUnproven: options.acceptUnproven,
           onProgress: (bytes) => progress("read", bytes, "bytes", dump.form.format === "plain" ? dump.size : undefined)
         })
+        if (proof.contents.rowSecurity && dump.manifest === undefined && !options.allowPartialRows) {
+          return yield* partial(dump.file, unknown(dump.file))
+        }
         yield* RunMetrics.add(RunMetrics.bytes, dump.size)
         return { ...proof, file: dump.file, leftOut: leftOut(dump.manifest), partialRows }
       }),

@@ -1,11 +1,12 @@
 /** Dumps with part of the rows, and what says so: from the manifest to the command line. */
-import { readdirSync } from "node:fs"
+import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { manifestOf } from "../../../src/dumps/DumpName.ts"
 import { DumpStore } from "../../../src/dumps/DumpStore.ts"
 import * as Pipeline from "../../../src/pipeline/Pipeline.ts"
 import { PgDump, type PgDumpProgram } from "../../../src/postgres/PgDump.ts"
@@ -126,6 +127,20 @@ describe("a dump that takes part of the rows", () => {
       const verified = yield* run("verify")
       assert.strictEqual(verified.code, 0, verified.stderr)
       assert.match(verified.stdout, /warning +rows: "public"."forced"/)
+    })
+  )
+
+  it.live("is known by what pg_dump writes where its manifest is lost", () =>
+    Effect.gen(function* () {
+      const { admin, directory, url } = yield* prepare(Clusters.sourceMajor)
+      const { file } = yield* Restores.dump(url, directory, { allowPartialRows: true })
+      rmSync(manifestOf(file))
+      const error = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file, { clean: true })))
+      assert.deepInclude(error, { _tag: "DumpPartial", state: "untouched", tables: [] })
+      assert.match(error.message, /made with --enable-row-security/)
+      const report = yield* Restores.restore(url, file, { clean: true, allowPartialRows: true })
+      assert.isTrue(report.unproven.some((what) => what.includes("--enable-row-security")))
+      assert.deepStrictEqual(yield* Clusters.query(admin, "SELECT id FROM forced ORDER BY id"), [{ id: 4 }, { id: 5 }])
     })
   )
 })
