@@ -101,7 +101,7 @@ export interface DumpStoreService {
   /**
    * Keeps the newest `count` dumps of each database and removes older ones, with their manifests. Every dump with a
    * manifest is read for it: what does not prove is neither counted nor removed, nor is what other tools have made.
-   * Dumps that are narrowed (`--schema`, `--exclude-table` …) are counted by themselves. `count` is at least 1.
+   * Dumps that are narrowed (`--schema`, `--allow-partial-rows` …) are counted by themselves. `count` is at least 1.
    */
   readonly keep: (
     count: number

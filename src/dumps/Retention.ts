@@ -18,8 +18,8 @@ interface Folder extends Pick<DumpStoreService, "list" | "prove"> {
 }
 
 /** Dumps can stand in for each other where they are of one database, and narrowed alike. */
-const kindOf = ({ source: { host, port, database }, onlySchemas, excluded }: Manifest): string =>
-  JSON.stringify([host, port, database, onlySchemas ?? [], excluded?.tables ?? [], excluded?.data ?? []])
+const kindOf = ({ source: { host, port, database }, onlySchemas, excluded, partialRows }: Manifest): string =>
+  JSON.stringify([host, port, database, onlySchemas, excluded?.tables, excluded?.data, partialRows])
 
 /**
  * Of each kind of dump keeps the newest that prove, as many as `count` says. Only what proves can go, and only behind

@@ -337,11 +337,18 @@ describe("keeping the newest", () => {
         const files = {
           ...(yield* daily(["old", "whole"])),
           ...(yield* daily(["other database"], provenanceOf("other"))),
+          ...(yield* daily(["old partial", "partial"], { partialRows: ['"public"."User"'] })),
           ...(yield* daily(["old narrow", "narrow"], { excluded: { tables: ["public.log"], data: [] } })),
           ...(yield* daily(["one schema"], { onlySchemas: ["public"] }))
         }
         yield* store.keep(1)
-        assert.deepStrictEqual(yield* present(fs, files), ["whole", "other database", "narrow", "one schema"])
+        assert.deepStrictEqual(yield* present(fs, files), [
+          "whole",
+          "other database",
+          "partial",
+          "narrow",
+          "one schema"
+        ])
       })
     )
   )
