@@ -65,6 +65,8 @@ const walk = async (file: string): Promise<ReadonlyArray<Member> | TarBroken> =>
       }
       if (number(header, 148, 8) !== checksum(header)) return broken(`its tar header at offset ${at} is damaged`)
       const size = number(header, 124, 12)
+      // A sum is soon right of a header that somebody has made up: with a negative size this would go round for ever.
+      if (!Number.isSafeInteger(size) || size < 0) return broken(`its tar header at offset ${at} is damaged`)
       const name = text(header, 0, 100)
       if (at + block + size > length) return broken(`it is cut inside ${name}`)
       found.push({ name, start: at + block, size })
