@@ -41,6 +41,7 @@ export const listedDump = (dump: JudgedDump, now: DateTime.Utc): ReadonlyArray<s
     file,
     hang(word.padEnd(width), facts.join(", ")),
     ...label(dump),
+    ...RenderReport.narrowing(dump).map(below),
     ...(verdict.proven ? [] : [below(verdict.problem)])
   ]
 }

@@ -71,7 +71,9 @@ export const stored = (size: number, method: Method = "none", unpacked?: number)
   ].join(" ")
 
 /** What keeps a dump from being that of the whole database. */
-export const narrowing = (manifest: Manifest | undefined): ReadonlyArray<string> =>
+export const narrowing = (
+  manifest: Partial<Pick<Manifest, "excluded" | "onlySchemas" | "partialRows">> | undefined
+): ReadonlyArray<string> =>
   [
     ["only schema", manifest?.onlySchemas] as const,
     ["without the tables", manifest?.excluded?.tables] as const,

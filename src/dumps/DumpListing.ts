@@ -66,6 +66,9 @@ const summary = ({ form, manifest }: StoredDump, judgement?: Judgement) => {
     ...(contents === undefined
       ? {}
       : { tables: contents.tables.length, rows: rowsOf(contents.tables), unpacked: contents.sql.length }),
+    ...(manifest?.onlySchemas === undefined ? {} : { onlySchemas: manifest.onlySchemas }),
+    ...(manifest?.excluded === undefined ? {} : { excluded: manifest.excluded }),
+    ...(manifest?.partialRows === undefined ? {} : { partialRows: manifest.partialRows }),
     ...(manifest?.name === undefined ? {} : { name: manifest.name }),
     ...(manifest?.note === undefined ? {} : { note: manifest.note })
   }

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { codeOf } from "./DumpFile.ts"
 import * as DumpName from "./DumpName.ts"
+import { Manifest } from "./Manifest.ts"
 import { Version } from "./Version.ts"
 
 /** The file, which no pattern for dumps matches. */
@@ -41,6 +42,10 @@ export const Entry = Schema.Struct({
   rows: Schema.optionalKey(Count),
   /** Bytes of the SQL inside. */
   unpacked: Schema.optionalKey(Count),
+  /** What keeps it from being a dump of the whole database. */
+  onlySchemas: Manifest.fields.onlySchemas,
+  excluded: Manifest.fields.excluded,
+  partialRows: Manifest.fields.partialRows,
   name: Schema.optionalKey(Schema.String),
   note: Schema.optionalKey(Schema.String)
 })

@@ -116,6 +116,14 @@ describe("a dump that takes part of the rows", () => {
       const partial = yield* run("dump", "--allow-partial-rows")
       assert.strictEqual(partial.code, 0, partial.stderr)
       assert.match(partial.stdout, /only the rows that policies show of "public"."forced"/)
+      // From what a proof has recorded, and from another reading.
+      for (const again of [[], ["--prove"], []]) {
+        const { stdout } = yield* run("list", ...again)
+        assert.match(
+          stdout,
+          /^ {2}proven .*\n(?: {14}.*\n)* {14}only the rows that policies show of "public"."forced"$/m
+        )
+      }
       const unsaid = yield* run("restore", "--clean", "--yes")
       assert.deepStrictEqual([unsaid.code, unsaid.stdout], [4, ""])
       assert.match(unsaid.stderr, /--allow-partial-rows/)
