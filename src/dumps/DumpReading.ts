@@ -126,6 +126,11 @@ export class DumpReading {
     return events
   }
 
+  /** Whether the file is known to be cut or overwritten, whatever may still come. */
+  get flawed(): boolean {
+    return this.flaws.length > 0
+  }
+
   /** Ends the reading. Call it once. */
   finish(): Contents {
     for (const event of this.scanner.end()) this.take(event)

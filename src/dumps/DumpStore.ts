@@ -277,6 +277,8 @@ const make = Effect.fnUntraced(function* (directory: string) {
         const events = reading.push(piece.value)
         if (promised !== undefined) for (const event of events) promised.take(event)
         if (options.onProgress !== undefined) yield* options.onProgress(text.position())
+        // A statement without end is kept to the end of the file: what is no dump may be larger than the memory.
+        if (reading.flawed && promised === undefined) break
       }
       return text.stored()
     })

@@ -238,6 +238,24 @@ describe("finding", () => {
     )
   )
 
+  it.effect("reads no further than to the first sign of damage, however long the file", () =>
+    inFolder((_, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const { file } = yield* writeShop()
+        yield* fs.remove(DumpName.manifestOf(file))
+        yield* fs.writeFile(file, Buffer.concat([whole.subarray(0, 3000), Buffer.alloc(1)]))
+        yield* fs.truncate(file, 64 * 1024 * 1024)
+        let read = 0
+        const onProgress = (bytes: number) => Effect.sync(() => void (read = bytes))
+        const error = yield* Effect.flip(store.prove(yield* store.find(file), { onProgress }))
+        assert.strictEqual(error._tag, "DumpDamaged")
+        assert.include(error.message, "zero byte at offset 3000")
+        assert.isBelow(read, 2 * 1024 * 1024)
+      })
+    )
+  )
+
   it.effect("pulls a dump piece by piece", () =>
     inFolder(() =>
       Effect.gen(function* () {

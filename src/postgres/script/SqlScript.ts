@@ -37,6 +37,9 @@ const inCopy = 13
 
 const byteOrderMark = [0xef, 0xbb, 0xbf]
 
+/** More bytes in a message no server takes. Until its end is found, a statement is kept as a whole. */
+const longest = 2 ** 30
+
 const trailerText = "-- PostgreSQL database dump complete"
 
 /**
@@ -70,6 +73,9 @@ export class SqlScanner extends ByteWindow {
     this.token -= keep
     this.start -= this.start >= 0 ? keep : 0
     while (this.position < this.window.length && this.step()) {}
+    if (this.start >= 0 && this.window.length - this.start > longest) {
+      this.events.push({ _tag: "Malformed", reason: "A statement is longer than 1 GB.", line: this.startLine })
+    }
     return this.events
   }
 
