@@ -5,6 +5,9 @@ import { qualified, quote, quoteInLine } from "./Identifier.ts"
 export const profiles = ["all", "readwrite", "readonly"] as const
 export type GrantProfile = (typeof profiles)[number]
 
+/** SQLSTATEs of the warnings with which the server takes a GRANT or REVOKE that had no effect, or not all of it. */
+export const privilegeWarnings: ReadonlySet<string> = new Set(["01007", "01006"])
+
 /** Whom to grant what. Names as they stand in the catalogue, unquoted. */
 export interface Options {
   readonly roles: ReadonlyArray<string>

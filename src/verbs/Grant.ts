@@ -53,15 +53,12 @@ interface Refusal {
   readonly answer: string
 }
 
-/** SQLSTATEs of the warnings "no privileges were granted" and "no privileges could be revoked". */
-const privilegeWarnings = new Set(["01007", "01006"])
-
 /** Runs one statement under a savepoint; gives what the server did not grant. */
 const attempt = Effect.fnUntraced(function* (session: SessionService, statement: Grants.GrantStatement) {
   const refusal = (answer: string): ReadonlyArray<Refusal> => [{ statement, answer }]
   return yield* session.savepoint("pgark grant", session.execute(statement.sql)).pipe(
     Effect.map(({ notices }) => {
-      const answers = notices.filter(({ sqlstate }) => privilegeWarnings.has(sqlstate))
+      const answers = notices.filter(({ sqlstate }) => Grants.privilegeWarnings.has(sqlstate))
       return answers.length === 0 ? [] : refusal([...new Set(answers.map(({ message }) => message))].join("; "))
     }),
     Effect.catchTag("PermissionDenied", ({ message }) => Effect.succeed(refusal(message)))

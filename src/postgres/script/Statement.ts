@@ -294,7 +294,10 @@ const grant = (tokens: StatementTokens, word: string): StatementKind => {
     return { _tag: "Grant", action, membership: true, roles: [...named(before), ...grantees(tokens, action)] }
   }
   if (tokens.take("database")) return { _tag: "Database", action }
-  if (!tokens.take("schema")) return { _tag: "Grant", action, kind: kindOf(tokens), roles: grantees(tokens, action) }
+  if (!tokens.take("schema")) {
+    const kind = kindOf(tokens)
+    return { _tag: "Grant", action, kind, ...tokens.qualified(), roles: grantees(tokens, action) }
+  }
   const schemas = tokens.names()
   const roles = grantees(tokens, action)
   const schema = schemas[0]

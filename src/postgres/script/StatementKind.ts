@@ -32,15 +32,15 @@ export type StatementKind =
       readonly native?: true
     } & Partial<QualifiedName>)
   | { readonly _tag: "AddConstraint"; readonly table: QualifiedName; readonly constraint: ConstraintKind }
-  | {
+  | ({
       readonly _tag: "Grant"
       readonly action: "grant" | "revoke"
-      /** The kind of object, where it is written. */
+      /** The kind of object, where it is written; the name is that of the first one. */
       readonly kind?: string
       /** GRANT of a role, not of rights. */
       readonly membership?: true
       readonly roles: Roles
-    }
+    } & Partial<QualifiedName>)
   | { readonly _tag: "DefaultPrivileges"; readonly forRole?: string; readonly roles: Roles }
   | {
       readonly _tag: "CopyFrom"

@@ -46,8 +46,9 @@ export class StatementReader {
     switch (kind._tag) {
       case "Create":
       case "Drop":
+      case "Grant":
       case "OwnerTo":
-        return kind.name === undefined || withoutSchema.has(kind.kind) ? kind : { schema, ...kind }
+        return kind.name === undefined || withoutSchema.has(kind.kind ?? "") ? kind : { schema, ...kind }
       case "AddConstraint":
       case "InsertInto":
         return { ...kind, table: table(kind.table) }

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import { DumpDamaged } from "../../dumps/DumpError.ts"
 import { progress } from "../../pipeline/RunEvent.ts"
 import * as RunMetrics from "../../pipeline/RunMetrics.ts"
+import type { Completed } from "../../postgres/Completed.ts"
 import {
   type DatabaseError,
   fieldsOf,
@@ -20,13 +21,14 @@ import { DumpGuard } from "../../postgres/script/DumpGuard.ts"
 import { literal, qualified, quote } from "../../postgres/Identifier.ts"
 import type { NamedObject } from "../../postgres/ObjectName.ts"
 import type { CopyStart, ScriptEvent, Statement } from "../../postgres/script/ScriptEvent.ts"
+import { privilegeWarnings } from "../../postgres/Grants.ts"
 import { ownSettings, type SessionService } from "../../postgres/Session.ts"
 import { SqlScanner } from "../../postgres/script/SqlScript.ts"
 import type { StatementKind } from "../../postgres/script/StatementKind.ts"
 import { defaultSchema, StatementReader } from "../../postgres/script/StatementReader.ts"
 import type { QualifiedName } from "../../postgres/script/StatementTokens.ts"
 import type { Place } from "../../postgres/Sqlstate.ts"
-import type { Decision, Policy } from "./StatementPolicy.ts"
+import { type Decision, notGranted, type Policy } from "./StatementPolicy.ts"
 import { RestoreFailed } from "../VerbError.ts"
 
 export interface ApplyOptions<E> {
@@ -81,7 +83,10 @@ const inserted = (tag: string | undefined): number => Number(/^INSERT \d+ (\d+)$
 
 /** Executes a statement as it was decided; gives the command tag, or the reason where it was skipped. */
 const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes, place, decision }: HeldStatement) {
-  if (decision._tag === "Skip") return { skippedFor: decision.reason }
+  if (decision._tag === "Skip") {
+    if (decision.instead !== undefined) yield* session.execute(decision.instead)
+    return { skippedFor: decision.reason }
+  }
   const { unless } = decision
   const execution: Effect.Effect<Executed, DatabaseError> = session.execute(bytes, place)
   const executed =
@@ -101,9 +106,10 @@ const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes
       ...place
     })
   }
-  return executed
+  const unheeded = "notices" in executed && executed.notices.some(({ sqlstate }) => privilegeWarnings.has(sqlstate))
+  return unheeded ? { skippedFor: notGranted } : executed
 })
-type Executed = { readonly tag: string } | { readonly skippedFor: string }
+type Executed = Completed | { readonly skippedFor: string }
 
 /**
  * Executes what {@link apply} has held back: owners that take from this role the right to look at what it restored.

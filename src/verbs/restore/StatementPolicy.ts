@@ -18,7 +18,12 @@ export type Decision =
       /** Refusals of the server, by SQLSTATE, for which it is skipped, with the reason; any other ends the restore. */
       readonly unless?: ReadonlyMap<string, string>
     }
-  | { readonly _tag: "Skip"; readonly reason: string }
+  | {
+      readonly _tag: "Skip"
+      readonly reason: string
+      /** What is executed in its place. */
+      readonly instead?: string
+    }
 
 /** Whose the restored objects become: the dump's owners where this role may, always, or never. */
 export const ownerModes = ["auto", "keep", "skip"] as const
@@ -38,7 +43,8 @@ const runUnless = (sqlstates: ReadonlyArray<string>, reason: string) => ({
   _tag: "Run" as const,
   unless: excused(sqlstates, reason)
 })
-const skip = (reason: string): Decision => ({ _tag: "Skip", reason })
+const skip = (reason: string): Extract<Decision, { readonly _tag: "Skip" }> => ({ _tag: "Skip", reason })
+const notActing = (role: string) => skip(`this role may not act as "${role}", and makes itself what that role would`)
 
 /** Limits of the session that applies the dump are pgark's own: a dump's header would switch off what protects it. */
 const ownSettings = new Set([
@@ -85,6 +91,9 @@ const always = () => run
 /** Where new tables are put; a server that lacks the place puts them into its default one. */
 const placements = new Set(["default_tablespace", "default_table_access_method"])
 
+/** Rights on what is another's, whether the server refuses them or says by a warning that it gave none. */
+export const notGranted = "rights that this role may not give or take are left as they are"
+
 /** `an operator class` */
 const aKind = (kind: string): string => `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind.toLowerCase()}`
 
@@ -103,7 +112,19 @@ type Table = { readonly [K in keyof Kinds]: (kind: Kinds[K], described: boolean)
  */
 export type Policy = (kind: StatementKind, described: boolean) => Decision
 
-/** Makes the table for one restore. It remembers what was created and whether a SET SESSION AUTHORIZATION is skipped. */
+/** What gives or takes rights, and no object. */
+const isAboutRights = (kind: StatementKind): boolean =>
+  kind._tag === "Grant" ||
+  kind._tag === "DefaultPrivileges" ||
+  (kind._tag === "Schema" && (kind.action === "grant" || kind.action === "revoke"))
+
+/**
+ * Makes the table for one restore. It remembers what was created and whether a SET SESSION AUTHORIZATION is skipped.
+ *
+ * pg_dump acts as another role for two reasons: for the rights that this role has granted, which are no other's to give,
+ * and with `--use-set-session-authorization` for everything that it owns. The latter is made by the role that restores,
+ * and the rights on it then, too: skipping it would lose tables and rows.
+ */
 export const make = (options: PolicyOptions): Policy => {
   const { survey } = options
   const settings = new Set(survey.server.settings)
@@ -117,6 +138,10 @@ export const make = (options: PolicyOptions): Policy => {
   /** What was in the target and is gone by now: leaving its successor out would lose it. */
   const gone = new Set<string>(options.cleaned ? content : [])
   let skippingAs: string | undefined
+  /** The session acts as another role. */
+  let acting = false
+  /** Roles that this one cannot act as and that made something, which this role makes instead. */
+  const stoodInFor = new Set<string>()
 
   const missing = (names: ReadonlyArray<string>) => names.find((name) => !roles.has(name))
 
@@ -148,14 +173,16 @@ export const make = (options: PolicyOptions): Policy => {
       return run
     },
     SessionAuthorization: ({ role }) => {
-      if (role === undefined) {
-        const skipped = skippingAs
-        skippingAs = undefined
-        return skipped === undefined ? run : skip(`rights granted by "${skipped}" are not restored`)
+      const [skipped, acted] = [skippingAs, acting]
+      skippingAs = undefined
+      acting = false
+      if (role === undefined) return skipped === undefined ? run : notActing(skipped)
+      if (survey.role.superuser && roles.has(role)) {
+        acting = true
+        return run
       }
-      if (survey.role.superuser && roles.has(role)) return run
       skippingAs = role
-      return skip(`rights granted by "${role}" are not restored`)
+      return acted ? { ...notActing(role), instead: "RESET SESSION AUTHORIZATION" } : notActing(role)
     },
     TransactionControl: () => skip("large objects are restored in the same transaction as all else"),
     Schema: ({ schema, action, roles: named }) => {
@@ -223,10 +250,13 @@ export const make = (options: PolicyOptions): Policy => {
       return native === true ? unlessDenied("FUNCTION IN C", deniedOrUnknown) : run
     },
     AddConstraint: always,
-    Grant: ({ kind = "", roles: named }) => {
+    Grant: ({ kind = "", roles: named, ...object }) => {
       const absent = missing(named)
       if (absent !== undefined) return skip(`the server has no role "${absent}": its rights are not restored`)
-      return spare.has(spareName(kind)) ? unlessDenied(spareName(kind)) : run
+      if (spare.has(spareName(kind))) return unlessDenied(spareName(kind))
+      // Of what the dump does not create (an extension's, the system's) the rights may be another's to give.
+      const on = keyOf(kind, object)
+      return on === undefined || created.has(on) ? run : runUnless(["42501"], notGranted)
     },
     DefaultPrivileges: ({ forRole, roles: named }) => {
       const absent = missing([...named, ...(forRole === undefined ? [] : [forRole])])
@@ -247,7 +277,8 @@ export const make = (options: PolicyOptions): Policy => {
 
   return (kind, described) => {
     if (skippingAs !== undefined && kind._tag !== "SessionAuthorization") {
-      return skip(`rights granted by "${skippingAs}" are not restored`)
+      if (!isAboutRights(kind)) stoodInFor.add(skippingAs)
+      else if (!stoodInFor.has(skippingAs)) return skip(`rights granted by "${skippingAs}" are not restored`)
     }
     // The table's row for a tag takes kinds of that tag, which the compiler cannot relate over the union.
     return (table[kind._tag] as Policy)(kind, described)

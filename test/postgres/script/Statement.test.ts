@@ -85,7 +85,7 @@ describe("classify", () => {
     ["COMMENT ON EVENT TRIGGER e IS 'x'", { _tag: "Comment", kind: "EVENT TRIGGER" }],
     [
       "GRANT USAGE ON FOREIGN SERVER far TO me",
-      { _tag: "Grant", action: "grant", kind: "FOREIGN SERVER", roles: ["me"] }
+      { _tag: "Grant", action: "grant", kind: "FOREIGN SERVER", name: "far", roles: ["me"] }
     ],
     ["SECURITY LABEL FOR x ON TABLE s.t IS 'y'", { _tag: "SecurityLabel", kind: "TABLE" }],
     ["SELECT * FROM pg_catalog.pg_restore_relation_stats('version', 180000)", { _tag: "RestoreStatistics" }],
@@ -122,14 +122,16 @@ describe("classify", () => {
         _tag: "Grant",
         action: "grant",
         kind: "TABLE",
+        name: "t",
         roles: ["app", "Odd Role"]
       }
     ],
     ["GRANT admin TO app", { _tag: "Grant", action: "grant", membership: true, roles: ["admin", "app"] }],
     [
       "REVOKE ALL ON FUNCTION f(a integer) FROM PUBLIC",
-      { _tag: "Grant", action: "revoke", kind: "FUNCTION", roles: [] }
+      { _tag: "Grant", action: "revoke", kind: "FUNCTION", name: "f", roles: [] }
     ],
+    ["GRANT UPDATE ON LARGE OBJECT 7 TO me", { _tag: "Grant", action: "grant", kind: "LARGE OBJECT", roles: ["me"] }],
     [
       "ALTER DEFAULT PRIVILEGES FOR ROLE o IN SCHEMA s GRANT SELECT ON TABLES TO app",
       {

@@ -25,7 +25,9 @@ const decisions = (
   const decide = StatementPolicy.make({ survey, cleaned: false, owner: "auto", ...more })
   return statements.map((sql) => {
     const decision = decide(classify(Buffer.from(sql)), more.described ?? true)
-    if (decision._tag === "Skip") return `skip: ${decision.reason}`
+    if (decision._tag === "Skip") {
+      return `skip: ${decision.reason}${decision.instead === undefined ? "" : `; ${decision.instead}`}`
+    }
     const unless = decision.unless === undefined ? "" : ` unless ${[...decision.unless.keys()].join()}`
     return `${decision.later === true ? "run later" : "run"}${unless}`
   })
@@ -33,6 +35,7 @@ const decisions = (
 
 const cleanedAlready = "skip: the clean step has dropped it already"
 const keepsItsOwn = "skip: a schema that is there keeps its own owner, rights and comment"
+const notActing = (role: string) => `skip: this role may not act as "${role}", and makes itself what that role would`
 const missing = `skip: the server has no role "gone": its rights are not restored`
 
 /** One row of the policy: statement, what is decided. */
@@ -86,8 +89,9 @@ const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
   ["CREATE TABLE public.t (id int)", "run"],
   ["CREATE OR REPLACE VIEW public.v AS SELECT NULL::int AS id", "run"],
   ["ALTER TABLE ONLY public.t ADD CONSTRAINT c PRIMARY KEY (id)", "run"],
-  ["GRANT SELECT ON TABLE public.t TO parent", "run"],
-  ["GRANT SELECT ON TABLE public.t TO PUBLIC", "run"],
+  ["GRANT SELECT ON TABLE public.not_of_the_dump TO parent", "run unless 42501"],
+  ["REVOKE ALL ON FUNCTION pg_catalog.pg_ls_dir(text) FROM PUBLIC", "run unless 42501"],
+  ["GRANT UPDATE ON LARGE OBJECT 16400 TO parent", "run"],
   ["GRANT SELECT ON TABLE public.t TO gone", missing],
   ["ALTER DEFAULT PRIVILEGES FOR ROLE parent IN SCHEMA public GRANT SELECT ON TABLES TO me", "run"],
   [
@@ -104,7 +108,7 @@ const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
   ["REFRESH MATERIALIZED VIEW public.m", "run"],
   ["SET default_tablespace = fast", "run unless 22023,42704"],
   ["SET default_table_access_method = columnar", "run unless 22023,42704"],
-  ["SET SESSION AUTHORIZATION stranger", `skip: rights granted by "stranger" are not restored`],
+  ["SET SESSION AUTHORIZATION stranger", notActing("stranger")],
   ["ALTER TABLE ONLY public.t ALTER COLUMN id SET DEFAULT 1", "run"],
   ["ALTER TABLE ONLY public.t ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES public.u(id)", "run"],
   ["ALTER TABLE ONLY public.t ADD CONSTRAINT c CHECK ((id > 0))", "run"],
@@ -284,17 +288,49 @@ describe("the policy for a dump's statements", () => {
 
   it("runs rights of another grantor as that grantor, or skips them as one", () => {
     const statements = [
+      "CREATE TABLE public.t (id int)",
       "SET SESSION AUTHORIZATION stranger",
       "GRANT SELECT ON TABLE public.t TO parent",
       "RESET SESSION AUTHORIZATION",
       "GRANT SELECT ON TABLE public.t TO parent"
     ]
-    const skipped = `skip: rights granted by "stranger" are not restored`
-    assert.deepStrictEqual(decisions(statements), [skipped, skipped, skipped, "run"])
-    assert.deepStrictEqual(decisions(statements, { survey: superuser }), ["run", "run", "run", "run"])
+    const skipped = (role: string) => [
+      "run",
+      notActing(role),
+      `skip: rights granted by "${role}" are not restored`,
+      notActing(role),
+      "run"
+    ]
+    assert.deepStrictEqual(decisions(statements), skipped("stranger"))
+    assert.deepStrictEqual(decisions(statements, { survey: superuser }), ["run", "run", "run", "run", "run"])
     const gone = statements.map((sql) => sql.replace("stranger", "gone"))
-    const skippedGone = `skip: rights granted by "gone" are not restored`
-    assert.deepStrictEqual(decisions(gone, { survey: superuser }), [skippedGone, skippedGone, skippedGone, "run"])
+    assert.deepStrictEqual(decisions(gone, { survey: superuser }), skipped("gone"))
+  })
+
+  it("makes itself what another role would make, and then gives the rights on it too", () => {
+    const made = [
+      "CREATE TABLE public.t (id int)",
+      "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
+      "INSERT INTO public.t VALUES (1)",
+      "ALTER TABLE ONLY public.t ADD CONSTRAINT c PRIMARY KEY (id)",
+      "SELECT pg_catalog.setval('public.s', 4, true)",
+      "GRANT SELECT ON TABLE public.t TO parent"
+    ]
+    const runs = made.map(() => "run")
+    assert.deepStrictEqual(decisions(["SET SESSION AUTHORIZATION 'gone'", ...made]), [notActing("gone"), ...runs])
+    // The superuser may be one role and not the other.
+    assert.deepStrictEqual(
+      decisions(["SET SESSION AUTHORIZATION 'gone'", "SET SESSION AUTHORIZATION 'stranger'", made[5]!], {
+        survey: superuser
+      }),
+      [notActing("gone"), "run", "run unless 42501"]
+    )
+    assert.deepStrictEqual(
+      decisions(["SET SESSION AUTHORIZATION 'stranger'", "SET SESSION AUTHORIZATION 'gone'", made[0]!], {
+        survey: superuser
+      }),
+      ["run", `${notActing("gone")}; RESET SESSION AUTHORIZATION`, "run"]
+    )
   })
 })
 
