@@ -54,6 +54,7 @@ export const surveyOf = (more: Partial<Survey> = {}): Survey => ({
   dependencies: [],
   outside: [],
   published: [],
+  subscribed: [],
   defaultPrivileges: [],
   databaseWide: [],
   largeObjects: [],

@@ -54,6 +54,10 @@ export const facts = (survey: Survey): ReadonlyArray<Fact> => [
     name: `table ${schema}.${table} in publication ${publication}`,
     state: restore
   })),
+  ...survey.subscribed.map(({ schema, table, subscription, owner }) => ({
+    name: `table ${schema}.${table} in subscription ${subscription}`,
+    state: owner
+  })),
   ...survey.defaultPrivileges.map(({ role, schema, objects, putBack }) => ({
     name: `default privileges of ${role} on ${objects.toLowerCase()}${schema === null ? "" : ` in schema ${schema}`}`,
     state: putBack

@@ -1,6 +1,6 @@
 /**
  * The survey of a target: who we are there, what stands in the schemas in scope, what of it this role may drop, and
- * whether it could put a schema back. Reads the catalogue in eleven queries however many objects there are, and besides
+ * whether it could put a schema back. Reads the catalogue in a dozen queries however many objects there are, and besides
  * only whether tables of extensions hold rows of the user.
  */
 import * as Effect from "effect/Effect"
@@ -23,6 +23,7 @@ import { type CatalogObject, readObjects } from "./Objects.ts"
 import type { OutsideDependent } from "./Outside.ts"
 import { type PublishedTable, readPublished } from "./Publications.ts"
 import { readSchemas, type SchemaFacts } from "./Schemas.ts"
+import { readSubscribed, type SubscribedTable } from "./Subscriptions.ts"
 import {
   type AvailableExtension,
   type InstalledExtension,
@@ -65,6 +66,8 @@ export interface Survey {
   readonly outside: ReadonlyArray<OutsideDependent>
   /** Tables among the objects that publications name. */
   readonly published: ReadonlyArray<PublishedTable>
+  /** Tables among the objects that subscriptions fill. */
+  readonly subscribed: ReadonlyArray<SubscribedTable>
   /** What would give what a restore creates in these schemas other rights than the dump's. */
   readonly defaultPrivileges: ReadonlyArray<DefaultPrivileges>
   /** What stands in no schema: publications, event triggers, foreign servers … */
@@ -111,6 +114,7 @@ export const survey = Effect.fn("Survey.survey")(function* ({
     dependencies,
     outside,
     published,
+    subscribed: yield* readSubscribed(schemas),
     defaultPrivileges: yield* readDefaultPrivileges(schemas),
     databaseWide: yield* readDatabaseWide(),
     largeObjects: yield* readLargeObjects(largeObjects),

@@ -1,6 +1,6 @@
 /**
- * Membership of tables in publications: DROP TABLE takes a table out of them without a word, and the subscriber stops
- * silently. So what goes is put back, or nothing goes.
+ * Membership of tables in publications and subscriptions: DROP TABLE takes a table out of them without a word, and
+ * replication stops silently. So what goes is put back, or nothing goes.
  */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -12,19 +12,38 @@ import type { DatabaseObject } from "../../postgres/survey/DatabaseWide.ts"
 import { type PublishedTable, readPublished } from "../../postgres/survey/Publications.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import { type Blocker, haveRun } from "../clean/Blocker.ts"
+import { type Blocker, haveRun, wantsOf } from "../clean/Blocker.ts"
 
 /** What becomes of the tables that go and are published. */
 export interface Membership {
   /** The dump creates these again, and this role may publish them as before. */
   readonly back: ReadonlyArray<PublishedTable>
-  /** These would be lost to their publications. */
+  /** These would be lost to their publications or subscriptions. */
   readonly blockers: ReadonlyArray<Blocker>
 }
 
 /** `table "public"."t" in publication "p"` */
 export const describe = ({ schema, table, publication }: PublishedTable): string =>
   `table ${qualified(schema, table)} in publication ${quote(publication)}`
+
+/**
+ * Only `ALTER SUBSCRIPTION … REFRESH PUBLICATION` puts a table into a subscription. It asks the publisher and runs in no
+ * transaction, so that no restore could take it back.
+ */
+const subscribed = (survey: Survey, going: (schema: string, table: string) => boolean): ReadonlyArray<Blocker> =>
+  survey.subscribed
+    .filter(({ schema, table }) => going(schema, table))
+    .map(({ schema, table, subscription, owner }) => ({
+      what: `subscription ${quote(subscription)}`,
+      owner,
+      why:
+        `dropping the table ${qualified(schema, table)}, which it fills, would take it out of the subscription without a ` +
+        "word, and no transaction can put it back",
+      wants: wantsOf(owner, survey),
+      remedy:
+        `${haveRun(owner, survey)} DROP SUBSCRIPTION ${quote(subscription)} first, and create it again afterwards, WITH ` +
+        "(copy_data = false) where the dump's rows are the publisher's."
+    }))
 
 /**
  * Decides by what goes and what comes.
@@ -41,29 +60,33 @@ export const membership = (
     readonly created: ReadonlySet<string>
   }
 ): Membership => {
-  const going = new Set(plan.going.map(({ schema, name }) => qualified(schema, name)))
+  const names = new Set(plan.going.map(({ schema, name }) => qualified(schema, name)))
+  const going = (schema: string, table: string) => names.has(qualified(schema, table))
   const replaced = new Set(plan.replaced.map(objectKey))
   const concerned = survey.published.filter(
     ({ schema, table, publication }) =>
-      going.has(qualified(schema, table)) && !replaced.has(objectKey({ kind: "PUBLICATION", name: publication }))
+      going(schema, table) && !replaced.has(objectKey({ kind: "PUBLICATION", name: publication }))
   )
   const comesBack = ({ schema, table, owned }: PublishedTable) =>
     owned && plan.created.has(objectKey({ kind: "TABLE", schema, name: table }))
   return {
     back: concerned.filter(comesBack),
-    blockers: concerned
-      .filter((one) => !comesBack(one))
-      .map(({ schema, table, publication, owner, owned, restore }) => ({
-        what: `publication ${quote(publication)}`,
-        owner,
-        why:
-          `dropping the published table ${qualified(schema, table)} would take it out of the publication without a word` +
-          (owned ? "" : ", and this role may not put it back"),
-        wants: owned ? "choice" : "right",
-        remedy:
-          `${haveRun(owner, survey)} ALTER PUBLICATION ${quote(publication)} DROP TABLE ONLY ${qualified(schema, table)} first, ` +
-          `and ${restore} afterwards.`
-      }))
+    blockers: [
+      ...subscribed(survey, going),
+      ...concerned
+        .filter((one) => !comesBack(one))
+        .map(({ schema, table, publication, owner, owned, restore }): Blocker => ({
+          what: `publication ${quote(publication)}`,
+          owner,
+          why:
+            `dropping the published table ${qualified(schema, table)} would take it out of the publication without a word` +
+            (owned ? "" : ", and this role may not put it back"),
+          wants: owned ? "choice" : "right",
+          remedy:
+            `${haveRun(owner, survey)} ALTER PUBLICATION ${quote(publication)} DROP TABLE ONLY ${qualified(schema, table)} first, ` +
+            `and ${restore} afterwards.`
+        }))
+    ]
   }
 }
 
