@@ -77,10 +77,18 @@ export const ExtensionVersion = Schema.Struct({ name: Schema.String, version: Sc
 
 /** An object in a state that a restore must bring back and that no count shows. Names as people write them. */
 export const ObjectState = Schema.Struct({
-  kind: Schema.Literals(["constraint", "event trigger", "materialized view", "rule", "trigger"]),
+  kind: Schema.Literals(["constraint", "event trigger", "materialized view", "rule", "table", "trigger"]),
   object: Schema.String,
   /** Of triggers and rules: when they fire, in the words of ALTER TABLE. */
-  state: Schema.Literals(["always", "disabled", "not populated", "not valid", "replica"])
+  state: Schema.Literals([
+    "always",
+    "disabled",
+    "not populated",
+    "not valid",
+    "replica",
+    "row security",
+    "row security, forced"
+  ])
 })
 export type ObjectState = typeof ObjectState.Type
 

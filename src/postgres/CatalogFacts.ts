@@ -7,10 +7,17 @@ import { fromSqlError } from "./Sqlstate.ts"
 
 /** An object that is not in its usual state, and a restore must bring that back. */
 export interface ObjectState {
-  readonly kind: "constraint" | "event trigger" | "materialized view" | "rule" | "trigger"
+  readonly kind: "constraint" | "event trigger" | "materialized view" | "rule" | "table" | "trigger"
   /** Qualified and quoted; of what stands on a table with that table. */
   readonly object: string
-  readonly state: "always" | "disabled" | "not populated" | "not valid" | "replica"
+  readonly state:
+    | "always"
+    | "disabled"
+    | "not populated"
+    | "not valid"
+    | "replica"
+    | "row security"
+    | "row security, forced"
 }
 
 /** The database as a whole; `pg_database`'s own names. */
@@ -72,7 +79,7 @@ export const readStates = Effect.fn("CatalogFacts.readStates")(function* ({
       : sql`n.nspname = any(${schemas}::text[])`
   const rows = yield* sql<StateRow>`
     with relation as (
-      select c.oid, c.relname, c.relkind, c.relispopulated, n.nspname
+      select c.oid, c.relname, c.relkind, c.relispopulated, c.relrowsecurity, c.relforcerowsecurity, n.nspname
       from pg_class c
       join pg_namespace n on n.oid = c.relnamespace
       where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relpersistence <> 't' and ${scope}
@@ -85,6 +92,10 @@ export const readStates = Effect.fn("CatalogFacts.readStates")(function* ({
     union all
     select 'materialized view', nspname::text, null, relname::text, 'not populated'
     from relation where relkind = 'm' and not relispopulated
+    union all
+    select 'table', nspname::text, null, relname::text,
+      case when relforcerowsecurity then 'row security, forced' else 'row security' end
+    from relation where relrowsecurity
     union all
     select 'trigger', nspname::text, relname::text, tgname::text, tgenabled::text
     from pg_trigger t join relation r on r.oid = t.tgrelid where not tgisinternal and tgenabled <> 'O'

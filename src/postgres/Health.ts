@@ -28,6 +28,7 @@ export interface LiveTable {
 /** Numbers of objects as pg_dump writes them: those of a partition that come from its parent do not count. */
 export interface Structure {
   readonly foreignKeys: number
+  /** Of these and the next those with a valid index: pg_dump passes over the others, as of {@link indexes}. */
   readonly primaryKeys: number
   readonly uniqueConstraints: number
   /** Indexes that are not part of a constraint, and are valid: pg_dump passes over the others. */
@@ -135,6 +136,8 @@ export const structure = Effect.fn("Health.structure")(function* (
         and ${sql.literal(notOfExtension("c.oid"))}
     ), keys as (
       select k.contype, k.conparentid from pg_constraint k join relation r on r.oid = k.conrelid
+      left join pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u')
+      where i.indexrelid is null or i.indisvalid or r.relkind = 'p'
     )
     select
       (select count(*) from keys where contype = 'f' and conparentid = 0)::int4 as "foreignKeys",

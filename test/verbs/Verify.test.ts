@@ -259,6 +259,14 @@ const cases: ReadonlyArray<{
     ]
   },
   {
+    name: "a key whose index is not valid, as missing",
+    sql: `UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public."Post_pkey"'::regclass`,
+    finds: [
+      `warning: validity: "public"."Post_pkey": a valid index / not valid: never used`,
+      "finding: primary keys: public: 6 / 5"
+    ]
+  },
+  {
     name: "rows that the restore has counted, without counting again",
     sql: `DELETE FROM public."Post"`,
     options: {

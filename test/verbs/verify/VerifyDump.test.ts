@@ -66,6 +66,16 @@ const changes: ReadonlyArray<readonly [title: string, sql: string, finds: Readon
     ['finding: states: materialized view "kinds"."frozen": populated / not populated']
   ],
   [
+    "a table whose policies no longer count",
+    "ALTER TABLE kinds.parent DISABLE ROW LEVEL SECURITY",
+    ['finding: states: table "kinds"."parent": row security, forced / it is not, or is not there']
+  ],
+  [
+    "a table whose policies spare its owner",
+    "ALTER TABLE kinds.parent ENABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
+    ['finding: states: table "kinds"."parent": row security, forced / row security']
+  ],
+  [
     "a constraint that was checked meanwhile",
     "ALTER TABLE kinds.refers VALIDATE CONSTRAINT later",
     ['finding: states: constraint "later" on "kinds"."refers": not valid / valid, or it is not there']
