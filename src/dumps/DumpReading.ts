@@ -42,6 +42,8 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly extensions: ReadonlyArray<string>
   /** Roles that it makes owners. */
   readonly owners: ReadonlyArray<string>
+  /** Roles that its policies are for. */
+  readonly policyRoles: ReadonlyArray<string>
   /** Statements of kinds that pg_dump does not write (DELETE, DO …), counted by their first word. */
   readonly unusual: Readonly<Record<string, number>>
   /** OIDs of the large objects that it creates. */
@@ -100,6 +102,7 @@ export class DumpReading {
   private readonly schemas = new Set<string>()
   private readonly roles = new Set<string>()
   private readonly owners = new Set<string>()
+  private readonly policyRoles = new Set<string>()
   private readonly objects = new Map<string, number>()
   private readonly checks = { foreignKeys: 0, indexes: 0, uniqueConstraints: 0, primaryKeys: 0 }
   private readonly flaws: Array<Finding> = []
@@ -156,6 +159,7 @@ export class DumpReading {
       drops: this.drops,
       extensions: this.extensions,
       owners: [...this.owners],
+      policyRoles: [...this.policyRoles],
       unusual: Object.fromEntries(this.unusual),
       largeObjectIds: this.largeObjectIds,
       rowSecurity: this.rowSecurity
@@ -271,6 +275,8 @@ export class DumpReading {
         return this.nameRoles(...kind.roles)
       case "Create":
         if (kind.kind === "INDEX") this.checks.indexes++
+        for (const role of kind.roles ?? []) this.policyRoles.add(role)
+        this.nameRoles(...(kind.roles ?? []))
         this.note(this.creates, kind)
         return this.nameSchema(kind.schema)
       case "Drop":

@@ -195,7 +195,14 @@ const create = (tokens: StatementTokens): StatementKind => {
     if (kind === "RULE") tokens.skipTo("to")
     tokens.take("only")
     const schema = tokens.qualified()?.schema
-    return { _tag: "Create", kind, ...name, ...(schema === undefined ? {} : { schema }) }
+    const roles = kind === "POLICY" && tokens.skipTo("to") ? named(tokens.names()) : []
+    return {
+      _tag: "Create",
+      kind,
+      ...name,
+      ...(schema === undefined ? {} : { schema }),
+      ...(roles.length === 0 ? {} : { roles })
+    }
   }
   if (kind === "CAST" || kind === "TRANSFORM") return { _tag: "Create", kind }
   const hollow = kind === "VIEW" && replaces && tokens.skipTo("as") && tokens.take("select", "null", ":", ":")

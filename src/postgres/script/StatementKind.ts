@@ -30,6 +30,8 @@ export type StatementKind =
       readonly hollow?: true
       /** A function of the languages C or internal, which only a superuser may create. */
       readonly native?: true
+      /** Whom a policy is for; absent where it is for everyone. */
+      readonly roles?: Roles
     } & Partial<QualifiedName>)
   | { readonly _tag: "AddConstraint"; readonly table: QualifiedName; readonly constraint: ConstraintKind }
   | ({

@@ -90,6 +90,18 @@ const aside = ({ survey: { defaultPrivileges } }: Applying) =>
         })
       ]
 
+const withoutRoles = ({ contents, survey: { roles } }: Applying) => {
+  const known = new Set(roles.map(({ name }) => name))
+  const absent = contents.roles.filter((role) => !known.has(role)).map(quote)
+  return absent.length === 0
+    ? []
+    : [
+        Plan.row(`leave out owners and rights of roles that the server lacks: ${listed(absent, 6).join(", ")}`, {
+          why: "what they own is then this role's"
+        })
+      ]
+}
+
 /** Behind the dump, whose own ALTER DEFAULT PRIVILEGES count: these add to them. */
 const back = ({ survey: { defaultPrivileges }, going: { published } }: Applying) => [
   ...(defaultPrivileges.length === 0
@@ -139,6 +151,7 @@ export const task = <N extends Task.Needs>(options: {
         value: contents,
         rows: [
           ...replacedRows(applying, options.clean),
+          ...withoutRoles(applying),
           ...aside(applying),
           Plan.row(
             `execute ${plural(contents.statements, "statement")} and copy ${plural(rows, "row")} ` +

@@ -105,6 +105,18 @@ const ownersReason = ({ role, roles }: Survey, { owners }: Contents): Reason | u
   }
 }
 
+/** A policy cannot be made without its roles, and none is left out: rows would show that it hides, or hide. */
+const policiesReason = ({ roles }: Survey, { policyRoles }: Contents): Reason | undefined => {
+  const known = new Set(roles.map(({ name }) => name))
+  const absent = policyRoles.filter((role) => !known.has(role)).map(quote)
+  if (absent.length === 0) return undefined
+  return {
+    kind: "lack",
+    message: `The dump has policies for ${plural(absent.length, "role")} that the server lacks: ${absent.join(", ")}.`,
+    suggestion: `Have an administrator run: ${absent.map((role) => `CREATE ROLE ${role};`).join(" ")}`
+  }
+}
+
 /**
  * What stands against restoring, as one error that tells of everything found, or undefined.
  *
@@ -131,6 +143,7 @@ export const unfit = (
       schemaReason(schema, survey, { creates: created.has(schema.name), fills: filled.has(schema.name) })
     ),
     tablesReason(survey, contents, wanted.clean),
+    policiesReason(survey, contents),
     wanted.owner === "keep" ? ownersReason(survey, contents) : undefined,
     ...contents.extensions.filter((name) => !installed.has(name)).map((name) => extensionReason(name, survey))
   ].filter((reason) => reason !== undefined)

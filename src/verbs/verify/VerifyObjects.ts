@@ -36,6 +36,7 @@ const usual: Record<CatalogFacts.ObjectState["kind"], string> = {
   "event trigger": "enabled",
   "materialized view": "populated",
   rule: "enabled",
+  table: "no row security",
   trigger: "enabled"
 }
 

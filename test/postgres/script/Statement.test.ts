@@ -131,6 +131,10 @@ describe("classify", () => {
       "REVOKE ALL ON FUNCTION f(a integer) FROM PUBLIC",
       { _tag: "Grant", action: "revoke", kind: "FUNCTION", name: "f", roles: [] }
     ],
+    [
+      `CREATE POLICY "to" ON s.t AS RESTRICTIVE FOR SELECT TO app, PUBLIC, "Odd Role" USING ((a = 'to b'))`,
+      { _tag: "Create", kind: "POLICY", schema: "s", name: "to", roles: ["app", "Odd Role"] }
+    ],
     ["GRANT UPDATE ON LARGE OBJECT 7 TO me", { _tag: "Grant", action: "grant", kind: "LARGE OBJECT", roles: ["me"] }],
     [
       "ALTER DEFAULT PRIVILEGES FOR ROLE o IN SCHEMA s GRANT SELECT ON TABLES TO app",

@@ -183,6 +183,30 @@ describe("rights that a dump needs", () => {
       assert.strictEqual((yield* Restores.restore(target.url, file)).rows, 1)
     })
   )
+
+  it.live(
+    "and where a policy is for a role that the server lacks; rights of such a role are left out by the plan",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* Restores.script(
+          `CREATE TABLE public.t (id int); CREATE POLICY p ON public.t TO "No body", PUBLIC USING (true);
+         GRANT SELECT ON TABLE public.t TO "No body";`
+        )
+        const { admin, url } = yield* Clusters.makeTarget(major, "tableOwner")
+        const unfit = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, file)))
+        assert.deepInclude(unfit, { _tag: "TargetUnfit", state: "untouched" })
+        assert.include("suggestion" in unfit ? unfit.suggestion : "", `CREATE ROLE "No body";`)
+        const rights = yield* Restores.script(
+          `CREATE TABLE public.t (id int); GRANT SELECT ON TABLE public.t TO "No body";`
+        )
+        const { plan } = yield* Pipeline.plan(Restore.pipeline({ ...Restores.restoreOptions, file: rights })).pipe(
+          Effect.provide(Restores.restoreLayer(url, "."))
+        )
+        assert.isTrue(
+          plan.tasks.flatMap(({ rows }) => rows).some(({ what }) => what.endsWith(`the server lacks: "No body"`))
+        )
+      })
+  )
 })
 
 describe("large objects of a dump without DROPs", () => {
