@@ -49,6 +49,18 @@ const gone = /^Connection terminated|is not queryable$/
 /** How much of a statement an error shows, in characters. */
 const shown = 500
 
+/** Statements in whose texts passwords stand: of a connection, of a login on another server, of a role. */
+const confidential = /^(?:create|alter)\s+(?:foreign|group|role|server|subscription|user)\b/i
+
+/** As much of a statement as may be seen: of one that may hold a password what stands before its first text. */
+const visible = (statement: string): string => {
+  const text = statement.trim()
+  const quote = confidential.test(text.replace(/^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)+/, "")) ? text.search(/'|\$\w*\$/) : -1
+  return quote < 0
+    ? text.slice(0, shown)
+    : `${text.slice(0, Math.min(quote, shown))}… (not shown: it may hold a password)`
+}
+
 /** Maps what a driver threw to the error that pgark reports. */
 export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseError => {
   const sqlstate = sqlstateOf(cause)
@@ -58,7 +70,7 @@ export const toDatabaseError = (cause: unknown, place: Place = {}): DatabaseErro
   const detail = [lost ? said : undefined, field(cause, "detail"), field(cause, "where")]
     .filter((text) => text !== undefined)
     .join("\n")
-  const statement = place.statement?.trim().slice(0, shown)
+  const statement = place.statement === undefined ? undefined : visible(place.statement)
   const fields = {
     message,
     ...(detail === "" ? {} : { detail }),

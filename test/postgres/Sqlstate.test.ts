@@ -31,6 +31,26 @@ describe("toDatabaseError", () => {
     })
   }
 
+  const confidential = [
+    "CREATE SUBSCRIPTION s CONNECTION 'host=x password=secret' PUBLICATION p",
+    "-- it's a comment\n/* and 'another' */ ALTER SUBSCRIPTION s CONNECTION 'password=secret'",
+    "CREATE USER MAPPING FOR app SERVER far OPTIONS (\n  password 'secret',\n  \"user\" 'u'\n)",
+    "create server far foreign data wrapper w options (token $t$secret$t$)",
+    "ALTER  ROLE app PASSWORD 'secret'"
+  ]
+  for (const statement of confidential) {
+    it(`shows no password of ${statement.split("'", 1)[0]?.trim()}`, () => {
+      const shown = toDatabaseError(refusal("42601"), { statement }).statement ?? ""
+      assert.notInclude(shown, "secret")
+      assert.match(shown, /^(-- it|CREATE (SUBSCRIPTION|USER MAPPING)|create server|ALTER {2}ROLE).*not shown/s)
+    })
+  }
+
+  it("shows other statements with their texts, up to 500 characters", () => {
+    const statement = `CREATE VIEW v AS SELECT 'user' AS a -- ${"x".repeat(1000)}`
+    assert.strictEqual(toDatabaseError(refusal("42601"), { statement }).statement, statement.slice(0, 500))
+  })
+
   it("goes by the SQLSTATE, whatever the message says", () => {
     const error = toDatabaseError(Object.assign(refusal("23505"), { message: "permission denied for table x (42501)" }))
     assert.strictEqual(error._tag, "StatementFailed")
