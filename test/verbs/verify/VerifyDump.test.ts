@@ -68,7 +68,7 @@ const changes: ReadonlyArray<readonly [title: string, sql: string, finds: Readon
   [
     "a table whose policies no longer count",
     "ALTER TABLE kinds.parent DISABLE ROW LEVEL SECURITY",
-    ['finding: states: table "kinds"."parent": row security, forced / it is not, or is not there']
+    ['finding: states: table "kinds"."parent": row security, forced / no row security, or it is not there']
   ],
   [
     "a table whose policies spare its owner",
