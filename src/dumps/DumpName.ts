@@ -21,5 +21,10 @@ export const parse = (name: string): Option.Option<DateTime.Utc> => {
   )
 }
 
+const manifestEnding = ".manifest.json"
+
 /** The manifest's name beside a dump. */
-export const manifestOf = (file: string): string => `${file}.manifest.json`
+export const manifestOf = (file: string): string => `${file}${manifestEnding}`
+
+/** The dump's name beside a manifest. */
+export const dumpOf = (manifest: string): string => manifest.slice(0, -manifestEnding.length)

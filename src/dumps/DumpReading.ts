@@ -212,7 +212,11 @@ export class DumpReading {
     if (command === "unrestrict" && key === this.restricted) this.restricted = undefined
     else {
       this.trailer = false
-      if (command === "restrict") this.restricted = key
+      if (command !== "restrict") return
+      // The end of a cut dump, and a whole one behind it.
+      if (this.restricted !== undefined)
+        this.find(this.flaws, "a second dump begins before the first has ended", event.line)
+      this.restricted = key
     }
   }
 

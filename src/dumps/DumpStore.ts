@@ -210,6 +210,18 @@ const make = Effect.fnUntraced(function* (directory: string) {
     })
   })
 
+  /** The dump whose manifest alone is left and is newer than this one. Manifests of other databases say nothing. */
+  const lostBehind = Effect.fnUntraced(function* (dump: StoredDump | undefined, database: string | undefined) {
+    const alone = (yield* leftovers(fs, directory, names)).filter(({ kind }) => kind === "without dump")
+    const gone = alone.map(({ file }) => DumpName.dumpOf(file)).toSorted()
+    for (const file of gone.toReversed()) {
+      if (dump !== undefined && basename(file) < basename(dump.file)) return undefined
+      const manifest = yield* manifestBeside(file)
+      if (manifest !== undefined && (database ?? manifest.source.database) === manifest.source.database) return file
+    }
+    return undefined
+  })
+
   const newest = Effect.fn("DumpStore.newest")(function* (
     database?: string
   ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
@@ -218,6 +230,15 @@ const make = Effect.fnUntraced(function* (directory: string) {
       database !== undefined && (dump.manifest?.source.database ?? database) !== database
     const dump = dumps.find((dump) => !other(dump))
     if (dump?.problem !== undefined) return yield* dump.problem
+    const lost = yield* lostBehind(dump, database)
+    if (lost !== undefined) {
+      return yield* new DumpMissing({
+        message: `The newest dump, ${lost}, is gone; its manifest is there.`,
+        suggestion: "Bring it back, or remove its manifest; or name the file that is to be used instead.",
+        state: "untouched",
+        file: lost
+      })
+    }
     if (dump !== undefined) return dump
     const wanted = database === undefined ? "dump" : `dump of database "${database}"`
     return yield* new DumpMissing({

@@ -32,8 +32,8 @@ export type Append = (chunk: Uint8Array) => Effect.Effect<void, DiskFull | Folde
 
 /** What the source says of a dump that is written. */
 export interface Findings {
-  /** States of the objects that are in it. */
-  readonly states: Manifest["catalog"]["states"]
+  /** States of the objects that are in it, and what its tables are made of. */
+  readonly catalog: Pick<Manifest["catalog"], "parts" | "states">
   /** What the rows of its tables add up to, in their order; undefined where that was not asked for. */
   readonly checksums?: ReadonlyArray<string>
 }
@@ -157,7 +157,7 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
       compression: compression.method,
       stored,
       ...manifestContents(contents),
-      ...(found === undefined ? {} : { catalog: { ...provenance.catalog, states: found.states } }),
+      ...(found === undefined ? {} : { catalog: { ...provenance.catalog, ...found.catalog } }),
       tables: contents.tables.map((table, index) => {
         const checksum = found?.checksums?.[index]
         return checksum === undefined ? table : { ...table, checksum }

@@ -1,4 +1,5 @@
 /** The manifest: what must be in a dump, as JSON beside it. Never holds a secret. */
+import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -92,6 +93,19 @@ export const ObjectState = Schema.Struct({
 })
 export type ObjectState = typeof ObjectState.Type
 
+/** What a table is made of, in numbers. */
+export const TableParts = Schema.Struct({
+  schema: Schema.String,
+  name: Schema.String,
+  columns: Count,
+  notNulls: Count,
+  /** Defaults, and expressions of generated columns. */
+  defaults: Count,
+  /** CHECK constraints. */
+  checks: Count
+})
+export type TableParts = typeof TableParts.Type
+
 /** What the source's catalogue says beside the dump. */
 export const CatalogFacts = Schema.Struct({
   /** `shared`: read in the very snapshot that was dumped. `separate`: by itself, a moment before. */
@@ -105,7 +119,9 @@ export const CatalogFacts = Schema.Struct({
   locale: Schema.optionalKey(Schema.String),
   extensions: Schema.Array(ExtensionVersion),
   /** All that is not in its usual state. */
-  states: Schema.Array(ObjectState)
+  states: Schema.Array(ObjectState),
+  /** Every table of the dump. */
+  parts: Schema.Array(TableParts)
 })
 export type CatalogFacts = typeof CatalogFacts.Type
 
@@ -186,10 +202,17 @@ export class Manifest extends Schema.Class<Manifest>("pgark/Manifest")({
 const Json = Schema.fromJsonString(Schema.toCodecJson(Manifest))
 const AnyJson = Schema.fromJsonString(Schema.Unknown)
 
-/** The manifest as indented JSON with a final line break. */
+/** SHA-256 over the JSON of all other fields, in their order and without white space. */
+const digestOf = (fields: object): string => createHash("sha256").update(JSON.stringify(fields)).digest("hex")
+
+/** The manifest as indented JSON with a final line break; its last field is a digest over all others. */
 export const encode = (manifest: Manifest): Effect.Effect<string> =>
   Schema.encodeEffect(Schema.toCodecJson(Manifest))(manifest).pipe(
-    Effect.map((json) => `${JSON.stringify(json, undefined, 2)}\n`),
+    Effect.map((json) => {
+      // As it will be read: numbers as names come first.
+      const fields: object = JSON.parse(JSON.stringify(json))
+      return `${JSON.stringify({ ...fields, digest: digestOf(fields) }, undefined, 2)}\n`
+    }),
     // A manifest is checked when it is made, so it can always be written.
     Effect.orDie
   )
@@ -223,6 +246,17 @@ export const decode = Effect.fn("Manifest.decode")(function* (
       state: "untouched",
       file
     })
+  }
+  if (Predicate.isObject(json) && version === manifestVersion) {
+    const { digest, ...fields } = { digest: undefined, ...json }
+    if (digest !== digestOf(fields)) {
+      return yield* new DumpDamaged({
+        message: `The manifest ${file} was changed after it was written: its digest is not that of its content.`,
+        suggestion: "Take it from where the dump was copied from, or remove it to use the dump without.",
+        state: "untouched",
+        file
+      })
+    }
   }
   return yield* Schema.decodeEffect(Json)(text).pipe(
     Effect.mapError(

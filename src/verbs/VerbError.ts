@@ -40,6 +40,7 @@ export const Finding = Schema.Struct({
     "content",
     "objects",
     "states",
+    "table parts",
     "extensions",
     "foreign keys",
     "primary keys",

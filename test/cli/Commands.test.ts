@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Clusters from "../support/Clusters.ts"
+import { resealed } from "../support/Manifests.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
@@ -214,7 +215,7 @@ describe("the round trip", () => {
 
       for (const name of files(cwd).filter((name) => name.endsWith(".manifest.json"))) {
         const path = join(cwd, name)
-        writeFileSync(path, readFileSync(path, "utf8").replaceAll(admin.database, "another"))
+        writeFileSync(path, resealed(readFileSync(path, "utf8").replaceAll(admin.database, "another")))
       }
       const refused = yield* unchanged(admin, run("restore", "--yes"))
       assert.strictEqual(refused.code, 4, refused.stderr)

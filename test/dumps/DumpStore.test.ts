@@ -238,6 +238,28 @@ describe("finding", () => {
     )
   )
 
+  it.effect("never passes over a dump that is gone, as long as its manifest is there", () =>
+    inFolder((_directory, fs) =>
+      Effect.gen(function* () {
+        const store = yield* DumpStore
+        const older = yield* writeShop()
+        yield* TestClock.adjust("1 hour")
+        const other = yield* writeShop("blog")
+        yield* TestClock.adjust("1 hour")
+        const newest = yield* writeShop()
+        yield* fs.remove(newest.file)
+        for (const database of ["shop", undefined]) {
+          const error = yield* Effect.flip(store.newest(database))
+          assert.deepInclude(error, { _tag: "DumpMissing", file: newest.file })
+          assert.include(error.message, "is gone; its manifest is there")
+        }
+        assert.strictEqual((yield* store.newest("blog")).file, other.file)
+        yield* fs.remove(DumpName.manifestOf(newest.file))
+        assert.strictEqual((yield* store.newest("shop")).file, older.file)
+      })
+    )
+  )
+
   it.effect("reads no further than to the first sign of damage, however long the file", () =>
     inFolder((_, fs) =>
       Effect.gen(function* () {

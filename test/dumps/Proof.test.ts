@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type Manifest, decode, encode } from "../../src/dumps/Manifest.ts"
-import { manifestOf } from "../support/Manifests.ts"
+import { manifestOf, resealed } from "../support/Manifests.ts"
 import { manifestContents, prove, read } from "../../src/dumps/Proof.ts"
 import { long } from "../support/Tier.ts"
 
@@ -136,6 +136,15 @@ describe("proof", () => {
     })
   )
 
+  it.effect("never takes the end of a whole dump for that of a cut one before it", () =>
+    Effect.gen(function* () {
+      const cut = text.slice(0, text.indexOf("\n-- Name:", text.length >> 1))
+      const { message, line } = yield* refused(`${cut}\n${text}`)
+      assert.include(message, "a second dump begins before the first has ended")
+      assert.strictEqual(line, cut.split("\n").length + 5)
+    })
+  )
+
   it.effect("wants the trailer at the end: not of the first of two dumps", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* refused(text + text.slice(0, text.indexOf("COPY"))))._tag, "DumpDamaged")
@@ -170,7 +179,11 @@ describe("manifest", () => {
       assert.include(yield* message(json.slice(0, -3)), "no JSON")
       assert.include(yield* message(json.replace('"version": 2', '"version": 3')), "has version 3")
       assert.include(yield* message(json.replace('"version": 2', '"version": 1')), "has version 1")
-      assert.include(yield* message(json.replace('"sha256": "', '"sha256": "x')), "not one that pgark wrote")
+      assert.include(yield* message(json.replace('"sha256": "', '"sha256": "x')), "was changed after it was written")
+      assert.include(yield* message(resealed(json.replace('"sha256": "', '"sha256": "x'))), "not one that pgark wrote")
+      const { digest: _, ...bare } = JSON.parse(json) as Record<string, unknown>
+      assert.include(yield* message(JSON.stringify(bare)), "was changed after it was written")
+      assert.deepStrictEqual(yield* decode(resealed(json), file), manifest)
       assert.include(yield* message("[]"), "not one that pgark wrote")
     })
   )

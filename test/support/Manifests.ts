@@ -1,4 +1,5 @@
 /** Manifests of dumps that no server has written. */
+import { createHash } from "node:crypto"
 import * as DateTime from "effect/DateTime"
 import type { Provenance } from "../../src/dumps/DumpWriting.ts"
 import { Manifest, manifestVersion } from "../../src/dumps/Manifest.ts"
@@ -8,9 +9,16 @@ export const provenanceOf = (database: string): Omit<Provenance, "compression"> 
   pgark: "0.0.0",
   source: { host: "localhost", port: 5432, user: "me", database, serverVersion: "15.18" },
   tool: { name: "pg_dump", version: "15.18" },
-  catalog: { snapshot: "shared", encoding: "UTF8", collate: "C", ctype: "C", extensions: [], states: [] },
+  catalog: { snapshot: "shared", encoding: "UTF8", collate: "C", ctype: "C", extensions: [], parts: [], states: [] },
   schemas: []
 })
+
+/** A manifest's text that was edited by hand, with the digest that fits it again. */
+export const resealed = (text: string): string => {
+  const { digest: _, ...fields } = JSON.parse(text) as Record<string, unknown>
+  const digest = createHash("sha256").update(JSON.stringify(fields)).digest("hex")
+  return JSON.stringify({ ...fields, digest })
+}
 
 /** The manifest of an unpacked dump that holds this. */
 export const manifestOf = (

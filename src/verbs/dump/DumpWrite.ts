@@ -16,6 +16,7 @@ import { objectKey } from "../../postgres/ObjectName.ts"
 import type { PgDumpOptions, PgDumpProgram, PgDumpSettings } from "../../postgres/PgDump.ts"
 import type { SessionService } from "../../postgres/Session.ts"
 import * as Snapshot from "../../postgres/Snapshot.ts"
+import * as TableParts from "../../postgres/TableParts.ts"
 import { explain, refusedConnection } from "./DumpFailure.ts"
 import type { Settled } from "./DumpOptions.ts"
 import * as DumpRights from "./DumpRights.ts"
@@ -96,12 +97,11 @@ const findings = Effect.fnUntraced(function* (
   checksums: boolean
 ) {
   const created = new Set(creates.map(objectKey))
-  const states = yield* CatalogFacts.readStates({
-    schemas,
-    eventTriggers: schemas === undefined,
-    within: (schema, name) => created.has(objectKey({ kind: "TABLE", schema, name }))
-  })
-  if (!checksums) return { states }
+  const within = (schema: string, name: string) => created.has(objectKey({ kind: "TABLE", schema, name }))
+  const states = yield* CatalogFacts.readStates({ schemas, eventTriggers: schemas === undefined, within })
+  const parts = (yield* TableParts.read(schemas)).filter(({ name, schema }) => within(schema, name))
+  const catalog = { parts, states }
+  if (!checksums) return { catalog }
   const answers = yield* Checksums.read(tables)
   const unread = answers.findIndex((answer) => "unknown" in answer)
   const answer = answers[unread]
@@ -112,7 +112,7 @@ const findings = Effect.fnUntraced(function* (
       state: "untouched"
     })
   }
-  return { states, checksums: answers.map((answer) => ("value" in answer ? answer.value : "")) }
+  return { catalog, checksums: answers.map((answer) => ("value" in answer ? answer.value : "")) }
 })
 
 /** Fails where row-level security hides rows of other tables than before, so that the manifest would name wrong ones. */
@@ -151,7 +151,7 @@ export const written = Effect.fnUntraced(function* ({ session, source, tool, opt
           source: { host, port, user, database: source.database, serverVersion: source.version },
           tool: { name: "pg_dump", version: tool.tool.version, kind: tool.tool.kind },
           schemas: source.schemas,
-          catalog: { ...catalog, states: [], snapshot: snapshot === undefined ? "separate" : "shared" },
+          catalog: { ...catalog, parts: [], states: [], snapshot: snapshot === undefined ? "separate" : "shared" },
           compression,
           ...(name === undefined ? {} : { name }),
           ...(remark === undefined ? {} : { note: remark }),

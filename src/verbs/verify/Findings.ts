@@ -56,6 +56,7 @@ const suspects: Record<Finding["check"], string> = {
   content: "the encoding and locale of the target, and versions of extensions whose types the tables have",
   objects: structure,
   states: structure,
+  "table parts": structure,
   extensions: "the extensions that the server offers",
   "foreign keys": structure,
   "primary keys": structure,

@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as CatalogFacts from "../../postgres/CatalogFacts.ts"
 import type { DatabaseError } from "../../postgres/DatabaseError.ts"
-import { quote } from "../../postgres/Identifier.ts"
+import { qualified, quote } from "../../postgres/Identifier.ts"
 import * as ObjectCounts from "../../postgres/ObjectCounts.ts"
+import * as TableParts from "../../postgres/TableParts.ts"
 import { finding, judged, warning } from "./Findings.ts"
 import type { Finding } from "../VerbError.ts"
 import type { Expectation, VerifyOptions } from "../Verify.ts"
@@ -76,6 +77,30 @@ const checkStates = Effect.fnUntraced(function* (
   return [...lost, ...more]
 })
 
+/** The numbers, in words. */
+const partWords: ReadonlyArray<readonly [keyof TableParts.TableParts, string]> = [
+  ["columns", "columns"],
+  ["notNulls", "NOT NULL"],
+  ["defaults", "defaults"],
+  ["checks", "CHECK constraints"]
+]
+
+/** Tables that are not there at all are for others to tell. */
+const checkParts = Effect.fnUntraced(function* (
+  { catalog: { parts } }: Said,
+  schemas: ReadonlyArray<string> | undefined
+) {
+  const live = new Map((yield* TableParts.read(schemas)).map((table) => [qualified(table.schema, table.name), table]))
+  return parts.flatMap((table): ReadonlyArray<Finding> => {
+    const name = qualified(table.schema, table.name)
+    const found = live.get(name)
+    const differing = partWords.filter(([part]) => found !== undefined && found[part] !== table[part])
+    if (found === undefined || differing.length === 0) return []
+    const words = (of: TableParts.TableParts) => differing.map(([part, word]) => `${of[part]} ${word}`).join(", ")
+    return [finding("table parts", name, words(table), words(found))]
+  })
+})
+
 const checkExtensions = Effect.fnUntraced(function* (
   { catalog: { extensions: known } }: Said,
   needed: ReadonlyArray<string>
@@ -108,6 +133,7 @@ export const checkObjects = Effect.fn("Verify.objects")(function* (
   const counts = yield* checkCounts(expected, options, schemas ?? contents.schemas, others)
   if (manifest === undefined) return counts
   const states = yield* checkStates(manifest, schemas, others)
+  const parts = yield* checkParts(manifest, schemas)
   const extensions = yield* checkExtensions(manifest, contents.extensions ?? [])
-  return [...counts, ...states, ...extensions]
+  return [...counts, ...parts, ...states, ...extensions]
 })

@@ -76,6 +76,15 @@ const changes: ReadonlyArray<readonly [title: string, sql: string, finds: Readon
     ['finding: states: table "kinds"."parent": row security, forced / row security']
   ],
   [
+    "a CHECK, a default and a NOT NULL less, and a column more",
+    `ALTER TABLE kinds.parent DROP CONSTRAINT even, ALTER mood DROP DEFAULT, ALTER mood DROP NOT NULL;
+     ALTER TABLE kinds.refers ADD COLUMN more int`,
+    [
+      'finding: table parts: "kinds"."refers": 3 columns / 4 columns',
+      'finding: table parts: "kinds"."parent": 2 NOT NULL, 2 defaults, 1 CHECK constraints / 1 NOT NULL, 1 defaults, 0 CHECK constraints'
+    ]
+  ],
+  [
     "a constraint that was checked meanwhile",
     "ALTER TABLE kinds.refers VALIDATE CONSTRAINT later",
     ['finding: states: constraint "later" on "kinds"."refers": not valid / valid, or it is not there']
