@@ -14,7 +14,9 @@ export const usageProblem = (
   commandPath: ReadonlyArray<string>
 ): Problem.Problem => {
   // The suggestions stand in the parser's message too, in a layout of its own.
-  const [first = "Wrong usage", ...others] = errors.map(({ message }) => message.split("\n\n")[0] ?? message)
+  const [first = "Wrong usage", ...others] = errors.map(({ message }) =>
+    (message.split("\n\n")[0] ?? message).replace("Expected: Schema validation failed: ", "")
+  )
   const [meant] = errors.flatMap((error) => ("suggestions" in error ? error.suggestions : []))
   const help = `\`${commandPath.join(" ")} --help\``
   return {
