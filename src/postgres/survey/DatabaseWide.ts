@@ -44,18 +44,20 @@ export interface ConfigTable {
 }
 
 /** All objects of the database that stand in no schema, less what the server itself came with. */
-export const readDatabaseWide = Effect.fnUntraced(function* (): Effect.fn.Return<
-  ReadonlyArray<DatabaseObject>,
-  DatabaseError,
-  SqlClient.SqlClient
-> {
+export const readDatabaseWide = Effect.fnUntraced(function* (
+  versionNumber: number
+): Effect.fn.Return<ReadonlyArray<DatabaseObject>, DatabaseError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
-  // Of pg_subscription only some columns are everybody's to read.
+  // Of pg_subscription only some columns are everybody's to read, its OID since 14; the view has it before.
+  const subscription = sql.literal(
+    versionNumber >= 140000 ? "oid" : "(select min(subid) from pg_stat_subscription v where v.subname = s.subname)"
+  )
   return yield* sql<DatabaseObject>`
     with found(kind, classid, objid, name, owner) as (
       select 'PUBLICATION', 'pg_publication'::regclass, oid, pubname::text, pubowner from pg_publication
       union all
-      select 'SUBSCRIPTION', 'pg_subscription'::regclass, oid, subname::text, subowner from pg_subscription
+      select 'SUBSCRIPTION', 'pg_subscription'::regclass, ${subscription}, subname::text, subowner
+      from pg_subscription s
       where subdbid = (select oid from pg_database where datname = current_database())
       union all
       select 'EVENT TRIGGER', 'pg_event_trigger'::regclass, oid, evtname::text, evtowner from pg_event_trigger

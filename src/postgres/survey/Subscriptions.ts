@@ -16,11 +16,14 @@ export const readSubscribed = Effect.fnUntraced(function* (
   schemas: ReadonlyArray<string>
 ): Effect.fn.Return<ReadonlyArray<SubscribedTable>, DatabaseError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
+  // The OID of a subscription is everybody's to read since 14; the view has it before.
   return yield* sql<SubscribedTable>`
-    select n.nspname::text as "schema", c.relname::text as "table", s.subname::text as "subscription",
+    select distinct n.nspname::text as "schema", c.relname::text as "table", s.subname::text as "subscription",
       pg_get_userbyid(s.subowner)::text as "owner"
     from pg_subscription_rel r
-    join pg_subscription s on s.oid = r.srsubid
+    join pg_stat_subscription v on v.subid = r.srsubid
+    join pg_subscription s on s.subname = v.subname
+      and s.subdbid = (select oid from pg_database where datname = current_database())
     join pg_class c on c.oid = r.srrelid
     join pg_namespace n on n.oid = c.relnamespace
     where ${sql.in("n.nspname", schemas)}

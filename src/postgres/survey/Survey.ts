@@ -116,7 +116,7 @@ export const survey = Effect.fn("Survey.survey")(function* ({
     published,
     subscribed: yield* readSubscribed(schemas),
     defaultPrivileges: yield* readDefaultPrivileges(schemas),
-    databaseWide: yield* readDatabaseWide(),
+    databaseWide: yield* readDatabaseWide(versionNumber),
     largeObjects: yield* readLargeObjects(largeObjects),
     configTables: yield* readConfigTables(tables),
     holders: yield* readHolders(schemas),

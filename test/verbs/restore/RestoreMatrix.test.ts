@@ -108,7 +108,7 @@ const cases: ReadonlyArray<Case> = [
   {
     title: "owner of all tables, without CREATE on the schema",
     prepare: owning("", create),
-    extra: ({ restorer }) => `REVOKE CREATE ON SCHEMA public FROM ${restorer.name}`,
+    extra: ({ restorer }) => `REVOKE CREATE ON SCHEMA public FROM PUBLIC, ${restorer.name}`,
     clean: { exit: 5 },
     over: { exit: 5 }
   },
