@@ -226,7 +226,7 @@ long("interrupted at many moments by chance", () => {
     "a dump",
     () =>
       Effect.gen(function* () {
-        assert.isAbove(yield* dumpAt("wasm", atRandom(444, 20, 1500)), 5)
+        assert.isAbove(yield* dumpAt("wasm", atRandom(444, 20, 400)), 5)
       }),
     { timeout: 300_000 }
   )
