@@ -11,7 +11,8 @@ export default defineConfig(({ mode }) => ({
   test: {
     env: { PGARK_TESTS: mode === "all" ? "all" : "usual" },
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the cores of a small machine: tests often wait for a server, a clock or a signal.
+    maxWorkers: 3,
     // The servers are stopped in order here; the longest stop takes 22 seconds.
     teardownTimeout: 30_000,
     projects: [
