@@ -242,6 +242,15 @@ const judge = (ending: Ending, { code, files, stderr }: Left, dumps: ReadonlyArr
     else if (dumps.length === 0) for (const file of files) assert.match(file, /\.partial$/, where)
   })
 
+/** What has ended since it was looked for is ended. */
+const killIfThere = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+  }
+}
+
 /** So many; those that kill the server one by one, and it is killed for good at last. */
 const interrupted = Effect.fnUntraced(function* (count: number) {
   const { server, source } = yield* prepare
@@ -249,7 +258,7 @@ const interrupted = Effect.fnUntraced(function* (count: number) {
   const signalled = (way: Way) => (running: Pgark.Running) =>
     Effect.sync(() => void running.child.kill(way === "SIGINT" || way === "SIGTERM" ? way : "SIGKILL"))
   const killBackends = Effect.gen(function* () {
-    for (const pid of yield* backends(source.url)) process.kill(pid, "SIGKILL")
+    for (const pid of yield* backends(source.url)) killIfThere(pid, "SIGKILL")
   }).pipe(Effect.orDie)
   const ownWays = all.filter(({ way }) => way !== "server killed")
   yield* Effect.forEach(ownWays, (ending) => run(ending, source, signalled(ending.way)), {

@@ -306,7 +306,8 @@ const cases: ReadonlyArray<{
 ]
 
 for (const major of [15, 18] as const) {
-  describe(`verify on PostgreSQL ${major} finds`, () => {
+  const everyBreak = major === 18 ? describe : long
+  everyBreak(`verify on PostgreSQL ${major} finds`, () => {
     for (const { name, sql, options, finds } of cases) {
       it.live(name, () =>
         Effect.gen(function* () {
