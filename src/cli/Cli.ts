@@ -23,6 +23,7 @@ import * as Presenter from "./Presenter.ts"
 import * as Problem from "./Problem.ts"
 import * as Stdout from "./Stdout.ts"
 import { Version } from "../dumps/Version.ts"
+import { undo } from "./UndoCommand.ts"
 import { verify } from "./VerifyCommand.ts"
 
 export const cli = Command.make("pgark").pipe(
@@ -32,7 +33,7 @@ export const cli = Command.make("pgark").pipe(
   ),
   Command.withSubcommands([
     { group: "Backup", commands: [dump, list, inspect, verify] },
-    { group: "Target", commands: [restore, clean, grant] },
+    { group: "Target", commands: [restore, undo, clean, grant] },
     { group: "Try it", commands: [demo] }
   ]),
   Command.withGlobalFlags([DatabaseUrlFlag, JsonFlag, QuietFlag, ColorFlag])

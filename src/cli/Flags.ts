@@ -79,6 +79,24 @@ export const yes = Flag.Boolean("yes").pipe(
   Flag.withDefault(false)
 )
 
+export const backupFirst = Flag.Boolean("backup-first").pipe(
+  Flag.withDescription(
+    "Save what goes into before-restore/ in --dir first, for undo (default: yes; --no-backup-first: no way back)"
+  ),
+  Flag.withDefault(true)
+)
+
+/** The same words wherever something is verified before a commit. */
+export const verify = Flag.Boolean("verify").pipe(
+  Flag.withDescription("Hold the result against the dump before the commit (default: yes; --no-verify: not)"),
+  Flag.withDefault(true)
+)
+
+export const analyze = Flag.Boolean("analyze").pipe(
+  Flag.withDescription("Gather the planner's statistics after the commit (default: yes; --no-analyze: not)"),
+  Flag.withDefault(true)
+)
+
 export const allowPartialRows = Flag.Boolean("allow-partial-rows").pipe(Flag.withDefault(false))
 
 export const schemas = Flag.String("schema").pipe(

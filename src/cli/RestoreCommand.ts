@@ -4,49 +4,20 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Confirmation } from "../pipeline/Confirmation.ts"
-import type { RestoreOptions, RestoreReport } from "../verbs/Restore.ts"
+import type { RestoreOptions } from "../verbs/Restore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
-import * as RenderReport from "./RenderReport.ts"
-import { hang } from "./Text.ts"
-import { listed, plural } from "../pipeline/Words.ts"
+import * as RenderRestore from "./RenderRestore.ts"
 import * as Warning from "./Warning.ts"
-
-const render = (report: RestoreReport, proofWords: string, database: string): string =>
-  [
-    `Restored ${report.file} into ${database}`,
-    hang("  proof      ", proofWords),
-    ...report.unproven.map((what) => hang("  not proven ", what)),
-    ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
-    `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
-      `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
-    ...(report.withoutRows.length === 0
-      ? []
-      : [hang("  no rows    ", `${listed(report.withoutRows, 6).join(", ")}: the dump has none of theirs`)]),
-    ...(report.published.length === 0
-      ? []
-      : [hang("  published  ", `as before: ${listed(report.published, 6).join(", ")}`)]),
-    ...(report.partialRows.length === 0
-      ? []
-      : [
-          hang(
-            "  partial    ",
-            `only part of the rows of ${listed(report.partialRows, 6).join(", ")}: row-level security hid the others from the dump`
-          )
-        ]),
-    ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
-    ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
-    ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify))
-  ].join("\n")
 
 /** A plan's options and the plan. It says all that there is to say, so that other flags would contradict it. */
 const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, database: string) {
   const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../dumps/DumpFile.ts"))
   const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze } = asked
-  const { acceptUnproven, allowPartialRows } = asked
+  const { acceptUnproven, allowPartialRows, backupFirst } = asked
   if (
     file !== undefined ||
     clean ||
@@ -57,7 +28,8 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
     !verify ||
     !analyze ||
     acceptUnproven ||
-    allowPartialRows
+    allowPartialRows ||
+    !backupFirst
   ) {
     return yield* new SavedPlan.PlanInvalid({
       message: "--plan-file says already what is restored, and how.",
@@ -100,14 +72,9 @@ export const restore = Command.make(
       Flag.withDescription("Owners: the dump's where this role may (auto, the default), always (keep) or never (skip)"),
       Flag.withDefault("auto")
     ),
-    verify: Flag.Boolean("verify").pipe(
-      Flag.withDescription("Hold the result against the dump before the commit (default: yes; --no-verify: not)"),
-      Flag.withDefault(true)
-    ),
-    analyze: Flag.Boolean("analyze").pipe(
-      Flag.withDescription("Gather the planner's statistics after the commit (default: yes; --no-analyze: not)"),
-      Flag.withDefault(true)
-    ),
+    verify: Flags.verify,
+    analyze: Flags.analyze,
+    backupFirst: Flags.backupFirst,
     lockTimeout: Flags.lockTimeout,
     acceptUnproven: Flag.Boolean("accept-unproven").pipe(
       Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),
@@ -169,7 +136,7 @@ export const restore = Command.make(
         )
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
-          text: [render(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),
+          text: [RenderRestore.restore(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),
           document: { restore: report }
         }
       })

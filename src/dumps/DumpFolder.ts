@@ -1,8 +1,11 @@
 /** The folder of dumps itself. */
+import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
+import type { DumpUnreadable } from "./DumpError.ts"
+import { codeOf, unreadable } from "./DumpFile.ts"
 
 /**
  * Creates the folder and what is missing above it. Not with `recursive`: Node never comes back from that where a
@@ -14,3 +17,22 @@ export const makeFolder = (fs: FileSystem.FileSystem, path: string): Effect.Effe
     if (dirname(path) !== path) yield* makeFolder(fs, dirname(path))
     yield* fs.makeDirectory(path).pipe(Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void))
   })
+
+/** What the system said. */
+class Refusal {
+  readonly cause: unknown
+  constructor(cause: unknown) {
+    this.cause = cause
+  }
+}
+
+/** Bytes that this user may still write where the folder is, or where it would be created. */
+export const freeSpace = (path: string): Effect.Effect<number, DumpUnreadable> =>
+  Effect.tryPromise({ try: () => statfs(path), catch: (cause) => new Refusal(cause) }).pipe(
+    Effect.map(({ bavail, bsize }) => bavail * bsize),
+    Effect.catchIf(
+      (error) => codeOf(error) === "ENOENT" && dirname(path) !== path,
+      () => freeSpace(dirname(path))
+    ),
+    Effect.mapError(unreadable(path))
+  )

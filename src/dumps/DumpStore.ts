@@ -22,6 +22,7 @@ import {
   type FolderUnusable
 } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
+import { freeSpace } from "./DumpFolder.ts"
 import * as DumpLabel from "./DumpLabel.ts"
 import * as DumpListing from "./DumpListing.ts"
 import * as DumpName from "./DumpName.ts"
@@ -32,6 +33,7 @@ import { type Leftover, leftovers } from "./Leftovers.ts"
 import { decode, type Manifest } from "./Manifest.ts"
 import { type Proof, prove } from "./Proof.ts"
 import * as ProofRecord from "./ProofRecord.ts"
+import * as RestoreJournal from "./RestoreJournal.ts"
 import * as Retention from "./Retention.ts"
 
 export type { JudgedDump, JudgeOptions } from "./DumpListing.ts"
@@ -106,7 +108,18 @@ export interface DumpStoreService {
   readonly keep: (
     count: number
   ) => Effect.Effect<Retention.Retained, DumpUnreadable | FolderUnusable | DiskFull | ToolMissing>
+  /** Removes a dump and its manifest. */
+  readonly remove: (dump: StoredDump) => Effect.Effect<void, FolderUnusable | DiskFull>
+  /** Bytes that are free where the folder is, or will be. */
+  readonly free: Effect.Effect<number, DumpUnreadable>
+  /** What restores have noted in this folder. */
+  readonly journals: RestoreJournal.Journals
+  /** The folder within this one for what restores have replaced: nothing here finds the dumps in it. */
+  readonly beforeRestore: Effect.Effect<DumpStoreService>
 }
+
+/** Name of {@link DumpStoreService.beforeRestore}. */
+export const beforeRestore = "before-restore"
 
 /** The service; one folder each. */
 export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("pgark/dumps/DumpStore") {
@@ -129,222 +142,232 @@ const irregular = (path: string): DumpUnreadable =>
     file: path
   })
 
-const make = Effect.fnUntraced(function* (directory: string) {
-  const fs = yield* FileSystem.FileSystem
-  const services = yield* Effect.context<Archive.Services>()
+const make: (
+  directory: string
+) => Effect.Effect<DumpStoreService, never, ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem> =
+  Effect.fnUntraced(function* (directory) {
+    const fs = yield* FileSystem.FileSystem
+    const services = yield* Effect.context<Archive.Services>()
 
-  const manifestBeside = Effect.fnUntraced(function* (file: string) {
-    const path = DumpName.manifestOf(file)
-    const text = yield* fs.readFileString(path).pipe(
-      Effect.asSome,
-      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
-      Effect.mapError(DumpFile.unreadable(path))
-    )
-    return Option.isNone(text) ? undefined : yield* decode(text.value, path)
-  })
-
-  const stored = Effect.fnUntraced(function* (file: string) {
-    const info = yield* Effect.mapError(fs.stat(file), DumpFile.unreadable(file))
-    const form = yield* DumpText.formOf(file)
-    const found = yield* Effect.result(manifestBeside(file))
-    const manifest = found._tag === "Success" ? found.success : undefined
-    const touched = Option.getOrElse(info.mtime, () => new Date(0))
-    const at = Option.getOrElse(
-      DumpName.parse(basename(file)),
-      () => manifest?.createdAt ?? DateTime.fromDateUnsafe(touched)
-    )
-    const dump: StoredDump = {
-      file,
-      at,
-      size: form.format === "directory" ? yield* DumpFile.folderSize(file) : Number(info.size),
-      form,
-      ...(manifest === undefined ? {} : { manifest }),
-      ...(found._tag === "Failure" ? { problem: found.failure } : {})
-    }
-    return dump
-  })
-
-  const names = fs.readDirectory(directory).pipe(
-    Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
-    Effect.mapError(DumpFile.unreadable(directory))
-  )
-
-  /** Paths of what is named as a dump, newest first. */
-  const files = Effect.map(names, (names) =>
-    names
-      .filter((name) => Option.isSome(DumpName.parse(name)))
-      .sort()
-      .reverse()
-      .map((name) => join(directory, name))
-  )
-
-  /** None where it was removed since the folder was read. */
-  const storedIfThere = (file: string) =>
-    stored(file).pipe(
-      Effect.asSome,
-      Effect.catchTag("DumpMissing", () => Effect.succeedNone)
-    )
-
-  const list = Effect.flatMap(files, Effect.forEach(storedIfThere)).pipe(
-    Effect.map(Arr.getSomes),
-    Effect.withSpan("DumpStore.list")
-  )
-
-  /** The newest dump that was given this name, of this database if one is named. */
-  const named = Effect.fnUntraced(function* (name: string, database?: string) {
-    if (!DumpLabel.isName(name)) return undefined
-    let other: Manifest | undefined
-    for (const file of yield* files) {
-      const dump = Option.getOrUndefined(yield* storedIfThere(file))
-      if (dump?.problem !== undefined) return yield* dump.problem
-      if (dump?.manifest?.name !== name) continue
-      if (database === undefined || dump.manifest.source.database === database) return dump
-      other ??= dump.manifest
-    }
-    if (other === undefined) return undefined
-    return yield* new DumpMissing({
-      message: `There is no dump ${name} of database "${database}" in ${directory}: the newest of that name is of "${other.source.database}".`,
-      suggestion: "Name the file to use a dump of another database (`pgark list`).",
-      state: "untouched",
-      file: directory
-    })
-  })
-
-  /** The dump whose manifest alone is left and is newer than this one. Manifests of other databases say nothing. */
-  const lostBehind = Effect.fnUntraced(function* (dump: StoredDump | undefined, database: string | undefined) {
-    const alone = (yield* leftovers(fs, directory, names)).filter(({ kind }) => kind === "without dump")
-    const gone = alone.map(({ file }) => DumpName.dumpOf(file)).toSorted()
-    for (const file of gone.toReversed()) {
-      if (dump !== undefined && basename(file) < basename(dump.file)) return undefined
-      const manifest = yield* manifestBeside(file)
-      if (manifest !== undefined && (database ?? manifest.source.database) === manifest.source.database) return file
-    }
-    return undefined
-  })
-
-  const newest = Effect.fn("DumpStore.newest")(function* (
-    database?: string
-  ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
-    const dumps = yield* list
-    const other = (dump: StoredDump) =>
-      database !== undefined && (dump.manifest?.source.database ?? database) !== database
-    const dump = dumps.find((dump) => !other(dump))
-    if (dump?.problem !== undefined) return yield* dump.problem
-    const lost = yield* lostBehind(dump, database)
-    if (lost !== undefined) {
-      return yield* new DumpMissing({
-        message: `The newest dump, ${lost}, is gone; its manifest is there.`,
-        suggestion: "Bring it back, or remove its manifest; or name the file that is to be used instead.",
-        state: "untouched",
-        file: lost
-      })
-    }
-    if (dump !== undefined) return dump
-    const wanted = database === undefined ? "dump" : `dump of database "${database}"`
-    return yield* new DumpMissing({
-      message: `There is no ${wanted} in ${directory}.`,
-      suggestion:
-        dumps.length === 0
-          ? "Make one with `pgark dump`, or name a file or another folder (--dir)."
-          : "Dumps of other databases are there (`pgark list`): name the file to use one of them.",
-      state: "untouched",
-      file: directory
-    })
-  })
-
-  const find = Effect.fn("DumpStore.find")(function* (
-    file: string,
-    database?: string
-  ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
-    const byName = named(file, database)
-    const paths = isAbsolute(file) || dirname(file) !== "." ? [file] : [file, join(directory, file)]
-    for (const path of paths) {
-      const info = yield* fs.stat(path).pipe(
+    const manifestBeside = Effect.fnUntraced(function* (file: string) {
+      const path = DumpName.manifestOf(file)
+      const text = yield* fs.readFileString(path).pipe(
         Effect.asSome,
         Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
         Effect.mapError(DumpFile.unreadable(path))
       )
-      if (Option.isNone(info)) continue
-      const { type } = info.value
-      if (type === "File") return yield* stored(path)
-      if (type === "Directory") {
-        const archive = yield* Effect.result(stored(path))
-        return Result.isSuccess(archive) ? archive.success : ((yield* byName) ?? (yield* archive.failure))
+      return Option.isNone(text) ? undefined : yield* decode(text.value, path)
+    })
+
+    const stored = Effect.fnUntraced(function* (file: string) {
+      const info = yield* Effect.mapError(fs.stat(file), DumpFile.unreadable(file))
+      const form = yield* DumpText.formOf(file)
+      const found = yield* Effect.result(manifestBeside(file))
+      const manifest = found._tag === "Success" ? found.success : undefined
+      const touched = Option.getOrElse(info.mtime, () => new Date(0))
+      const at = Option.getOrElse(
+        DumpName.parse(basename(file)),
+        () => manifest?.createdAt ?? DateTime.fromDateUnsafe(touched)
+      )
+      const dump: StoredDump = {
+        file,
+        at,
+        size: form.format === "directory" ? yield* DumpFile.folderSize(file) : Number(info.size),
+        form,
+        ...(manifest === undefined ? {} : { manifest }),
+        ...(found._tag === "Failure" ? { problem: found.failure } : {})
       }
-      return (yield* byName) ?? (yield* irregular(path))
-    }
-    const dump = yield* byName
-    if (dump !== undefined) return dump
-    return yield* new DumpMissing({
-      message: `There is no dump ${file}, neither here nor in ${directory}.`,
-      suggestion: "`pgark list` shows the dumps in the folder, and their names.",
-      state: "untouched",
-      file
+      return dump
+    })
+
+    const names = fs.readDirectory(directory).pipe(
+      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
+      Effect.mapError(DumpFile.unreadable(directory))
+    )
+
+    /** Paths of what is named as a dump, newest first. */
+    const files = Effect.map(names, (names) =>
+      names
+        .filter((name) => Option.isSome(DumpName.parse(name)))
+        .sort()
+        .reverse()
+        .map((name) => join(directory, name))
+    )
+
+    /** None where it was removed since the folder was read. */
+    const storedIfThere = (file: string) =>
+      stored(file).pipe(
+        Effect.asSome,
+        Effect.catchTag("DumpMissing", () => Effect.succeedNone)
+      )
+
+    const list = Effect.flatMap(files, Effect.forEach(storedIfThere)).pipe(
+      Effect.map(Arr.getSomes),
+      Effect.withSpan("DumpStore.list")
+    )
+
+    /** The newest dump that was given this name, of this database if one is named. */
+    const named = Effect.fnUntraced(function* (name: string, database?: string) {
+      if (!DumpLabel.isName(name)) return undefined
+      let other: Manifest | undefined
+      for (const file of yield* files) {
+        const dump = Option.getOrUndefined(yield* storedIfThere(file))
+        if (dump?.problem !== undefined) return yield* dump.problem
+        if (dump?.manifest?.name !== name) continue
+        if (database === undefined || dump.manifest.source.database === database) return dump
+        other ??= dump.manifest
+      }
+      if (other === undefined) return undefined
+      return yield* new DumpMissing({
+        message: `There is no dump ${name} of database "${database}" in ${directory}: the newest of that name is of "${other.source.database}".`,
+        suggestion: "Name the file to use a dump of another database (`pgark list`).",
+        state: "untouched",
+        file: directory
+      })
+    })
+
+    /** The dump whose manifest alone is left and is newer than this one. Manifests of other databases say nothing. */
+    const lostBehind = Effect.fnUntraced(function* (dump: StoredDump | undefined, database: string | undefined) {
+      const alone = (yield* leftovers(fs, directory, names)).filter(({ kind }) => kind === "without dump")
+      const gone = alone.map(({ file }) => DumpName.dumpOf(file)).toSorted()
+      for (const file of gone.toReversed()) {
+        if (dump !== undefined && basename(file) < basename(dump.file)) return undefined
+        const manifest = yield* manifestBeside(file)
+        if (manifest !== undefined && (database ?? manifest.source.database) === manifest.source.database) return file
+      }
+      return undefined
+    })
+
+    const newest = Effect.fn("DumpStore.newest")(function* (
+      database?: string
+    ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
+      const dumps = yield* list
+      const other = (dump: StoredDump) =>
+        database !== undefined && (dump.manifest?.source.database ?? database) !== database
+      const dump = dumps.find((dump) => !other(dump))
+      if (dump?.problem !== undefined) return yield* dump.problem
+      const lost = yield* lostBehind(dump, database)
+      if (lost !== undefined) {
+        return yield* new DumpMissing({
+          message: `The newest dump, ${lost}, is gone; its manifest is there.`,
+          suggestion: "Bring it back, or remove its manifest; or name the file that is to be used instead.",
+          state: "untouched",
+          file: lost
+        })
+      }
+      if (dump !== undefined) return dump
+      const wanted = database === undefined ? "dump" : `dump of database "${database}"`
+      return yield* new DumpMissing({
+        message: `There is no ${wanted} in ${directory}.`,
+        suggestion:
+          dumps.length === 0
+            ? "Make one with `pgark dump`, or name a file or another folder (--dir)."
+            : "Dumps of other databases are there (`pgark list`): name the file to use one of them.",
+        state: "untouched",
+        file: directory
+      })
+    })
+
+    const find = Effect.fn("DumpStore.find")(function* (
+      file: string,
+      database?: string
+    ): Effect.fn.Return<StoredDump, DumpMissing | DumpDamaged | DumpUnreadable> {
+      const byName = named(file, database)
+      const paths = isAbsolute(file) || dirname(file) !== "." ? [file] : [file, join(directory, file)]
+      for (const path of paths) {
+        const info = yield* fs.stat(path).pipe(
+          Effect.asSome,
+          Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
+          Effect.mapError(DumpFile.unreadable(path))
+        )
+        if (Option.isNone(info)) continue
+        const { type } = info.value
+        if (type === "File") return yield* stored(path)
+        if (type === "Directory") {
+          const archive = yield* Effect.result(stored(path))
+          return Result.isSuccess(archive) ? archive.success : ((yield* byName) ?? (yield* archive.failure))
+        }
+        return (yield* byName) ?? (yield* irregular(path))
+      }
+      const dump = yield* byName
+      if (dump !== undefined) return dump
+      return yield* new DumpMissing({
+        message: `There is no dump ${file}, neither here nor in ${directory}.`,
+        suggestion: "`pgark list` shows the dumps in the folder, and their names.",
+        state: "untouched",
+        file
+      })
+    })
+
+    const proveFile = Effect.fnUntraced(function* (
+      dump: StoredDump,
+      options: ProveFileOptions = {}
+    ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe, Archive.Services> {
+      if (dump.problem !== undefined) return yield* dump.problem
+      const { format } = dump.form
+      const archive = format === "plain" ? undefined : yield* Archive.examine(dump.file, format)
+      const promised = archive && new DataEntries(archive.entries)
+      const reading = new DumpReading()
+      const read = Effect.gen(function* () {
+        const text = yield* DumpText.open(dump.file)
+        for (let piece = yield* text.pull; Option.isSome(piece); piece = yield* text.pull) {
+          const events = reading.push(piece.value)
+          if (promised !== undefined) for (const event of events) promised.take(event)
+          if (options.onProgress !== undefined) yield* options.onProgress(text.position())
+          // A statement without end is kept to the end of the file: what is no dump may be larger than the memory.
+          if (reading.flawed && promised === undefined) break
+        }
+        return text.stored()
+      })
+      const stored = yield* Effect.scoped(read)
+      const { acceptUnproven } = options
+      const flaw = promised?.flaw()
+      const found = archive && {
+        ...(flaw === undefined ? {} : { flaw: { message: flaw } }),
+        unproven: [...archive.unproven, ...(promised?.unproven() ?? [])]
+      }
+      return yield* prove(reading.finish(), dump.manifest, {
+        file: dump.file,
+        ...(stored === undefined ? {} : { stored }),
+        ...(found === undefined ? {} : { archive: found }),
+        ...(acceptUnproven === undefined ? {} : { acceptUnproven })
+      })
+    }, Effect.provideContext(services))
+
+    const remove = Effect.fnUntraced(function* (dumps: ReadonlyArray<StoredDump>) {
+      for (const { file } of dumps) {
+        // The dump goes first: without its manifest it would pass for another tool's.
+        for (const path of [file, DumpName.manifestOf(file)]) {
+          yield* Effect.mapError(fs.remove(path), DumpFile.unwritable(path))
+        }
+      }
+      if (dumps.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
+    })
+
+    const write: Write = (...dump) =>
+      Effect.tap(into(fs, directory)(...dump), (dump) => DumpListing.recordWritten(directory, dump))
+
+    /** For what reads many at once. What does not prove any more is not recorded as proven any more. */
+    const proveOrForget = (dump: StoredDump) =>
+      Effect.tapError(proveFile(dump), () => ProofRecord.update(directory, new Map([[basename(dump.file), undefined]])))
+
+    return DumpStore.of({
+      directory,
+      list,
+      judged: DumpListing.judged({ directory, names, prove: proveFile, stored }),
+      leftovers: leftovers(fs, directory, names),
+      newest,
+      find,
+      write,
+      read: (file) => Effect.provideContext(DumpText.open(file), services),
+      prove: DumpListing.recording({ directory, manifestBeside, prove: proveFile }),
+      keep: Retention.keep({ list, prove: proveOrForget, remove }),
+      remove: (dump) => remove([dump]),
+      free: freeSpace(directory),
+      journals: RestoreJournal.within(fs, directory),
+      beforeRestore: Effect.provideContext(
+        Effect.suspend(() => make(join(directory, beforeRestore))),
+        services
+      )
     })
   })
-
-  const proveFile = Effect.fnUntraced(function* (
-    dump: StoredDump,
-    options: ProveFileOptions = {}
-  ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe, Archive.Services> {
-    if (dump.problem !== undefined) return yield* dump.problem
-    const { format } = dump.form
-    const archive = format === "plain" ? undefined : yield* Archive.examine(dump.file, format)
-    const promised = archive && new DataEntries(archive.entries)
-    const reading = new DumpReading()
-    const read = Effect.gen(function* () {
-      const text = yield* DumpText.open(dump.file)
-      for (let piece = yield* text.pull; Option.isSome(piece); piece = yield* text.pull) {
-        const events = reading.push(piece.value)
-        if (promised !== undefined) for (const event of events) promised.take(event)
-        if (options.onProgress !== undefined) yield* options.onProgress(text.position())
-        // A statement without end is kept to the end of the file: what is no dump may be larger than the memory.
-        if (reading.flawed && promised === undefined) break
-      }
-      return text.stored()
-    })
-    const stored = yield* Effect.scoped(read)
-    const { acceptUnproven } = options
-    const flaw = promised?.flaw()
-    const found = archive && {
-      ...(flaw === undefined ? {} : { flaw: { message: flaw } }),
-      unproven: [...archive.unproven, ...(promised?.unproven() ?? [])]
-    }
-    return yield* prove(reading.finish(), dump.manifest, {
-      file: dump.file,
-      ...(stored === undefined ? {} : { stored }),
-      ...(found === undefined ? {} : { archive: found }),
-      ...(acceptUnproven === undefined ? {} : { acceptUnproven })
-    })
-  }, Effect.provideContext(services))
-
-  const remove = Effect.fnUntraced(function* (dumps: ReadonlyArray<StoredDump>) {
-    for (const { file } of dumps) {
-      // The dump goes first: without its manifest it would pass for another tool's.
-      for (const path of [file, DumpName.manifestOf(file)]) {
-        yield* Effect.mapError(fs.remove(path), DumpFile.unwritable(path))
-      }
-    }
-    if (dumps.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
-  })
-
-  const write: Write = (...dump) =>
-    Effect.tap(into(fs, directory)(...dump), (dump) => DumpListing.recordWritten(directory, dump))
-
-  /** For what reads many at once. What does not prove any more is not recorded as proven any more. */
-  const proveOrForget = (dump: StoredDump) =>
-    Effect.tapError(proveFile(dump), () => ProofRecord.update(directory, new Map([[basename(dump.file), undefined]])))
-
-  return DumpStore.of({
-    directory,
-    list,
-    judged: DumpListing.judged({ directory, names, prove: proveFile, stored }),
-    leftovers: leftovers(fs, directory, names),
-    newest,
-    find,
-    write,
-    read: (file) => Effect.provideContext(DumpText.open(file), services),
-    prove: DumpListing.recording({ directory, manifestBeside, prove: proveFile }),
-    keep: Retention.keep({ list, prove: proveOrForget, remove })
-  })
-})

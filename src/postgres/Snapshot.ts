@@ -4,6 +4,26 @@ import type { DatabaseError } from "./DatabaseError.ts"
 import type { SessionService } from "./Session.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
+const exported = (session: SessionService) =>
+  session.sql<{ readonly snapshot: string }>`select pg_export_snapshot() as snapshot`.pipe(
+    Effect.mapError(fromSqlError),
+    Effect.map(([row]) => row?.snapshot)
+  )
+
+/** SQLSTATE of an export within a savepoint. */
+const withinSavepoint = "25001"
+
+/**
+ * The name of what the session's open transaction sees now: other connections to this database can read the same as long
+ * as it is open. Undefined where it stands within a savepoint, from which the server exports nothing.
+ */
+export const ofTransaction = (session: SessionService): Effect.Effect<string | undefined, DatabaseError> =>
+  Effect.catchIf(
+    exported(session),
+    ({ sqlstate }) => sqlstate === withinSavepoint,
+    () => Effect.undefined
+  )
+
 /**
  * Runs `use` in a transaction that reads one snapshot, and gives it the snapshot's name: other connections to this
  * database can read the same as long as `use` runs. Undefined where the session is in a transaction already, which may
@@ -15,9 +35,5 @@ export const share = <A, E, R>(
 ): Effect.Effect<A, E | DatabaseError, R> =>
   Effect.suspend(() => {
     if (session.status() !== "I") return use(undefined)
-    const exported = session.sql<{ readonly snapshot: string }>`select pg_export_snapshot() as snapshot`.pipe(
-      Effect.mapError(fromSqlError),
-      Effect.map(([row]) => row?.snapshot)
-    )
-    return session.transaction(Effect.flatMap(exported, use), { snapshot: true })
+    return session.transaction(Effect.flatMap(exported(session), use), { snapshot: true })
   })

@@ -9,7 +9,7 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
-import { PgDump, type PgDumpFailed, type PgDumpProgram } from "../postgres/PgDump.ts"
+import type { PgDump, PgDumpFailed } from "../postgres/PgDump.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
@@ -18,13 +18,14 @@ import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { type DumpOptions, type Settled, settled } from "./dump/DumpOptions.ts"
 import * as DumpRights from "./dump/DumpRights.ts"
 import { forPgDump, partialWords, written } from "./dump/DumpWrite.ts"
+import * as Tool from "./dump/Tool.ts"
 import {
   LabelInvalid,
   noSuchSchema,
   type PatternInvalid,
   type SchemaMissing,
   type TargetChanged,
-  VersionMismatch
+  type VersionMismatch
 } from "./VerbError.ts"
 
 export type { DumpOptions } from "./dump/DumpOptions.ts"
@@ -90,27 +91,11 @@ const sourceTask = (options: Settled) =>
     { retry: Retrying.reads }
   )
 
-/** Which pg_dump it is, for people. */
-const describe = ({ tool }: PgDumpProgram): string =>
-  `${tool.version} (${tool.kind === "wasm" ? "WebAssembly" : tool.name})`
-
 const toolTask = (source: ReturnType<typeof sourceTask>) =>
   Task.read("tool", {
     title: "Choose pg_dump",
     needs: { source },
-    plan: Effect.fnUntraced(function* ({ source }) {
-      const pgDump = yield* PgDump
-      const major = Math.floor(source.versionNumber / 10000)
-      const program = yield* pgDump.choose(major)
-      if (program.tool.major < major) {
-        return yield* new VersionMismatch({
-          message: `The server is PostgreSQL ${major}, but the newest pg_dump here is ${describe(program)}: it refuses newer servers.`,
-          suggestion: `Install the client programs of PostgreSQL ${major} or later, and use --pg-dump auto or native.`,
-          state: "untouched"
-        })
-      }
-      return program
-    })
+    plan: ({ source }) => Tool.chosen(source.versionNumber)
   })
 
 const writeTask = (
@@ -139,7 +124,7 @@ const writeTask = (
         rows: [
           Plan.row(`dump ${url.database} into ${store.directory}/`, {
             argv: tool.argv(forPgDump(options, source)),
-            why: `pg_dump ${describe(tool)} can read a server of version ${source.version}`
+            why: `pg_dump ${Tool.describe(tool)} can read a server of version ${source.version}`
           }),
           ...(compression.method === "none" ? [] : [Plan.row(`pack it: ${Compression.show(compression)}`)]),
           Plan.row("prove what was written and put a manifest beside it"),

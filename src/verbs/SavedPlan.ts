@@ -20,7 +20,8 @@ const Options = Schema.Struct({
   verify: Schema.Boolean,
   analyze: Schema.Boolean,
   acceptUnproven: Schema.Boolean,
-  allowPartialRows: Schema.Boolean
+  allowPartialRows: Schema.Boolean,
+  backupFirst: Schema.Boolean
 })
 
 export const SavedPlan = Schema.Struct({

@@ -161,7 +161,7 @@ describe("every verb", () => {
     expectTypeOf<ErrorOf<typeof Restore.restore<typeof one>>>().toEqualTypeOf<Restore.RestoreError | First>()
     expectTypeOf<ErrorOf<typeof Dump.dump>>().toEqualTypeOf<Dump.DumpError>()
     expectTypeOf<ServicesOf<typeof Clean.clean>>().toEqualTypeOf<Session | SqlClient>()
-    expectTypeOf<ServicesOf<typeof Restore.restore<never>>>().toEqualTypeOf<DumpStore | Session | SqlClient>()
+    expectTypeOf<ServicesOf<typeof Restore.restore<never>>>().toEqualTypeOf<DumpStore | PgDump | Session | SqlClient>()
     expectTypeOf<ServicesOf<typeof Dump.dump>>().toEqualTypeOf<DumpStore | PgDump | Session | SqlClient>()
   })
 

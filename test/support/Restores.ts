@@ -46,12 +46,16 @@ export const restoreOptions = {
   verify: true,
   analyze: false,
   acceptUnproven: false,
-  allowPartialRows: false
+  allowPartialRows: false,
+  // What saves first has tests of its own; here it would only take time.
+  backupFirst: false
 } satisfies Restore.RestoreOptions
 
 /** What `pgark restore` needs. */
 export const restoreLayer = (url: DatabaseUrl.DatabaseUrl, directory: string) =>
-  Layer.mergeAll(Session.layer(url), DumpStore.layer(directory)).pipe(Layer.provide(NodeServices.layer))
+  Layer.mergeAll(Session.layer(url), DumpStore.layer(directory), PgDump.layer("wasm")).pipe(
+    Layer.provide(NodeServices.layer)
+  )
 
 /** `pgark restore FILE`. */
 export const restore = (url: DatabaseUrl.DatabaseUrl, file: string, more: Partial<Restore.RestoreOptions> = {}) =>

@@ -27,10 +27,14 @@ export interface PgDumpTool extends ClientProgram {
 /** What of the database goes into the dump. Patterns are those of pg_dump. */
 export interface PgDumpOptions {
   readonly schemas: ReadonlyArray<string>
+  /** Names of schemas to leave out. Unlike with `schemas` what stands in no schema is still in the dump. */
+  readonly excludeSchemas?: ReadonlyArray<string>
   readonly excludeTables: ReadonlyArray<string>
   readonly excludeTableData: ReadonlyArray<string>
   /** Leave out all rows. */
   readonly schemaOnly?: boolean
+  /** False: leave out large objects, which are otherwise all in the dump of a whole database. */
+  readonly largeObjects?: boolean
   /** Take only the rows that policies show to the role; where they hide any, pg_dump fails otherwise. */
   readonly rowSecurity?: boolean
   /** Have pg_dump tell each step on stderr. It then writes comments with times and OIDs into the dump as well. */
@@ -73,10 +77,13 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
   "--if-exists",
   "--no-password",
   ...(options.schemaOnly === true ? ["--schema-only"] : []),
+  // Its long name changed with 16.
+  ...(options.largeObjects === false ? ["-B"] : []),
   ...(options.rowSecurity === true ? ["--enable-row-security"] : []),
   ...(options.verbose === true ? ["--verbose"] : []),
   ...(options.snapshot === undefined ? [] : [`--snapshot=${options.snapshot}`]),
   ...options.schemas.map((schema) => `--schema=${pattern(schema)}`),
+  ...(options.excludeSchemas ?? []).map((schema) => `--exclude-schema=${pattern(schema)}`),
   ...options.excludeTables.map((table) => `--exclude-table=${table}`),
   ...options.excludeTableData.map((table) => `--exclude-table-data=${table}`)
 ]

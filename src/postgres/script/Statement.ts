@@ -152,6 +152,10 @@ const nameOf = (tokens: StatementTokens, kind: string): QualifiedName | undefine
   return tokens.take("server") ? { name: `${role} on ${tokens.identifier() ?? ""}` } : { name: role }
 }
 
+/** The same, or the number of a large object. */
+const anyName = (tokens: StatementTokens, kind: string): QualifiedName | undefined =>
+  kind === "LARGE OBJECT" ? { name: tokens.next()?.text ?? "" } : nameOf(tokens, kind)
+
 const isRole = (kind: string): boolean => kind === "ROLE" || kind === "USER" || kind === "GROUP"
 
 /** The kinds that a restore treats by name, whatever is done to them. */
@@ -238,7 +242,7 @@ const alter = (tokens: StatementTokens): StatementKind => {
   }
   const found = special(tokens, "alter", kind)
   if (found !== undefined) return found
-  const name = kind === "LARGE OBJECT" ? { name: tokens.next()?.text ?? "" } : nameOf(tokens, kind)
+  const name = anyName(tokens, kind)
   if (kind === "TABLE" && name !== undefined) {
     if (tokens.take("add", "constraint")) return addConstraint(tokens, name)
     if (tokens.take("drop", "constraint")) {
@@ -249,10 +253,10 @@ const alter = (tokens: StatementTokens): StatementKind => {
       tokens.take("column")
       const column = tokens.identifier() ?? ""
       if (tokens.take("drop", "default")) return { _tag: "Drop", kind: "DEFAULT", ...name, name: column, ...guarded }
-      return { _tag: "Alter", kind }
+      return { _tag: "Alter", kind, ...name }
     }
   }
-  if (!tokens.skipTo("owner", "to")) return { _tag: "Alter", kind }
+  if (!tokens.skipTo("owner", "to")) return { _tag: "Alter", kind, ...name }
   return { _tag: "OwnerTo", kind, ...name, owner: tokens.identifier() ?? "" }
 }
 
@@ -268,7 +272,9 @@ const constraints: ReadonlyArray<ConstraintKind> = [
 const addConstraint = (tokens: StatementTokens, table: QualifiedName): StatementKind => {
   tokens.identifier()
   const constraint = constraints.find((words) => tokens.take(...words.split(" ")))
-  return constraint === undefined ? { _tag: "Alter", kind: "TABLE" } : { _tag: "AddConstraint", table, constraint }
+  return constraint === undefined
+    ? { _tag: "Alter", kind: "TABLE", ...table }
+    : { _tag: "AddConstraint", table, constraint }
 }
 
 const named = (roles: Roles): Roles => roles.filter((role) => !pseudoRoles.has(role))
@@ -303,7 +309,8 @@ const grant = (tokens: StatementTokens, word: string): StatementKind => {
   if (tokens.take("database")) return { _tag: "Database", action }
   if (!tokens.take("schema")) {
     const kind = kindOf(tokens)
-    return { _tag: "Grant", action, kind, ...tokens.qualified(), roles: grantees(tokens, action) }
+    const name = kind === "LARGE OBJECT" ? anyName(tokens, kind) : tokens.qualified()
+    return { _tag: "Grant", action, kind, ...name, roles: grantees(tokens, action) }
   }
   const schemas = tokens.names()
   const roles = grantees(tokens, action)
@@ -312,9 +319,24 @@ const grant = (tokens: StatementTokens, word: string): StatementKind => {
   return { _tag: "Schema", action, schema, roles }
 }
 
+/** Kinds that are a part of something else, whose name stands elsewhere or is not one alone. */
+const parts = new Set([
+  "",
+  "CAST",
+  "COLUMN",
+  "CONSTRAINT",
+  "DOMAIN CONSTRAINT",
+  "POLICY",
+  "RULE",
+  "TRANSFORM",
+  "TRIGGER"
+])
+
 const comment = (tokens: StatementTokens): StatementKind => {
   const kind = tokens.take("on") ? kindOf(tokens) : ""
-  return special(tokens, "comment", kind) ?? { _tag: "Comment", kind }
+  const found = special(tokens, "comment", kind)
+  if (found !== undefined) return found
+  return { _tag: "Comment", kind, ...(parts.has(kind) ? {} : anyName(tokens, kind)) }
 }
 
 const securityLabel = (tokens: StatementTokens): StatementKind => {

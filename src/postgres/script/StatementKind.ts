@@ -69,8 +69,11 @@ export type StatementKind =
     }
   | { readonly _tag: "RestoreStatistics" }
   | { readonly _tag: "AlterSystem" }
-  /** ALTER (other than above), COMMENT ON, SECURITY LABEL ON; the kind is empty where none is written. */
-  | { readonly _tag: "Alter" | "Comment" | "SecurityLabel"; readonly kind: string }
+  /**
+   * ALTER (other than above), COMMENT ON, SECURITY LABEL ON; the kind is empty where none is written. Named where it is
+   * about an object and not about a part of one.
+   */
+  | ({ readonly _tag: "Alter" | "Comment" | "SecurityLabel"; readonly kind: string } & Partial<QualifiedName>)
   | { readonly _tag: "Other"; readonly word: string }
 
 export type ObjectAction = "create" | "drop" | "alter" | "owner" | "comment" | "grant" | "revoke"

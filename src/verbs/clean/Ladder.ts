@@ -83,7 +83,41 @@ const dropAll = (survey: Survey, content: ReadonlyArray<Droppable>): ReadonlyArr
     destroys: true
   }))
 
-const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung => {
+/** What needs others of them comes first. */
+const order = [
+  "EVENT TRIGGER",
+  "PUBLICATION",
+  "USER MAPPING",
+  "SERVER",
+  "FOREIGN DATA WRAPPER",
+  "LANGUAGE",
+  "ACCESS METHOD"
+]
+
+const leave = (what: string, sql: string): RungStatement => ({
+  sql,
+  what: `drop ${what}, which the restore had created`,
+  destroys: true
+})
+
+/** What goes behind the content of the schemas, which may need it. */
+const dropLeaves = (survey: Survey, wish: Wish): ReadonlyArray<RungStatement> => {
+  const { databaseWide = [], extensions = [] } = wish.leaves ?? {}
+  const gone = new Set(goingTriggers(survey, wish).map(({ key }) => key))
+  return [
+    ...databaseWide
+      .filter(({ key, kind }) => order.includes(kind) && !gone.has(key))
+      .toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+      .map(({ kind, name }) => {
+        const [role = "", server = ""] = name.split(" on ")
+        const identity = kind === "USER MAPPING" ? `FOR ${quote(role)} SERVER ${quote(server)}` : quote(name)
+        return leave(`${kind.toLowerCase()} ${name}`, `DROP ${kind} ${identity}`)
+      }),
+    ...extensions.map((name) => leave(`extension ${quote(name)}`, `DROP EXTENSION IF EXISTS ${quote(name)}`))
+  ]
+}
+
+const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: Wish): Rung => {
   const schemas = existing(survey)
   const list = schemas.map(({ name }) => quote(name)).join(", ")
   return {
@@ -92,11 +126,14 @@ const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung
     stays: [],
     statements: [
       ...dropAll(survey, content),
+      ...dropLeaves(survey, wish),
       // Without CASCADE: what has come into the schema since the survey is never taken along.
       { sql: `DROP SCHEMA ${list}`, what: `drop schema ${list}, empty by then`, destroys: true },
-      ...schemas.flatMap((schema) =>
-        schema.recreate.map((sql) => ({ sql, what: `put schema ${quote(schema.name)} back`, destroys: false }))
-      )
+      ...schemas
+        .filter(({ name }) => wish.leaves?.schemas.has(name) !== true)
+        .flatMap((schema) =>
+          schema.recreate.map((sql) => ({ sql, what: `put schema ${quote(schema.name)} back`, destroys: false }))
+        )
     ]
   }
 }
@@ -104,8 +141,13 @@ const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>): Rung
 const dropContent = (
   survey: Survey,
   content: ReadonlyArray<CatalogObject>,
-  outside: ReadonlyArray<OutsideDependent>
+  outside: ReadonlyArray<OutsideDependent>,
+  wish: Wish
 ): Rung => {
+  const staying = new Set(survey.objects.filter(({ droppable }) => !droppable).map(({ schema }) => schema))
+  const leaving = existing(survey).filter(
+    ({ name, ownedByRole }) => ownedByRole && wish.leaves?.schemas.has(name) === true && !staying.has(name)
+  )
   const reasons = existing(survey).flatMap(({ recreatable }) =>
     recreatable === true ? [] : recreatable.map(({ text }) => text)
   )
@@ -115,8 +157,20 @@ const dropContent = (
     stays: content
       .filter(({ droppable }) => !droppable)
       .map((object) => `${describeObject(object)} (of ${object.owner ?? "nobody"})`),
-    statements: dropAll(survey, [...content.filter(({ droppable }) => droppable), ...outside])
+    statements: [
+      ...dropAll(survey, [...content.filter(({ droppable }) => droppable), ...outside]),
+      ...dropLeaves(survey, wish),
+      ...leaving.map(({ name }) => leave(`schema ${quote(name)}`, `DROP SCHEMA ${quote(name)}`))
+    ]
   }
+}
+
+/** What a restore has created besides the content of schemas that were there. */
+export interface Leaves {
+  /** Names; they go once they are empty. */
+  readonly schemas: ReadonlySet<string>
+  readonly extensions: ReadonlyArray<string>
+  readonly databaseWide: ReadonlyArray<DatabaseObject>
 }
 
 /** What will be created after the clean step. */
@@ -127,6 +181,8 @@ export interface Wish {
   readonly replaced: ReadonlyArray<DatabaseObject>
   /** What narrows the dump on purpose, as flags. */
   readonly leftOut?: string
+  /** What goes besides although no dump drops it, because a restore had created it. */
+  readonly leaves?: Leaves
 }
 
 const nothingWished: Wish = { wanted: new Set(), replaced: [] }
@@ -246,9 +302,14 @@ export const choose = (survey: Survey, wish?: Wish, cascadeOutside = false): Lad
   const blockers = found.length > 0 || wish !== undefined ? found : allForeign(survey, content)
   if (blockers.length > 0) return { beside: [], rungs: [], outside: [], blockers }
   const beside = besides(survey, wish ?? nothingWished)
-  if (content.length === 0) return { beside, rungs: [], outside, blockers }
+  if (content.length === 0 && wish?.leaves === undefined) return { beside, rungs: [], outside, blockers }
   // Dependents outside are among what keeps a schema from being put back, so that only the second rung meets any.
   const whole = existing(survey).every(({ recreatable }) => recreatable === true)
-  const second = dropContent(survey, content, outside)
-  return { beside, rungs: whole ? [dropSchema(survey, content), second] : [second], outside, blockers }
+  const second = dropContent(survey, content, outside, wish ?? nothingWished)
+  return {
+    beside,
+    rungs: whole ? [dropSchema(survey, content, wish ?? nothingWished), second] : [second],
+    outside,
+    blockers
+  }
 }

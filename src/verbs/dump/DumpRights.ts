@@ -39,7 +39,8 @@ const relations = Effect.fnUntraced(function* (options: PgDumpOptions, database:
   const sql = yield* SqlClient.SqlClient
   const { leftOut, withoutData } = yield* DumpPatterns.read(options, database)
   const whole = options.schemas.length === 0
-  const scope = whole ? sql`true` : sql.in("n.nspname", options.schemas)
+  const leftOutSchemas = options.excludeSchemas ?? []
+  const scope = whole ? sql`not n.nspname = any(${leftOutSchemas}::text[])` : sql.in("n.nspname", options.schemas)
   return yield* sql<Relation>`
     with relation as (
       select c.oid, c.relkind, c.relname, c.relowner, n.oid as schema_oid, n.nspname, n.nspowner, configuration,
@@ -108,9 +109,9 @@ export const survey = Effect.fn("DumpRights.survey")(function* (
 ): Effect.fn.Return<Readable, DatabaseError | PatternInvalid, SqlClient.SqlClient> {
   const met = yield* relations(options, database)
   // With --schema pg_dump leaves them out.
-  const wholeDatabase = options.schemas.length === 0 && options.schemaOnly !== true
+  const largeObjects = options.schemas.length === 0 && options.schemaOnly !== true && options.largeObjects !== false
   return {
-    denied: [...met.filter(({ denied }) => denied), ...(wholeDatabase ? yield* closedLargeObjects : [])],
+    denied: [...met.filter(({ denied }) => denied), ...(largeObjects ? yield* closedLargeObjects : [])],
     filtered: met
       .filter(({ filtered }) => filtered)
       .map(({ what, schema, name }) => ({ what, table: qualified(schema, name) }))

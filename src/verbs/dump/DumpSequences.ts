@@ -16,18 +16,17 @@ import { fromSqlError } from "../../postgres/Sqlstate.ts"
 /** The last value of each sequence that has given one and that the role may read, by its qualified and quoted name. */
 export type LastValues = ReadonlyMap<string, string>
 
-/** Reads them. Sequences know no snapshot: it is what they are now. */
-export const read = Effect.fn("DumpSequences.read")(function* (): Effect.fn.Return<
-  LastValues,
-  DatabaseError,
-  SqlClient.SqlClient
-> {
+/** Reads those of the schemas, all unless told. Sequences know no snapshot: it is what they are now. */
+export const read = Effect.fn("DumpSequences.read")(function* (
+  schemas?: ReadonlyArray<string>
+): Effect.fn.Return<LastValues, DatabaseError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
+  const scope = schemas === undefined ? sql`true` : sql`n.nspname = any(${schemas}::text[])`
   const rows = yield* sql<{ readonly schema: string; readonly name: string; readonly value: string | null }>`
     select n.nspname::text as "schema", c.relname::text as "name",
       case when has_sequence_privilege(c.oid, 'SELECT') then pg_sequence_last_value(c.oid)::text end as "value"
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'S' and c.relpersistence = 'p'`.pipe(Effect.mapError(fromSqlError))
+    where c.relkind = 'S' and c.relpersistence = 'p' and ${scope}`.pipe(Effect.mapError(fromSqlError))
   return new Map(rows.flatMap(({ schema, name, value }) => (value === null ? [] : [[qualified(schema, name), value]])))
 })
 

@@ -42,17 +42,18 @@ export const partialWords = (tables: ReadonlyArray<string>, role: string): strin
 /** What pg_dump tells of its steps begins so; what it warns of has another word before it. */
 const step = /^pg_dump: (?!warning:|error:|detail:|hint:)(.+)$/
 
-/** The schemas that alone are dumped; undefined where all are. */
-const narrowed = ({ schemas }: Pick<Settled, "schemas">): ReadonlyArray<string> | undefined =>
-  schemas.length === 0 ? undefined : schemas
+/** The schemas that alone are looked at; undefined where all are. */
+const narrowed = (
+  { excludeSchemas = [], schemas }: Pick<Settled, "excludeSchemas" | "schemas">,
+  source: Source
+): ReadonlyArray<string> | undefined => (schemas.length + excludeSchemas.length === 0 ? undefined : source.schemas)
 
 /** What the manifest says of a dump that is not of the whole database. */
-const narrowing = ({
-  schemas,
-  excludeTables,
-  excludeTableData
-}: Settled): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
-  ...(schemas.length === 0 ? {} : { onlySchemas: schemas }),
+const narrowing = (
+  { schemas, excludeSchemas = [], excludeTables, excludeTableData }: Settled,
+  source: Source
+): Partial<Pick<Provenance, "excluded" | "onlySchemas">> => ({
+  ...(schemas.length + excludeSchemas.length === 0 ? {} : { onlySchemas: source.schemas }),
   ...(excludeTables.length + excludeTableData.length === 0
     ? {}
     : { excluded: { tables: excludeTables, data: excludeTableData } })
@@ -69,6 +70,8 @@ export interface Writing {
   readonly source: Source
   readonly tool: PgDumpProgram
   readonly options: Settled
+  /** The session is in a transaction that has exported this snapshot, which is dumped; one is made for it otherwise. */
+  readonly snapshot?: string
 }
 
 /** Adds what is read to the metrics and tells how far it is. */
@@ -129,7 +132,7 @@ const stillHidden = Effect.fnUntraced(function* (options: Settled, { database, p
 })
 
 /** Writes the dump and what the catalogue says beside it, both of one moment. */
-export const written = Effect.fnUntraced(function* ({ session, source, tool, options }: Writing) {
+export const written = Effect.fnUntraced(function* ({ session, source, tool, options, snapshot: given }: Writing) {
   const store = yield* DumpStore
   const { url } = session
   const { host, port, user } = url
@@ -140,10 +143,13 @@ export const written = Effect.fnUntraced(function* ({ session, source, tool, opt
   // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
   const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
   const { onBytes, onLine } = observed()
+  const within = narrowed(options, source)
   // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
-  const before = yield* DumpSequences.read()
+  const before = yield* DumpSequences.read(within)
   let complete: StoredDump | undefined
-  const dump = yield* Snapshot.share(session, (snapshot) =>
+  const shared: typeof Snapshot.share = (session, use) =>
+    given === undefined ? Snapshot.share(session, use) : use(given)
+  const dump = yield* shared(session, (snapshot) =>
     Effect.flatMap(CatalogFacts.read(), (catalog) =>
       store.write(
         {
@@ -156,7 +162,7 @@ export const written = Effect.fnUntraced(function* ({ session, source, tool, opt
           ...(name === undefined ? {} : { name }),
           ...(remark === undefined ? {} : { note: remark }),
           ...(partialRows.length === 0 ? {} : { partialRows }),
-          ...narrowing(options)
+          ...narrowing(options, source)
         },
         (append) =>
           Stream.runForEach(
@@ -165,9 +171,9 @@ export const written = Effect.fnUntraced(function* ({ session, source, tool, opt
           ),
         (contents) =>
           stillHidden(options, source).pipe(
-            Effect.andThen(DumpSequences.read()),
+            Effect.andThen(DumpSequences.read(within)),
             Effect.flatMap((after) => DumpSequences.check(contents, before, after)),
-            Effect.andThen(findings(contents, narrowed(options), checksums))
+            Effect.andThen(findings(contents, within, checksums))
           )
       )
     ).pipe(

@@ -20,6 +20,7 @@ import * as DumpProof from "./DumpProof.ts"
 import { census } from "../clean/Ladder.ts"
 import * as Publishing from "./Publishing.ts"
 import type { Replacement } from "./Replacement.ts"
+import { leaving, type Standing } from "./Standing.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
 
 /** What is applied to what. */
@@ -33,6 +34,8 @@ export interface Applying {
   readonly going: Replacement
   /** Tables that come back without rows. */
   readonly hollow: ReadonlyArray<CatalogObject>
+  /** What is left alone although the dump has it. */
+  readonly standing?: Standing
 }
 
 /** In words, what the dump's own statements take away, and what does not come back with them. */
@@ -145,7 +148,11 @@ export const task = <N extends Task.Needs>(options: {
     needs: options.needs,
     plan: (needs) => {
       const applying = options.what(needs)
-      const { contents, file, going, manifest, survey } = applying
+      const { contents, file, going, manifest, standing, survey } = applying
+      const policy = () => {
+        const all = StatementPolicy.make({ survey, cleaned: options.clean, owner: options.owner })
+        return standing === undefined ? all : leaving(all, standing)
+      }
       const rows = DumpProof.totalRows(contents.tables)
       return Effect.succeed({
         value: contents,
@@ -177,7 +184,7 @@ export const task = <N extends Task.Needs>(options: {
                 file,
                 length: contents.sql.length,
                 sha256: contents.sql.sha256,
-                decide: StatementPolicy.make({ survey, cleaned: options.clean, owner: options.owner }),
+                decide: policy(),
                 ...(summed.length === 0
                   ? {}
                   : {

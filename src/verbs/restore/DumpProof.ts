@@ -82,6 +82,9 @@ export const task = (options: Settled) =>
     ],
     basis: ({ contents }) => fact("the dump", contents.sql.sha256)
   })
+/** What it finds. */
+export type Proven = Task.Planned<ProofTask>
+
 /** That task. */
 export type ProofTask = ReturnType<typeof task>
 

@@ -37,6 +37,11 @@ export interface RestoreOptions {
   readonly exact?: boolean
   /** The plan to run, made before with these options and `exact`. */
   readonly plan?: Plan.Plan
+  /**
+   * Save what goes first, under the locks of the restore, so that `Undo` can bring it back: done unless told. It takes the
+   * right to read all of that, and a second connection.
+   */
+  readonly backupFirst?: boolean
   /** How long others may hold what is to be replaced before the restore gives up; 30 seconds unless told. */
   readonly lockTimeout?: Duration.Input
 }
@@ -44,7 +49,8 @@ export interface RestoreOptions {
 /** Options with nothing left open. */
 export type Settled = Omit<RestoreOptions, "grantTo"> &
   Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "forRoles" | "profile">> &
-  Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven" | "allowPartialRows">> & {
+  Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven" | "allowPartialRows">> &
+  Required<Pick<RestoreOptions, "backupFirst">> & {
     readonly grantTo: ReadonlyArray<string>
   }
 
@@ -59,6 +65,7 @@ export const settled = ({ grantTo = [], ...options }: RestoreOptions): Settled =
   analyze: true,
   acceptUnproven: false,
   allowPartialRows: false,
+  backupFirst: true,
   grantTo: [...new Set(typeof grantTo === "string" ? [grantTo] : grantTo)],
   ...options
 })

@@ -81,8 +81,8 @@ describe("classify", () => {
       "CREATE FUNCTION s.f(text) RETURNS int\n    LANGUAGE c STRICT\n    AS 'lib', 'f'",
       { _tag: "Create", kind: "FUNCTION", schema: "s", name: "f", native: true }
     ],
-    ["ALTER PUBLICATION p ADD TABLE ONLY s.t", { _tag: "Alter", kind: "PUBLICATION" }],
-    ["COMMENT ON EVENT TRIGGER e IS 'x'", { _tag: "Comment", kind: "EVENT TRIGGER" }],
+    ["ALTER PUBLICATION p ADD TABLE ONLY s.t", { _tag: "Alter", kind: "PUBLICATION", name: "p" }],
+    ["COMMENT ON EVENT TRIGGER e IS 'x'", { _tag: "Comment", kind: "EVENT TRIGGER", name: "e" }],
     [
       "GRANT USAGE ON FOREIGN SERVER far TO me",
       { _tag: "Grant", action: "grant", kind: "FOREIGN SERVER", name: "far", roles: ["me"] }
@@ -100,7 +100,7 @@ describe("classify", () => {
       }
     ],
     ["ALTER TABLE s.t ALTER COLUMN c DROP DEFAULT", { _tag: "Drop", kind: "DEFAULT", schema: "s", name: "c" }],
-    ["ALTER TABLE s.t ALTER COLUMN c SET DEFAULT 1", { _tag: "Alter", kind: "TABLE" }],
+    ["ALTER TABLE s.t ALTER COLUMN c SET DEFAULT 1", { _tag: "Alter", kind: "TABLE", schema: "s", name: "t" }],
     [
       "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u(b)",
       {
@@ -135,7 +135,10 @@ describe("classify", () => {
       `CREATE POLICY "to" ON s.t AS RESTRICTIVE FOR SELECT TO app, PUBLIC, "Odd Role" USING ((a = 'to b'))`,
       { _tag: "Create", kind: "POLICY", schema: "s", name: "to", roles: ["app", "Odd Role"] }
     ],
-    ["GRANT UPDATE ON LARGE OBJECT 7 TO me", { _tag: "Grant", action: "grant", kind: "LARGE OBJECT", roles: ["me"] }],
+    [
+      "GRANT UPDATE ON LARGE OBJECT 7 TO me",
+      { _tag: "Grant", action: "grant", kind: "LARGE OBJECT", name: "7", roles: ["me"] }
+    ],
     [
       "ALTER DEFAULT PRIVILEGES FOR ROLE o IN SCHEMA s GRANT SELECT ON TABLES TO app",
       {

@@ -1,0 +1,42 @@
+/** Reports of restores, for people. */
+import { listed, plural } from "../pipeline/Words.ts"
+import type { RestoreReport } from "../verbs/Restore.ts"
+import type { UndoReport } from "../verbs/Undo.ts"
+import * as RenderReport from "./RenderReport.ts"
+import { hang } from "./Text.ts"
+
+/** A row where there is something to list. */
+const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
+  items.length === 0 ? [] : [hang(label, text(listed(items, 6).join(", ")))]
+
+const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> => [
+  hang("  proof      ", proofWords),
+  ...report.unproven.map((what) => hang("  not proven ", what)),
+  ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
+  `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
+    `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
+  ...row("  no rows    ", report.withoutRows, (list) => `${list}: the dump has none of theirs`),
+  ...row("  published  ", report.published, (list) => `as before: ${list}`),
+  ...row(
+    "  partial    ",
+    report.partialRows,
+    (list) => `only part of the rows of ${list}: row-level security hid the others from the dump`
+  ),
+  ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
+  ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
+  ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify)),
+  ...(report.backup === undefined
+    ? []
+    : [hang("  way back   ", `pgark undo brings back what was there, from ${report.backup}`)])
+]
+
+/** What a restore did. */
+export const restore = (report: RestoreReport, proofWords: string, database: string): string =>
+  [`Restored ${report.file} into ${database}`, ...body(report, proofWords)].join("\n")
+
+/** What an undoing did. */
+export const undo = (report: UndoReport, proofWords: string, database: string): string =>
+  [
+    `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`,
+    ...body(report, proofWords)
+  ].join("\n")

@@ -1,0 +1,64 @@
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Command from "effect/cli/Command"
+import { Confirmation } from "../pipeline/Confirmation.ts"
+import * as Flags from "./Flags.ts"
+import { handle, load } from "./Handler.ts"
+import { Output } from "./Output.ts"
+import * as PrismaHint from "./PrismaHint.ts"
+import * as RenderRestore from "./RenderRestore.ts"
+import * as Warning from "./Warning.ts"
+
+export const undo = Command.make(
+  "undo",
+  {
+    dir: Flags.dir,
+    yes: Flags.yes,
+    cascadeOutside: Flags.cascadeOutside.pipe(
+      Flag.withDescription("DROPS FOR GOOD what has come since and depends on what goes, as far as the role may")
+    ),
+    verify: Flags.verify,
+    analyze: Flags.analyze,
+    backupFirst: Flags.backupFirst,
+    lockTimeout: Flags.lockTimeout,
+    dryRun: Flags.dryRun,
+    plan: Flags.plan
+  },
+  ({ dir, dryRun, lockTimeout, plan, yes, ...flags }) =>
+    handle(
+      Effect.gen(function* () {
+        const Target = yield* load(() => import("./Target.ts"))
+        const Undo = yield* load(() => import("../verbs/Undo.ts"))
+        const DumpProof = yield* load(() => import("../verbs/restore/DumpProof.ts"))
+        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
+        const url = yield* Target.databaseUrl
+        const output = yield* Output
+        const layer = Target.layer(url, dir)
+        if (yield* Target.isDryRun({ dryRun, plan })) {
+          return yield* Effect.provide(
+            Effect.flatMap(Undo.find(), (found) => Target.dryRun(Undo.pipeline(found, flags), url, { dryRun, plan })),
+            layer
+          )
+        }
+        const report = yield* Undo.undo({ ...flags, ...Flags.given("lockTimeout", lockTimeout) }).pipe(
+          Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
+          Effect.provide(layer)
+        )
+        const hints = yield* PrismaHint.lines(report.verify?.prisma)
+        return {
+          text: [RenderRestore.undo(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),
+          document: { undo: report }
+        }
+      })
+    )
+).pipe(
+  Command.withDescription(
+    "Bring back what the last restore into this database has replaced, from the dump that it made of it. What goes for " +
+      "that is saved before, so that undo again takes the undoing back."
+  ),
+  Command.withShortDescription("Bring back what the last restore replaced"),
+  Command.withExamples([
+    { command: "pgark undo", description: "What was there before the last restore" },
+    { command: "pgark undo --dry-run", description: "What it would do" }
+  ])
+)

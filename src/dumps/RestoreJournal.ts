@@ -1,0 +1,158 @@
+/**
+ * What a restore notes beside its safety dump, so that the way back is found whatever became of the run: one file each,
+ * `restore_<moment>.json`, flushed before each step that it announces.
+ */
+import { join } from "node:path"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import type { DiskFull, FolderUnusable } from "./DumpError.ts"
+import { DumpDamaged, type DumpUnreadable } from "./DumpError.ts"
+import * as DumpFile from "./DumpFile.ts"
+import { makeFolder } from "./DumpFolder.ts"
+import { partialOf, syncFolder } from "./DumpWriting.ts"
+
+/** The version of journals that this pgark writes and reads. */
+export const journalVersion = 1
+
+/** A database: two with the same number on the same system are one, whatever host and name it is reached by. */
+export const Target = Schema.Struct({
+  /** `system_identifier` of the cluster. */
+  system: Schema.String,
+  /** OID of the database. */
+  oid: Schema.String,
+  database: Schema.String,
+  host: Schema.String,
+  port: Schema.Int
+})
+export type Target = typeof Target.Type
+
+/** An object that a restore creates; see `NamedObject`. */
+const Created = Schema.Struct({ kind: Schema.String, schema: Schema.optionalKey(Schema.String), name: Schema.String })
+
+/** One right on a schema, or one of the default privileges of a role. */
+export const Right = Schema.Struct({
+  /** Empty for default privileges that hold in all schemas. */
+  schema: Schema.String,
+  /** Of default privileges the role whose objects they are about, and `pg_default_acl.defaclobjtype`. */
+  defaults: Schema.optionalKey(Schema.Struct({ role: Schema.String, objects: Schema.String })),
+  /** Null for everybody. */
+  grantee: Schema.NullOr(Schema.String),
+  grantor: Schema.String,
+  privilege: Schema.String,
+  grantable: Schema.Boolean
+})
+export type Right = typeof Right.Type
+
+export const Journal = Schema.Struct({
+  version: Schema.Literal(journalVersion),
+  /** When the run began. */
+  at: Schema.DateTimeUtcFromString,
+  target: Target,
+  by: Schema.Literals(["restore", "undo"]),
+  /** The dump that was restored. */
+  file: Schema.String,
+  /** One transaction, or one of the ways that need several. */
+  way: Schema.Literals(["transaction", "aside", "batches"]),
+  /**
+   * `begun`: nothing has been replaced, unless the transaction `xid` was committed. `replacing`: the target is between
+   * two states. `done`: the new state is complete.
+   */
+  state: Schema.Literals(["begun", "replacing", "done"]),
+  /** The transaction that replaces, or begins to, from just before its COMMIT. */
+  xid: Schema.optionalKey(Schema.String),
+  /** Name of the safety dump in the same folder. Absent where nothing goes, or where none was wanted. */
+  backup: Schema.optionalKey(Schema.String),
+  /** Whether something was there that went. */
+  replaces: Schema.Boolean,
+  /** Whether the schemas are emptied; otherwise only what the dump creates is replaced. */
+  clean: Schema.Boolean,
+  /** The schemas that the dump is about. */
+  schemas: Schema.Array(Schema.String),
+  /** Those of them that were not there before. */
+  newSchemas: Schema.Array(Schema.String),
+  /** What the dump creates, in schemas and beside them. */
+  creates: Schema.Array(Created),
+  /** Names of the extensions that it creates. */
+  newExtensions: Schema.Array(Schema.String),
+  /** OIDs of the large objects that it creates. */
+  largeObjects: Schema.Array(Schema.String),
+  /** Rights on these schemas, and default privileges, as they were. */
+  rights: Schema.Array(Right),
+  /** Schemas that were renamed to get out of the way, and what they are called. */
+  aside: Schema.optionalKey(Schema.Array(Schema.Struct({ schema: Schema.String, aside: Schema.String })))
+})
+export type Journal = typeof Journal.Type
+
+const Json = Schema.fromJsonString(Schema.toCodecJson(Journal))
+
+const nameOf = ({ at }: Pick<Journal, "at">): string => `restore_${DateTime.formatIso(at).replace(/[:.]/g, "-")}.json`
+
+const isJournal = (name: string): boolean => /^restore_[\dTZ-]+\.json$/.test(name)
+
+/** Journals of one folder. */
+export interface Journals {
+  /** Newest first. Fails with DumpDamaged where one cannot be read: it may be the one that matters. */
+  readonly list: Effect.Effect<ReadonlyArray<Journal>, DumpDamaged | DumpUnreadable>
+  /** Writes it, or writes it anew; it is on the disk when this returns. */
+  readonly write: (journal: Journal) => Effect.Effect<void, DiskFull | FolderUnusable>
+  readonly remove: (journal: Journal) => Effect.Effect<void, DiskFull | FolderUnusable>
+  /** Path of its file. */
+  readonly path: (journal: Journal) => string
+}
+
+const decode = (text: string, file: string) =>
+  Schema.decodeEffect(Json)(text).pipe(
+    Effect.mapError(
+      ({ message }) =>
+        new DumpDamaged({
+          message: `The journal ${file} is not one that this pgark wrote.`,
+          detail: message,
+          suggestion: "Use the pgark that wrote it; or move it away, and restore the dump beside it by its name.",
+          state: "untouched",
+          file
+        })
+    )
+  )
+
+/** The journals in this folder, which is created with the first. */
+export const within = (fs: FileSystem.FileSystem, directory: string): Journals => {
+  const path = (journal: Journal) => join(directory, nameOf(journal))
+  return {
+    path,
+    list: fs.readDirectory(directory).pipe(
+      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
+      Effect.mapError(DumpFile.unreadable(directory)),
+      Effect.flatMap((names) =>
+        Effect.forEach(names.filter(isJournal).toSorted().toReversed(), (name) => {
+          const file = join(directory, name)
+          return Effect.flatMap(Effect.mapError(fs.readFileString(file), DumpFile.unreadable(file)), (text) =>
+            decode(text, file)
+          )
+        })
+      ),
+      Effect.withSpan("RestoreJournal.list")
+    ),
+    write: Effect.fn("RestoreJournal.write")(function* (journal: Journal) {
+      const file = path(journal)
+      const json = yield* Effect.orDie(Schema.encodeEffect(Schema.toCodecJson(Journal))(journal))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* makeFolder(fs, directory)
+          const handle = yield* fs.open(partialOf(file), { flag: "w", mode: 0o600 })
+          yield* handle.writeAll(Buffer.from(`${JSON.stringify(json, undefined, 2)}\n`))
+          yield* handle.sync
+        })
+      ).pipe(
+        Effect.andThen(fs.rename(partialOf(file), file)),
+        Effect.andThen(syncFolder(fs, directory)),
+        Effect.mapError(DumpFile.unwritable(file))
+      )
+    }),
+    remove: (journal) =>
+      Effect.andThen(fs.remove(path(journal), { force: true }), syncFolder(fs, directory)).pipe(
+        Effect.mapError(DumpFile.unwritable(path(journal)))
+      )
+  }
+}

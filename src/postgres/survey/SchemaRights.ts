@@ -1,0 +1,103 @@
+/** Rights on schemas, and default privileges in them, as they are; and how one gets from some to others. */
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { DatabaseError } from "../DatabaseError.ts"
+import { quote } from "../Identifier.ts"
+import { fromSqlError } from "../Sqlstate.ts"
+
+/** One right on a schema, or one of the default privileges of a role. */
+export interface Right {
+  /** Empty for default privileges that hold in all schemas. */
+  readonly schema: string
+  /** Of default privileges the role whose objects they are about, and `pg_default_acl.defaclobjtype`. */
+  readonly defaults?: { readonly role: string; readonly objects: string }
+  /** Null for everybody. */
+  readonly grantee: string | null
+  readonly grantor: string
+  readonly privilege: string
+  readonly grantable: boolean
+}
+
+interface RightRow extends Omit<Right, "defaults"> {
+  readonly role: string | null
+  readonly objects: string | null
+}
+
+const ofRow = ({ role, objects, ...right }: RightRow): Right =>
+  role === null || objects === null ? right : { ...right, defaults: { role, objects } }
+
+/** Rights on these schemas, default privileges in them, and those that hold in all schemas. */
+export const read = Effect.fn("SchemaRights.read")(function* (
+  schemas: ReadonlyArray<string>
+): Effect.fn.Return<ReadonlyArray<Right>, DatabaseError, SqlClient.SqlClient> {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<RightRow>`
+    with found(schema, role, objects, acl) as (
+      select nspname::text, null::text, null::text, coalesce(nspacl, acldefault('n', nspowner))
+      from pg_namespace where ${sql.in("nspname", schemas)}
+      union all
+      select coalesce(n.nspname::text, ''), pg_get_userbyid(d.defaclrole)::text, d.defaclobjtype::text, d.defaclacl
+      from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace
+      where d.defaclnamespace = 0 or ${sql.in("n.nspname", schemas)}
+    )
+    select f.schema as "schema", f.role as "role", f.objects as "objects",
+      case when a.grantee <> 0 then pg_get_userbyid(a.grantee)::text end as "grantee",
+      pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
+    from found f cross join lateral aclexplode(f.acl) a
+    order by 1, 2, 3, 4, 6`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(ofRow)
+})
+
+/** What roles have by default on what they create, where nobody has changed it. */
+const builtIn = Effect.fnUntraced(function* (roles: ReadonlyArray<string>) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<RightRow>`
+    select '' as "schema", r.rolname::text as "role", t.objects as "objects",
+      case when a.grantee <> 0 then pg_get_userbyid(a.grantee)::text end as "grantee",
+      pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
+    from pg_roles r
+    cross join (values ('r', 'r'), ('S', 's'), ('f', 'f'), ('T', 'T'), ('n', 'n')) t(objects, kind)
+    cross join lateral aclexplode(acldefault(t.kind::"char", r.oid)) a
+    where ${sql.in("r.rolname", roles)}`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(ofRow)
+})
+
+const everywhere = ({ defaults, schema }: Right): string | undefined =>
+  defaults === undefined || schema !== "" ? undefined : JSON.stringify([defaults.role, defaults.objects])
+
+/** What default privileges are about, as they are written: those that no schema narrows are all there, or built in. */
+const whole = (rights: ReadonlyArray<Right>, known: ReadonlyArray<Right>): ReadonlyArray<Right> => {
+  const changed = new Set(rights.map(everywhere))
+  return [...rights, ...known.filter((right) => !changed.has(everywhere(right)))]
+}
+
+/** @see https://www.postgresql.org/docs/current/catalog-pg-default-acl.html */
+const objectsOf: Record<string, string> = { r: "TABLES", S: "SEQUENCES", f: "FUNCTIONS", T: "TYPES", n: "SCHEMAS" }
+
+const statement = (action: "GRANT" | "REVOKE", { defaults, grantable, grantee, privilege, schema }: Right): string => {
+  const to = grantee === null ? "PUBLIC" : quote(grantee)
+  const whom = action === "REVOKE" ? `FROM ${to}` : `TO ${to}${grantable ? " WITH GRANT OPTION" : ""}`
+  if (defaults === undefined) return `${action} ${privilege} ON SCHEMA ${quote(schema)} ${whom}`
+  const within = schema === "" ? "" : ` IN SCHEMA ${quote(schema)}`
+  const objects = objectsOf[defaults.objects] ?? defaults.objects
+  return `ALTER DEFAULT PRIVILEGES FOR ROLE ${quote(defaults.role)}${within} ${action} ${privilege} ON ${objects} ${whom}`
+}
+
+/** The statements that lead from the rights that are there now to those of before; none where they are the same. */
+export const restore = Effect.fn("SchemaRights.restore")(function* (
+  before: ReadonlyArray<Right>,
+  now: ReadonlyArray<Right>
+): Effect.fn.Return<ReadonlyArray<string>, DatabaseError, SqlClient.SqlClient> {
+  const roles = [...before, ...now].flatMap(({ defaults, schema }) =>
+    defaults === undefined || schema !== "" ? [] : [defaults.role]
+  )
+  const known = roles.length === 0 ? [] : yield* builtIn([...new Set(roles)])
+  const [wanted, there] = [whole(before, known), whole(now, known)]
+  const keyOf = ({ defaults, schema, grantee, grantor, privilege, grantable }: Right) =>
+    JSON.stringify([defaults?.role, defaults?.objects, schema, grantee, grantor, privilege, grantable])
+  const [wantedKeys, thereKeys] = [new Set(wanted.map(keyOf)), new Set(there.map(keyOf))]
+  return [
+    ...there.filter((right) => !wantedKeys.has(keyOf(right))).map((right) => statement("REVOKE", right)),
+    ...wanted.filter((right) => !thereKeys.has(keyOf(right))).map((right) => statement("GRANT", right))
+  ]
+})

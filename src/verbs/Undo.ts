@@ -1,0 +1,87 @@
+/** The verb undo: brings back what the last restore has replaced, from the dump that it made of it. */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { DumpMissing } from "../dumps/DumpError.ts"
+import { DumpStore } from "../dumps/DumpStore.ts"
+import type { Journal } from "../dumps/RestoreJournal.ts"
+import * as Pipeline from "../pipeline/Pipeline.ts"
+import type { PgDump } from "../postgres/PgDump.ts"
+import type { Session } from "../postgres/Session.ts"
+import type { RestoreError, RestoreOptions, RestoreReport } from "./Restore.ts"
+import * as Course from "./restore/Course.ts"
+import * as DumpProof from "./restore/DumpProof.ts"
+import * as Journaling from "./restore/Journaling.ts"
+import { report } from "./restore/Report.ts"
+import { settled } from "./restore/RestoreOptions.ts"
+import * as Replaced from "./undo/Replaced.ts"
+
+/** As of a restore, as far as there is something to choose. */
+export type UndoOptions = Pick<RestoreOptions, "analyze" | "backupFirst" | "cascadeOutside" | "lockTimeout" | "verify">
+
+/** What an undoing did. */
+export interface UndoReport extends RestoreReport {
+  /** When the restore that was taken back began, and the dump that it had restored. */
+  readonly undone: { readonly at: string; readonly file: string; readonly by: Journal["by"] }
+}
+
+const nothing = (file: string, message: string, suggestion: string) =>
+  new DumpMissing({ message, suggestion, state: "untouched", file })
+
+/** The restore to take back, and its safety dump. Fails with DumpMissing where there is none. */
+export const find = Effect.fn("Undo.find")(function* () {
+  const past = yield* Effect.flatMap(DumpStore, (store) => store.beforeRestore)
+  const journal = yield* Journaling.last()
+  if (journal === undefined) {
+    return yield* nothing(
+      past.directory,
+      `No restore into this database is noted in ${past.directory}.`,
+      "Name the folder of dumps that was used then (--dir)."
+    )
+  }
+  const file = Journaling.backupOf(past, journal)
+  if (file !== undefined) return { journal, file }
+  const at = DateTime.formatIso(journal.at)
+  const named = `The last restore into this database, of ${journal.file} (${at}),`
+  return journal.replaces
+    ? yield* nothing(
+        past.journals.path(journal),
+        `${named} was run with --no-backup-first: what it replaced was not saved.`,
+        "Restore another dump (`pgark list`)."
+      )
+    : yield* nothing(
+        past.journals.path(journal),
+        `${named} replaced nothing: there is nothing to bring back.`,
+        "`pgark clean` empties schemas."
+      )
+})
+
+/** What {@link find} gives. */
+export interface Found {
+  readonly journal: Journal
+  /** Path of the safety dump. */
+  readonly file: string
+}
+
+/** Everything that an undoing does, as a graph of tasks. */
+export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<RestoreOptions, "exact"> = {}) => {
+  const options = settled({ ...asked, file, clean: true })
+  const proof = DumpProof.task(options)
+  const surveyed = Replaced.task(journal, proof, options)
+  return Course.pipeline("undo", { proof, surveyed, options, drops: true, undoes: journal, tasks: [] })
+}
+
+/**
+ * Brings back what the last restore into the session's database has replaced: it happens, or the target is as it was.
+ *
+ * What it takes away for that is saved before, so that undoing again takes the undoing back. Fails as `Restore.restore`
+ * does, and with DumpMissing where there is nothing to bring back.
+ */
+export const undo = Effect.fn("Undo.undo")(function* (
+  options: UndoOptions = {}
+): Effect.fn.Return<UndoReport, RestoreError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
+  const found = yield* find()
+  const { results } = yield* Pipeline.run(pipeline(found, options))
+  const { at, by, file } = found.journal
+  return { ...report(results), undone: { at: DateTime.formatIso(at), file, by } }
+})

@@ -1,0 +1,173 @@
+/**
+ * Notes beside the safety dumps what a restore is about to do and how far it came, and finds out afterwards what became
+ * of it.
+ */
+import { join } from "node:path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { DiskFull, DumpDamaged, DumpUnreadable, FolderUnusable } from "../../dumps/DumpError.ts"
+import { DumpStore, type DumpStoreService } from "../../dumps/DumpStore.ts"
+import type { Journal, Target } from "../../dumps/RestoreJournal.ts"
+import { note } from "../../pipeline/RunEvent.ts"
+import { type DatabaseError, StatementFailed } from "../../postgres/DatabaseError.ts"
+import { Session } from "../../postgres/Session.ts"
+import { fromSqlError } from "../../postgres/Sqlstate.ts"
+
+/** How many safety dumps of a target are kept. */
+export const kept = 3
+
+/** What the running restore has noted, as far as it has come to that. */
+interface Entry {
+  journal?: Journal
+}
+
+/** Set around a run by {@link within}. */
+const Current = Context.Reference<Entry | undefined>("pgark/verbs/restore/Journaling", {
+  defaultValue: () => undefined
+})
+
+/** Which database the session is connected to. */
+export const target = Effect.fn("Journaling.target")(function* (): Effect.fn.Return<
+  Target,
+  DatabaseError,
+  Session | SqlClient.SqlClient
+> {
+  const sql = yield* SqlClient.SqlClient
+  const { url } = yield* Session
+  const [row] = yield* sql<{ readonly system: string; readonly oid: string; readonly database: string }>`
+    select (select system_identifier::text from pg_control_system()) as "system", oid::text as "oid",
+      datname::text as "database"
+    from pg_database where datname = current_database()`.pipe(Effect.mapError(fromSqlError))
+  return {
+    system: row?.system ?? "",
+    oid: row?.oid ?? "",
+    database: row?.database ?? "",
+    host: url.host,
+    port: url.port
+  }
+})
+
+const past = Effect.flatMap(DumpStore, ({ beforeRestore }) => beforeRestore)
+
+/** The safety dump of a journal, where it has one. */
+export const backupOf = (store: DumpStoreService, { backup }: Journal): string | undefined =>
+  backup === undefined ? undefined : join(store.directory, backup)
+
+/** Writes the journal of the running restore, or writes it anew. */
+export const write = Effect.fn("Journaling.write")(function* (
+  journal: Journal
+): Effect.fn.Return<void, DiskFull | FolderUnusable, DumpStore> {
+  const { journals } = yield* past
+  yield* journals.write(journal)
+  const entry = yield* Current
+  if (entry !== undefined) entry.journal = journal
+})
+
+/** Changes the journal of the running restore; nothing where it has none. */
+export const update = Effect.fnUntraced(function* (change: Partial<Journal>) {
+  const entry = yield* Current
+  if (entry?.journal !== undefined) yield* write({ ...entry.journal, ...change })
+})
+
+/** Takes a journal away, and its safety dump: what it tells of never happened, or is too long ago. */
+const discard = Effect.fnUntraced(function* (store: DumpStoreService, journal: Journal) {
+  const file = backupOf(store, journal)
+  const dump = file === undefined ? undefined : (yield* store.list).find((one) => one.file === file)
+  // The journal first: a safety dump by itself does no harm.
+  yield* store.journals.remove(journal)
+  if (dump !== undefined) yield* store.remove(dump)
+})
+
+const sameTarget = (a: Target, b: Target): boolean => a.system === b.system && a.oid === b.oid
+
+/** Journals of a target, newest first. */
+const of = Effect.fnUntraced(function* (store: DumpStoreService, target: Target) {
+  return (yield* store.journals.list).filter((journal) => sameTarget(journal.target, target))
+})
+
+/** Removes what lies behind the newest safety dumps of a target. */
+const retain = Effect.fnUntraced(function* (store: DumpStoreService, target: Target) {
+  let backups = 0
+  for (const journal of yield* of(store, target)) {
+    if (backups >= kept && journal.state === "done") yield* discard(store, journal)
+    if (journal.backup !== undefined) backups++
+  }
+})
+
+const told = (what: string) => (error: { readonly message: string }) => note(`${what}: ${error.message}`)
+
+/**
+ * Runs a restore that notes what it does. When it has failed and the target is as it was, nothing is left of that; when
+ * it has succeeded older safety dumps go. Neither changes how it ended.
+ */
+export const within = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | DumpStore> =>
+  Effect.suspend(() => {
+    const entry: Entry = {}
+    const ended = (exit: Exit.Exit<A, E>) =>
+      Effect.gen(function* () {
+        const { journal } = entry
+        if (journal === undefined) return
+        const store = yield* past
+        if (Exit.isSuccess(exit)) {
+          yield* store.journals
+            .write({ ...journal, state: "done" })
+            .pipe(Effect.andThen(retain(store, journal.target)), Effect.catch(told("The journal was not finished")))
+        } else if (journal.state === "begun" && !mayHaveHappened(exit)) {
+          yield* Effect.catch(discard(store, journal), told("The safety dump of a restore that failed was left"))
+        }
+      })
+    return Effect.onExit(Effect.provideService(run, Current, entry), ended)
+  })
+
+/** Whether the failure says that the target may not be as it was. */
+const mayHaveHappened = <A, E>(exit: Exit.Exit<A, E>): boolean => {
+  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+  return Predicate.hasProperty(error, "state") && (error.state === "unknown" || error.state === "changed")
+}
+
+/** What a transaction became. */
+type Outcome = "committed" | "aborted" | "in progress" | null
+
+const outcomeOf = Effect.fnUntraced(function* (xid: string) {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly outcome: Outcome }>`select pg_xact_status(${xid}::xid8) as "outcome"`.pipe(
+    Effect.mapError(fromSqlError)
+  )
+  return row?.outcome ?? null
+})
+
+const undecided = (journal: Journal, file: string) =>
+  new StatementFailed({
+    message: `The server cannot tell whether the restore of ${journal.file} was committed (transaction ${journal.xid}).`,
+    suggestion:
+      `Look at the target: \`pgark verify ${journal.file}\` holds it against that dump. Where it was not, remove ${file}; ` +
+      "where it was, change its state from begun to done.",
+    state: "unknown"
+  })
+
+/**
+ * The last restore into this database, as the journals tell it; undefined where there is none. What was begun and never
+ * committed is removed on the way.
+ */
+export const last = Effect.fn("Journaling.last")(function* (): Effect.fn.Return<
+  Journal | undefined,
+  DatabaseError | DiskFull | DumpDamaged | DumpUnreadable | FolderUnusable,
+  DumpStore | Session | SqlClient.SqlClient
+> {
+  const store = yield* past
+  for (const journal of yield* of(store, yield* target())) {
+    if (journal.state !== "begun") return journal
+    const outcome = journal.xid === undefined ? "aborted" : yield* outcomeOf(journal.xid)
+    if (outcome === "aborted") yield* discard(store, journal)
+    else if (outcome === "committed") {
+      const state = journal.way === "transaction" ? ("done" as const) : ("replacing" as const)
+      yield* store.journals.write({ ...journal, state })
+      return { ...journal, state }
+    } else return yield* undecided(journal, store.journals.path(journal))
+  }
+  return undefined
+})

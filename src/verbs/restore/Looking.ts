@@ -1,0 +1,77 @@
+/** The task that looks at the target, and what a restore makes of what it finds there. */
+import * as Effect from "effect/Effect"
+import * as Task from "../../pipeline/Task.ts"
+import { objectKey } from "../../postgres/ObjectName.ts"
+import * as Retrying from "../../postgres/Retrying.ts"
+import type { CatalogObject } from "../../postgres/survey/Objects.ts"
+import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
+import { refused } from "../clean/Blocker.ts"
+import type { Wish } from "../clean/Ladder.ts"
+import * as Lock from "../clean/Lock.ts"
+import type * as DumpProof from "./DumpProof.ts"
+import { unfit } from "./Fitness.ts"
+import { emptied, replacement, type Replacement, withoutRows } from "./Replacement.ts"
+import type { Settled } from "./RestoreOptions.ts"
+import type { Standing } from "./Standing.ts"
+
+/** What was found, and what it means. */
+export interface Looked {
+  /** What the target was asked for. */
+  readonly scope: SurveyScope
+  readonly found: Survey
+  /** As much of it as the clean step is about. */
+  readonly cleaning: Survey
+  readonly going: Replacement
+  readonly wish: Wish
+  /** Tables that come back without rows. */
+  readonly hollow: ReadonlyArray<CatalogObject>
+  /** What is left alone although the dump has it; absent where all that the dump has is restored. */
+  readonly standing?: Standing
+}
+
+/** What of the target makes a plan: all of a task's ways to look have it. */
+export const facets = {
+  scope: ({ found }: Looked) => found.schemas.map(({ name }) => `schema ${name}`),
+  basis: ({ found }: Looked) => Lock.basisOf(found)
+}
+
+/** The task of a restore. Fails where the target cannot take the dump, or something is in the way of what it replaces. */
+export const task = (proof: DumpProof.ProofTask, options: Settled) =>
+  Task.withLimits(
+    Task.read("survey", {
+      title: "Survey the target",
+      session: "target",
+      needs: { proof },
+      plan: Effect.fnUntraced(function* ({ proof: { contents, leftOut, schemas } }) {
+        const scope: SurveyScope = {
+          schemas,
+          definitions: options.exact === true,
+          largeObjects: contents.largeObjectIds,
+          tables: contents.tables
+        }
+        const found = yield* survey(scope)
+        const reason = unfit(found, contents, options)
+        if (reason !== undefined) return yield* reason
+        // What the clean step has in its way it tells itself.
+        const going = (options.clean ? emptied : replacement)(contents, found)
+        if (going.blockers.length > 0) {
+          return yield* refused(going.blockers, found.role.name, "replace what the dump drops")
+        }
+        const looked: Looked = {
+          scope,
+          found,
+          cleaning: found,
+          going,
+          wish: {
+            wanted: new Set(contents.creates.map(objectKey)),
+            replaced: going.databaseWide,
+            ...(leftOut === undefined ? {} : { leftOut })
+          },
+          hollow: withoutRows(contents, going)
+        }
+        return looked
+      }),
+      ...facets
+    }),
+    { retry: Retrying.reads }
+  )

@@ -1,0 +1,101 @@
+/** What an undoing takes away: what the restore has put there, and nothing that stood beside it. */
+import * as Effect from "effect/Effect"
+import type { Journal } from "../../dumps/RestoreJournal.ts"
+import * as Task from "../../pipeline/Task.ts"
+import { objectKey } from "../../postgres/ObjectName.ts"
+import * as Retrying from "../../postgres/Retrying.ts"
+import type { CatalogObject } from "../../postgres/survey/Objects.ts"
+import type { OutsideDependent } from "../../postgres/survey/Outside.ts"
+import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
+import { describeObject } from "../clean/Blocker.ts"
+import type * as DumpProof from "../restore/DumpProof.ts"
+import { unfit } from "../restore/Fitness.ts"
+import { facets, type Looked } from "../restore/Looking.ts"
+import { membership } from "../restore/Publishing.ts"
+import type { Settled } from "../restore/RestoreOptions.ts"
+import { standing } from "../restore/Standing.ts"
+
+/** What stays in the schemas and may need what goes, as if it stood outside of them. */
+const beside = (object: CatalogObject): OutsideDependent => ({
+  ...object,
+  description: describeObject(object),
+  owner: object.owner ?? "nobody",
+  on: "what the restore has created",
+  schemas: [object.schema]
+})
+
+/** As much of the survey as a restore without --clean has created: the schemas themselves stay. */
+const partOf = (found: Survey, goes: (object: CatalogObject) => boolean): Survey => ({
+  ...found,
+  objects: found.objects.filter(goes),
+  outside: [...found.outside, ...found.objects.filter((object) => !goes(object)).map(beside)],
+  schemas: found.schemas.map((schema) =>
+    schema.exists
+      ? {
+          ...schema,
+          recreatable: [{ reason: "outside-dependent" as const, text: "only what the restore has created goes" }]
+        }
+      : schema
+  )
+})
+
+/** What goes, by what was found and what the journal says. */
+export const replaced = (
+  journal: Journal,
+  { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey }
+): Omit<Looked, "scope"> => {
+  const created = new Set(journal.creates.map(objectKey))
+  const goes = (object: CatalogObject) =>
+    object.droppable && object.extension === null && (journal.clean || created.has(objectKey(object)))
+  const cleaning = journal.clean ? found : partOf(found, goes)
+  const objects = found.objects.filter(goes)
+  const databaseWide = found.databaseWide.filter((object) => object.droppable && created.has(objectKey(object)))
+  const stands = standing(found, { objects, databaseWide }, journal.largeObjects)
+  const creates = new Set(
+    contents.creates.map(objectKey).filter((key) => !stands.keys.has(key) || stands.mixed.has(key))
+  )
+  const empty = (schema: string) =>
+    !found.objects.some((object) => object.schema === schema && !goes(object) && object.extension === null)
+  const published = membership(found, { going: objects, replaced: databaseWide, created: creates })
+  return {
+    found,
+    cleaning,
+    going: { objects, databaseWide, largeObjects: found.largeObjects, published: published.back, blockers: [] },
+    wish: {
+      wanted: creates,
+      replaced: databaseWide,
+      leaves: {
+        schemas: new Set(journal.newSchemas.filter(empty)),
+        extensions: journal.newExtensions,
+        databaseWide
+      }
+    },
+    hollow: [],
+    standing: stands
+  }
+}
+
+/** The task that looks at the target. Fails where the target cannot take back what it had. */
+export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Settled) =>
+  Task.withLimits(
+    Task.read("survey", {
+      title: "Survey the target",
+      session: "target",
+      needs: { proof },
+      plan: Effect.fnUntraced(function* ({ proof: { contents } }) {
+        const scope: SurveyScope = {
+          schemas: [...new Set([...journal.schemas, ...contents.schemas])],
+          definitions: options.exact === true,
+          largeObjects: journal.largeObjects,
+          tables: contents.tables
+        }
+        const found = yield* survey(scope)
+        const reason = unfit(found, contents, options)
+        if (reason !== undefined) return yield* reason
+        const looked: Looked = { scope, ...replaced(journal, { contents, found }) }
+        return looked
+      }),
+      ...facets
+    }),
+    { retry: Retrying.reads }
+  )
