@@ -5,6 +5,7 @@
  */
 import { utf8 } from "./Encoding.ts"
 import type { ConstraintKind, ObjectAction, Roles, StatementKind } from "./StatementKind.ts"
+import { anyName, guard, kindOf, nameOf } from "./StatementNames.ts"
 import { type Decode, type QualifiedName, StatementTokens } from "./StatementTokens.ts"
 
 const pseudoRoles = new Set(["public", "current_user", "current_role", "session_user"])
@@ -112,50 +113,6 @@ const adjectives = [
   "constraint",
   "default"
 ]
-/** Kinds of two words or more; all others are one. */
-const kinds = [
-  ["access", "method"],
-  ["event", "trigger"],
-  ["foreign", "data", "wrapper"],
-  ["foreign", "server"],
-  ["foreign", "table"],
-  ["large", "object"],
-  ["materialized", "view"],
-  ["operator", "class"],
-  ["operator", "family"],
-  ["text", "search", "configuration"],
-  ["text", "search", "dictionary"],
-  ["text", "search", "parser"],
-  ["text", "search", "template"],
-  ["user", "mapping"]
-]
-
-const kindOf = (tokens: StatementTokens): string => {
-  const words = kinds.find((kind) => tokens.take(...kind)) ?? [tokens.next()?.text ?? ""]
-  return words.join(" ").toUpperCase()
-}
-
-/** Takes IF [NOT] EXISTS and ONLY. Returns whether the former was there. */
-const guard = (tokens: StatementTokens): boolean => {
-  const guarded = tokens.take("if", "not", "exists") || tokens.take("if", "exists")
-  tokens.take("only")
-  return guarded
-}
-
-/** The name of an object of this kind: operators are symbols, user mappings a role and a server. */
-const nameOf = (tokens: StatementTokens, kind: string): QualifiedName | undefined => {
-  if (kind === "OPERATOR") return tokens.operator()
-  if (kind !== "USER MAPPING") return tokens.qualified()
-  guard(tokens)
-  tokens.take("for")
-  const role = tokens.identifier() ?? ""
-  return tokens.take("server") ? { name: `${role} on ${tokens.identifier() ?? ""}` } : { name: role }
-}
-
-/** The same, or the number of a large object. */
-const anyName = (tokens: StatementTokens, kind: string): QualifiedName | undefined =>
-  kind === "LARGE OBJECT" ? { name: tokens.next()?.text ?? "" } : nameOf(tokens, kind)
-
 const isRole = (kind: string): boolean => kind === "ROLE" || kind === "USER" || kind === "GROUP"
 
 /** The kinds that a restore treats by name, whatever is done to them. */
