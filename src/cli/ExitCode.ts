@@ -59,6 +59,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   EmbeddedServerFailed: 1,
   FolderUnusable: 9,
   LabelInvalid: 2,
+  LockTableTooSmall: 2,
   LockTimeout: 6,
   ObjectConflict: 7,
   PatternInvalid: 2,

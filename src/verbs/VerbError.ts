@@ -96,6 +96,16 @@ export class TargetChanged extends Schema.TaggedError<TargetChanged>()("TargetCh
 /** The target cannot take this dump: an extension is missing, a right to create, an encoding (exit code 5 or 2). */
 export class TargetUnfit extends Schema.TaggedError<TargetUnfit>()("TargetUnfit", problemFields) {}
 
+/** The server's lock table does not hold what a restore has to lock at once (exit code 2). */
+export class LockTableTooSmall extends Schema.TaggedError<LockTableTooSmall>()("LockTableTooSmall", {
+  ...problemFields,
+  /** Entries that are needed at once, and entries that are free. */
+  needed: Schema.Int,
+  free: Schema.Int,
+  /** The `max_locks_per_transaction` that would be enough. */
+  setting: Schema.Int
+}) {}
+
 /** A statement of the dump failed; the transaction around the restore was rolled back (exit code 7). */
 export class RestoreFailed extends Schema.TaggedError<RestoreFailed>()("RestoreFailed", serverFields) {}
 
@@ -107,6 +117,7 @@ export type VerbError =
   | CleanBlocked
   | CleanRefused
   | LabelInvalid
+  | LockTableTooSmall
   | PatternInvalid
   | RestoreFailed
   | RoleMissing

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
 import { fromSqlError } from "../Sqlstate.ts"
-import { partsSql } from "./Catalog.ts"
+import { catalog, partsSql } from "./Catalog.ts"
 import type { Dependency } from "./DropOrder.ts"
 import { type Address, dropOf, type OutsideDependent } from "./Outside.ts"
 
@@ -20,7 +20,7 @@ interface LinkRow {
   readonly dependent: string
   /** A key, of an outside dependent a description. */
   readonly on: string
-  /** The rest of an outside dependent, as JSON. */
+  /** The rest of an outside dependent, as JSON; of a link `foreign keys` where it has no other reason. */
   readonly found: string | null
 }
 
@@ -112,14 +112,16 @@ export const readDependencies = Effect.fnUntraced(function* (
         and (r.objsubid = 0 or (r.classid, r.objid, 0) not in (select classid, objid, objsubid from reached))
       group by 1, 2, 3
     )
-    select distinct 'link' as "row",
+    select 'link' as "row",
       ${sql.literal(insideKey("tclass", "tobj"))} as "dependent",
       ${sql.literal(insideKey("otclass", "otobj"))} as "on",
-      null as "found"
+      case when bool_and(coalesce(k.contype = 'f', false)) then 'foreign keys' end as "found"
     from link
+    left join pg_constraint k on link.classid = ${sql.literal(catalog("pg_constraint"))} and k.oid = link.objid
     -- A part that goes silently with another object (the triggers of a foreign key on the table it refers to) does not
     -- make its own table go first.
     where tobj is not null and (deptype = 'n' or (classid, objid) = (tclass, tobj))
+    group by tclass, tobj, otclass, otobj
     union all
     select 'outside', ${sql.literal(outsideKey("o"))}, o.needs,
       json_build_object(
@@ -196,7 +198,14 @@ const resolve = (rows: ReadonlyArray<LinkRow>): Dependencies => {
   )
   const distinct = new Map(links.map((link) => [`${link.dependent} ${link.on}`, link]))
   return {
-    dependencies: [...of("link").map(({ dependent, on }) => ({ dependent, on })), ...distinct.values()],
+    dependencies: [
+      ...of("link").map(({ dependent, on, found }) => ({
+        dependent,
+        on,
+        ...(found === null ? {} : { foreignKeys: true as const })
+      })),
+      ...distinct.values()
+    ],
     outside
   }
 }

@@ -22,6 +22,8 @@ export interface Dependency {
   readonly dependent: string
   /** Key of the object it needs. */
   readonly on: string
+  /** There is no other reason than foreign keys. */
+  readonly foreignKeys?: true
 }
 
 /** One statement and the objects it names. */
@@ -43,16 +45,19 @@ export interface DropOptions {
   readonly limit?: number
 }
 
+/** Objects that need each other and therefore go together, or one alone. */
+export interface DropGroup<O extends Droppable> {
+  readonly objects: ReadonlyArray<O>
+  /** The kind of all of them, undefined where they differ or where their kind goes one by one. */
+  readonly kind: string | undefined
+}
+
 /** Kinds whose DROP takes one object only. @see https://www.postgresql.org/docs/current/sql-dropopclass.html */
 const single = new Set(["OPERATOR CLASS", "OPERATOR FAMILY", "CAST", "TRANSFORM"])
 
 const goesAlone = ({ drop, kind }: Droppable): boolean => drop !== undefined || single.has(kind)
 
-/** Objects that need each other and therefore go together. */
-interface Component<O> {
-  readonly objects: ReadonlyArray<O>
-  /** The kind of all of them, undefined where they differ or where their kind goes one by one. */
-  readonly kind: string | undefined
+interface Component<O extends Droppable> extends DropGroup<O> {
   /** Components that may go once this one and its other dependents are gone. */
   readonly releases: Array<Component<O>>
   /** How many dependents are still there. */
@@ -105,7 +110,7 @@ const components = <O extends Droppable>(
  * Kinds in the order in which each is best dropped whole: those that only others need come last. Kinds that need each
  * other (views and functions, say) share a place.
  */
-const placesOf = <O>(all: ReadonlyArray<Component<O>>): ReadonlyMap<string | undefined, number> => {
+const placesOf = <O extends Droppable>(all: ReadonlyArray<Component<O>>): ReadonlyMap<string | undefined, number> => {
   const kinds = [...new Set(all.map(({ kind }) => kind))]
   const indices = new Map(kinds.map((kind, index) => [kind, index]))
   const needs = new Set<number>()
@@ -127,6 +132,81 @@ const placesOf = <O>(all: ReadonlyArray<Component<O>>): ReadonlyMap<string | und
 }
 
 /**
+ * The objects in an order in which they can go: what depends on an object stands before it or in the same group. What is
+ * of one kind stands together as far as that is possible.
+ *
+ * Dependencies on objects that are not given are ignored.
+ */
+export const dropGroups = <O extends Droppable>(
+  objects: ReadonlyArray<O>,
+  dependencies: ReadonlyArray<Dependency>
+): ReadonlyArray<DropGroup<O>> => {
+  const groups: Array<DropGroup<O>> = []
+  // Components without dependents, by kind. `undefined` holds the mixed ones.
+  const ready = new Map<string | undefined, Array<Component<O>>>()
+  const offer = (component: Component<O>) => {
+    const queue = ready.get(component.kind)
+    if (queue === undefined) ready.set(component.kind, [component])
+    else queue.push(component)
+  }
+  const all = components(objects, dependencies)
+  for (const component of all) if (component.dependents === 0) offer(component)
+
+  const places = placesOf(all)
+  const place = (kind: string | undefined) => places.get(kind) ?? 0
+  while (ready.size > 0) {
+    // In the same place the longest queue: the others grow meanwhile, so each kind is visited as seldom as possible.
+    const [kind, queue] = [...ready].reduce((a, b) =>
+      place(b[0]) < place(a[0]) || (place(b[0]) === place(a[0]) && b[1].length > a[1].length) ? b : a
+    )
+    // The queue grows while it is walked: what a component releases of the same kind may stand in the same statement.
+    for (const component of queue) {
+      groups.push(component)
+      for (const next of component.releases) if (--next.dependents === 0) offer(next)
+    }
+    ready.delete(kind)
+  }
+  return groups
+}
+
+/** The statements that drop groups in their order; what follows each other and is of one kind shares a statement. */
+export const groupStatements = <O extends Droppable>(
+  groups: ReadonlyArray<DropGroup<O>>,
+  { cascade: always = false, limit = 1000 }: DropOptions = {}
+): ReadonlyArray<DropStatement<O>> => {
+  const statements: Array<DropStatement<O>> = []
+  const emit = (kind: string, named: ReadonlyArray<O>, cascade = always) => {
+    const together = named.filter((object) => !goesAlone(object))
+    const alone = named.filter(goesAlone).map((object) => [object])
+    for (const each of [together, ...alone].filter(({ length }) => length > 0)) {
+      const names = each.map((object) => object.identity).join(", ")
+      const sql = each[0]?.drop ?? `DROP ${kind} ${cascade ? "IF EXISTS " : ""}${names}${cascade ? " CASCADE" : ""}`
+      statements.push({ sql, kind, objects: each, cascade })
+    }
+  }
+  let named: Array<O> = []
+  for (const [index, { kind, objects }] of groups.entries()) {
+    if (kind === undefined) {
+      for (const each of new Set(objects.map((object) => object.kind))) {
+        emit(
+          each,
+          objects.filter((object) => object.kind === each),
+          true
+        )
+      }
+      continue
+    }
+    for (const object of objects) named.push(object)
+    const next = groups[index + 1]
+    if (next?.kind !== kind || named.length + next.objects.length > limit) {
+      emit(kind, named)
+      named = []
+    }
+  }
+  return statements
+}
+
+/**
  * The statements that drop the given objects and nothing else, in an order in which each succeeds.
  *
  * What depends on an object goes before it or in the same statement: the server accepts dependents that the statement
@@ -143,66 +223,4 @@ export const dropStatements = <O extends Droppable>(
   objects: ReadonlyArray<O>,
   dependencies: ReadonlyArray<Dependency>,
   options: DropOptions = {}
-): ReadonlyArray<DropStatement<O>> => {
-  const limit = options.limit ?? 1000
-  const statements: Array<DropStatement<O>> = []
-  const emit = (kind: string, named: ReadonlyArray<O>, mixed: boolean) => {
-    const cascade = mixed || options.cascade === true
-    const together = named.filter((object) => !goesAlone(object))
-    const groups = [together, ...named.filter(goesAlone).map((object) => [object])]
-    for (const group of groups.filter(({ length }) => length > 0)) {
-      const names = group.map((object) => object.identity).join(", ")
-      const sql = group[0]?.drop ?? `DROP ${kind} ${cascade ? "IF EXISTS " : ""}${names}${cascade ? " CASCADE" : ""}`
-      statements.push({ sql, kind, objects: group, cascade })
-    }
-  }
-
-  // Components without dependents, by kind. `undefined` holds the mixed ones.
-  const ready = new Map<string | undefined, Array<Component<O>>>()
-  const offer = (component: Component<O>) => {
-    const queue = ready.get(component.kind)
-    if (queue === undefined) ready.set(component.kind, [component])
-    else queue.push(component)
-  }
-  const release = (component: Component<O>) => {
-    for (const next of component.releases) if (--next.dependents === 0) offer(next)
-  }
-  const all = components(objects, dependencies)
-  for (const component of all) if (component.dependents === 0) offer(component)
-
-  const places = placesOf(all)
-  const place = (kind: string | undefined) => places.get(kind) ?? 0
-  while (ready.size > 0) {
-    // In the same place the longest queue: the others grow meanwhile, so each kind is visited as seldom as possible.
-    const [kind, queue] = [...ready].reduce((a, b) =>
-      place(b[0]) < place(a[0]) || (place(b[0]) === place(a[0]) && b[1].length > a[1].length) ? b : a
-    )
-    if (kind === undefined) {
-      ready.delete(undefined)
-      for (const component of queue) {
-        for (const each of new Set(component.objects.map((object) => object.kind))) {
-          emit(
-            each,
-            component.objects.filter((object) => object.kind === each),
-            true
-          )
-        }
-        release(component)
-      }
-      continue
-    }
-    let named: Array<O> = []
-    // The queue grows while it is walked: what a component releases of the same kind may stand in the same statement.
-    for (const component of queue) {
-      if (named.length > 0 && named.length + component.objects.length > limit) {
-        emit(kind, named, false)
-        named = []
-      }
-      for (const object of component.objects) named.push(object)
-      release(component)
-    }
-    ready.delete(kind)
-    emit(kind, named, false)
-  }
-  return statements
-}
+): ReadonlyArray<DropStatement<O>> => groupStatements(dropGroups(objects, dependencies), options)

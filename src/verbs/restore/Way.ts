@@ -1,0 +1,86 @@
+/** The way of a restore: in one transaction where the server's lock table holds it, else in several. */
+import * as Result from "effect/Result"
+import { count, listed } from "../../pipeline/Words.ts"
+import type { LockTable } from "../../postgres/survey/LockTable.ts"
+import { LockTableTooSmall } from "../VerbError.ts"
+import type { LockNeeds } from "./LockNeeds.ts"
+
+/** How a restore goes about it. */
+export interface Chosen {
+  /**
+   * `transaction`: everything in one. `aside`: the schemas are renamed and the dump goes into fresh ones. `batches`: what
+   * goes is dropped, and the dump applied, in several transactions behind the safety dump.
+   */
+  readonly way: "transaction" | "aside" | "batches"
+  /** For people: what would be taken, what is free, and what keeps from a better way. */
+  readonly why: string
+  /** Entries of the lock table that one transaction may take for what it drops and creates, at least 1. */
+  readonly budget: number
+}
+
+export interface WayOptions extends LockNeeds {
+  readonly table: LockTable
+  /** Why schemas cannot be set aside; see {@link file://./Aside.ts}. */
+  readonly obstacles: ReadonlyArray<string>
+}
+
+/**
+ * What a session holds besides while it looks at a target: the server's catalogues and their indexes. A survey in a
+ * transaction took 172 to 180 on PostgreSQL 15 and 18, pg_dump 160, mostly the same ones.
+ */
+export const catalogEntries = 200
+
+/** Of the free entries, what one transaction may take: others are at work on the server meanwhile. */
+const share = (free: number): number => Math.floor(free / 2)
+/** What may be taken for the moment of the safety dump. */
+const briefly = 0.9
+
+/** The `max_locks_per_transaction` with which so many entries would be little enough at once. */
+const enough = ({ sessions, used }: LockTable, needed: number): number =>
+  Math.ceil((used + Math.ceil(needed / briefly)) / sessions)
+
+const tooSmall = ({ backup, lock, table }: WayOptions): LockTableTooSmall => {
+  const needed = lock + backup + catalogEntries
+  const setting = enough(table, needed)
+  const restart = `Have max_locks_per_transaction raised to ${count(setting)} or more, which takes a restart of the server.`
+  const withoutBackup = lock + catalogEntries <= table.free * briefly
+  return new LockTableTooSmall({
+    message: `The server's lock table is too small: ${count(needed)} entries are needed at once, ${count(table.free)} are free.`,
+    detail:
+      `Tables to lock: ${count(lock)}; for the safety dump besides: ${count(backup)}; for the catalogues: ` +
+      `${count(catalogEntries)}. The table has ${count(table.capacity)} entries (max_locks_per_transaction is ` +
+      `${count(table.perTransaction)}), of which others use ${count(table.used)}; a tenth of the rest is left to them.`,
+    suggestion: withoutBackup
+      ? `${restart} Without the safety dump (--no-backup-first) there is room enough, and no way back.`
+      : restart,
+    state: "untouched",
+    needed,
+    free: table.free,
+    setting
+  })
+}
+
+/**
+ * Chooses the best way that the lock table allows.
+ *
+ * One transaction may take half of what is free. Where that is too little, all tables that go have to be locked at
+ * once even so, under the safety dump; for that nine tenths of what is free may be taken, else it is a refusal.
+ */
+export const choose = (options: WayOptions): Result.Result<Chosen, LockTableTooSmall> => {
+  const { backup, create, drop, lock, obstacles, table } = options
+  const half = share(table.free)
+  const budget = Math.max(1, half - catalogEntries)
+  const wanted = drop + create
+  const taken = `dropping and creating take about ${count(wanted)} entries of the server's lock table`
+  const most = table.free * briefly
+  if (lock + backup + catalogEntries > most) return Result.fail(tooSmall(options))
+  if (wanted <= budget) {
+    return Result.succeed({ way: "transaction", why: `${taken}, of which ${count(table.free)} are free`, budget })
+  }
+  const why = `${taken}, and one transaction may take ${count(budget)}: half of the ${count(table.free)} that are free, less the catalogues`
+  return Result.succeed(
+    obstacles.length === 0
+      ? { way: "aside", why, budget }
+      : { way: "batches", why: `${why}; schemas cannot be set aside: ${listed(obstacles, 6).join("; ")}`, budget }
+  )
+}
