@@ -158,6 +158,24 @@ export const withLimits = <Name extends string, V, A, E, R, L extends Duration.I
   }
 }
 
+/**
+ * One of two tasks that reach the same end, chosen by what another one has planned. They have the same name, session and
+ * needs.
+ */
+export const either = <Name extends string, D extends Any, V, A, E, R, V2, A2, E2, R2>(
+  by: D,
+  first: (planned: Planned<D>) => boolean,
+  one: Task<Name, V, A, E, R>,
+  other: Task<Name, V2, A2, E2, R2>
+): Task<Name, V | V2, A | A2, E | E2, R | R2> => ({
+  ...one,
+  plan: (planned) =>
+    Effect.suspend((): Effect.Effect<Step<V | V2, A | A2, E | E2, R | R2, Lookup>, E | E2, R | R2> =>
+      // The lookup holds under each name what the task of that name has planned.
+      first(planned(by.name) as Planned<D>) ? one.plan(planned) : other.plan(planned)
+    )
+})
+
 /** The task where `enabled`; otherwise one in its place that does nothing and gives `undefined`. */
 export const when = <Name extends string, V, A, E, R>(
   enabled: boolean,

@@ -68,6 +68,11 @@ export interface SessionService {
     body: Effect.Effect<A, E, R>,
     options?: TransactionOptions
   ) => Effect.Effect<A, E | DatabaseError, R>
+  /**
+   * Commits the open {@link transaction} and goes on in another one of the same kind. What comes back when its body fails
+   * is then only what it did since.
+   */
+  readonly renew: Effect.Effect<void, DatabaseError>
   /** A savepoint around `body` inside {@link transaction}: released when it succeeds, rolled back to otherwise. */
   readonly savepoint: <A, E, R>(name: string, body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R>
 }
@@ -270,16 +275,30 @@ export const open = Effect.fn("Session.open")(function* (
     rollbackTo: (name) => undo(`ROLLBACK TO SAVEPOINT ${quote(name)}`)
   })
 
+  /** What the open transaction has set for itself. */
+  let local: string | undefined
+
   const limited = <A, E, R>(limit: Duration.Duration, body: Effect.Effect<A, E, R>) =>
     Effect.acquireUseRelease(
       Effect.sync(() => {
-        const before = watched
+        const before = { watched, local }
         watched = Blockers.watch(url, Connecting.backendOf(client), limit)
+        local = `SET LOCAL lock_timeout = ${Math.ceil(Duration.toMillis(limit))}`
         return before
       }),
-      () => Effect.andThen(execute(`SET LOCAL lock_timeout = ${Math.ceil(Duration.toMillis(limit))}`), body),
-      (before) => Effect.sync(() => void (watched = before))
+      () =>
+        Effect.andThen(
+          Effect.suspend(() => execute(local ?? "")),
+          body
+        ),
+      (before) => Effect.sync(() => void ({ watched, local } = before))
     )
+
+  const renew = Effect.gen(function* () {
+    yield* execute("SET CONSTRAINTS ALL IMMEDIATE")
+    yield* execute("COMMIT AND CHAIN")
+    if (local !== undefined) yield* execute(local)
+  })
 
   const transaction: SessionService["transaction"] = <A, E, R>(
     body: Effect.Effect<A, E, R>,
@@ -310,7 +329,7 @@ export const open = Effect.fn("Session.open")(function* (
     )
 
   yield* execute(ownSettings)
-  return { sql, url, status, execute, copyIn, transaction, savepoint }
+  return { sql, url, status, execute, copyIn, transaction, renew, savepoint }
 })
 
 /**

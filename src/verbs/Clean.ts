@@ -33,7 +33,8 @@ export interface CleanReport {
   readonly outside: ReadonlyArray<string>
 }
 
-const destroyed = (statements: ReadonlyArray<RungStatement>) =>
+/** Those that destroy something, in words. */
+export const destroyed = (statements: ReadonlyArray<RungStatement>) =>
   statements.filter(({ destroys }) => destroys).map(({ what }) => what)
 
 const climb = (session: SessionService, rung: Rung): Effect.Effect<Climbed, DatabaseError> =>
@@ -97,6 +98,56 @@ const planned = ({ rungs: [first], ...ladder }: Ladder): Ladder => ({
 
 const row = ({ sql, what, destroys }: RungStatement) => Plan.row(what, { sql, destroys })
 
+/** What is to be emptied. */
+export interface Emptying {
+  readonly survey: Survey
+  /** What will be created afterwards, where something will be. */
+  readonly wish?: Wish
+}
+
+/** What the ladder makes of it. Fails with CleanRefused or CleanBlocked where something is in the way. */
+export const decided = Effect.fnUntraced(function* ({ survey, wish }: Emptying, cascadeOutside: boolean | undefined) {
+  const ladder = choose(survey, wish, cascadeOutside)
+  if (ladder.blockers.length > 0) return yield* refused(ladder.blockers, survey.role.name, "empty the target")
+  return {
+    ladder,
+    lost: wish === undefined ? [] : lost(survey, wish).map(describeObject),
+    outside: ladder.outside.map(Dependents.describe)
+  }
+})
+
+/** Rows of a plan that empties by this rung. */
+export const rowsOf = (
+  { wish }: Emptying,
+  { ladder, lost, outside }: Effect.Success<ReturnType<typeof decided>>,
+  rung: Rung | undefined
+) => [
+  ...(outside.length === 0
+    ? []
+    : [
+        Plan.row(`lose what stands outside of the schemas: ${outside.join(", ")}`, {
+          destroys: true,
+          why: "it depends on what goes (--cascade-outside)"
+        })
+      ]),
+  ...ladder.beside.map(row),
+  ...(rung === undefined
+    ? [Plan.row("nothing to drop: the schemas are empty")]
+    : rung.statements.map((statement, index) => ({
+        ...row(statement),
+        ...(index === 0 ? { why: `rung ${rung.rung}: ${rung.why}` } : {})
+      }))),
+  ...(lost.length === 0
+    ? []
+    : [
+        Plan.row(`of these the dump does not bring back: ${listed(lost, 6).join(", ")}`, {
+          destroys: true,
+          ...(wish?.leftOut === undefined ? {} : { why: `it was made with ${wish.leftOut}` })
+        })
+      ]),
+  ...(rung?.stays ?? []).map((what) => Plan.row(`leave ${what}`))
+]
+
 /**
  * Empties the surveyed schemas within a transaction that is open on the session "target".
  *
@@ -109,57 +160,24 @@ export const task = <N extends Task.Needs>(options: {
   readonly exact?: boolean
   /** Let go, too, what needs what goes and stands outside of the schemas, as far as this role may drop it. */
   readonly cascadeOutside?: boolean | undefined
-  readonly survey: (needs: Task.PlannedNeeds<N>) => {
-    readonly survey: Survey
-    /** What will be created afterwards, where something will be. */
-    readonly wish?: Wish
-  }
+  readonly survey: (needs: Task.PlannedNeeds<N>) => Emptying
 }): Task.Task<"clean", Ladder, CleanReport, CleanStepError, Session> =>
   Task.make("clean", {
     title: "Empty the target",
     session: "target",
     needs: options.needs,
     plan: Effect.fnUntraced(function* (needs) {
-      const found = options.survey(needs)
-      const role = found.survey.role.name
-      const ladder = choose(found.survey, found.wish, options.cascadeOutside)
-      if (ladder.blockers.length > 0) return yield* refused(ladder.blockers, role, "empty the target")
-      const [first] = ladder.rungs
-      const gone = found.wish === undefined ? [] : lost(found.survey, found.wish).map(describeObject)
-      const outside = ladder.outside.map(Dependents.describe)
+      const emptying = options.survey(needs)
+      const found = yield* decided(emptying, options.cascadeOutside)
+      const { ladder, lost, outside } = found
       return {
         value: ladder,
-        rows: [
-          ...(outside.length === 0
-            ? []
-            : [
-                Plan.row(`lose what stands outside of the schemas: ${outside.join(", ")}`, {
-                  destroys: true,
-                  why: "it depends on what goes (--cascade-outside)"
-                })
-              ]),
-          ...ladder.beside.map(row),
-          ...(first === undefined
-            ? [Plan.row("nothing to drop: the schemas are empty")]
-            : first.statements.map((statement, index) => ({
-                ...row(statement),
-                ...(index === 0 ? { why: `rung ${first.rung}: ${first.why}` } : {})
-              }))),
-          ...(gone.length === 0
-            ? []
-            : [
-                Plan.row(`of these the dump does not bring back: ${listed(gone, 6).join(", ")}`, {
-                  destroys: true,
-                  ...(found.wish?.leftOut === undefined ? {} : { why: `it was made with ${found.wish.leftOut}` })
-                })
-              ]),
-          ...(first?.stays ?? []).map((what) => Plan.row(`leave ${what}`))
-        ],
+        rows: rowsOf(emptying, found, ladder.rungs[0]),
         run: () =>
           Effect.flatMap(Session, (session) =>
             Effect.map(
-              run(session, options.exact === true ? planned(ladder) : ladder, role),
-              (report): CleanReport => ({ ...report, lost: gone, outside })
+              run(session, options.exact === true ? planned(ladder) : ladder, emptying.survey.role.name),
+              (report): CleanReport => ({ ...report, lost, outside })
             )
           )
       }

@@ -106,6 +106,16 @@ export class LockTableTooSmall extends Schema.TaggedError<LockTableTooSmall>()("
   setting: Schema.Int
 }) {}
 
+/** Others are connected to a database that several transactions would change before their eyes (exit code 6). */
+export class TargetInUse extends Schema.TaggedError<TargetInUse>()("TargetInUse", problemFields) {}
+
+/** A restore in several transactions was cut short, and the target is between its old and its new state (exit code 8). */
+export class RestoreUnfinished extends Schema.TaggedError<RestoreUnfinished>()("RestoreUnfinished", {
+  ...problemFields,
+  /** The journal that knows the way back. */
+  file: Schema.String
+}) {}
+
 /** A statement of the dump failed; the transaction around the restore was rolled back (exit code 7). */
 export class RestoreFailed extends Schema.TaggedError<RestoreFailed>()("RestoreFailed", serverFields) {}
 
@@ -120,9 +130,11 @@ export type VerbError =
   | LockTableTooSmall
   | PatternInvalid
   | RestoreFailed
+  | RestoreUnfinished
   | RoleMissing
   | SchemaMissing
   | TargetChanged
+  | TargetInUse
   | TargetUnfit
   | VerificationFailed
   | VersionMismatch

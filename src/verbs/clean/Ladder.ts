@@ -32,6 +32,10 @@ export interface RungStatement {
 export interface Rung {
   readonly rung: 1 | 2
   readonly why: string
+  /** What goes one by one, in no order, by the first of the statements. */
+  readonly drops: ReadonlyArray<Droppable>
+  /** The statements behind these. */
+  readonly behind: ReadonlyArray<RungStatement>
   readonly statements: ReadonlyArray<RungStatement>
   /** What stays in the schemas, in words: extensions' objects are not counted, other roles' are. */
   readonly stays: ReadonlyArray<string>
@@ -120,21 +124,23 @@ const dropLeaves = (survey: Survey, wish: Wish): ReadonlyArray<RungStatement> =>
 const dropSchema = (survey: Survey, content: ReadonlyArray<CatalogObject>, wish: Wish): Rung => {
   const schemas = existing(survey)
   const list = schemas.map(({ name }) => quote(name)).join(", ")
+  const behind = [
+    ...dropLeaves(survey, wish),
+    // Without CASCADE: what has come into the schema since the survey is never taken along.
+    { sql: `DROP SCHEMA ${list}`, what: `drop schema ${list}, empty by then`, destroys: true },
+    ...schemas
+      .filter(({ name }) => wish.leaves?.schemas.has(name) !== true)
+      .flatMap((schema) =>
+        schema.recreate.map((sql) => ({ sql, what: `put schema ${quote(schema.name)} back`, destroys: false }))
+      )
+  ]
   return {
     rung: 1,
     why: `this role can put ${list} back with owner, rights and comment`,
     stays: [],
-    statements: [
-      ...dropAll(survey, content),
-      ...dropLeaves(survey, wish),
-      // Without CASCADE: what has come into the schema since the survey is never taken along.
-      { sql: `DROP SCHEMA ${list}`, what: `drop schema ${list}, empty by then`, destroys: true },
-      ...schemas
-        .filter(({ name }) => wish.leaves?.schemas.has(name) !== true)
-        .flatMap((schema) =>
-          schema.recreate.map((sql) => ({ sql, what: `put schema ${quote(schema.name)} back`, destroys: false }))
-        )
-    ]
+    drops: content,
+    behind,
+    statements: [...dropAll(survey, content), ...behind]
   }
 }
 
@@ -151,17 +157,20 @@ const dropContent = (
   const reasons = existing(survey).flatMap(({ recreatable }) =>
     recreatable === true ? [] : recreatable.map(({ text }) => text)
   )
+  const drops = [...content.filter(({ droppable }) => droppable), ...outside]
+  const behind = [
+    ...dropLeaves(survey, wish),
+    ...leaving.map(({ name }) => leave(`schema ${quote(name)}`, `DROP SCHEMA ${quote(name)}`))
+  ]
   return {
     rung: 2,
     why: reasons.length === 0 ? "dropping the schema was denied" : reasons.join("; "),
     stays: content
       .filter(({ droppable }) => !droppable)
       .map((object) => `${describeObject(object)} (of ${object.owner ?? "nobody"})`),
-    statements: [
-      ...dropAll(survey, [...content.filter(({ droppable }) => droppable), ...outside]),
-      ...dropLeaves(survey, wish),
-      ...leaving.map(({ name }) => leave(`schema ${quote(name)}`, `DROP SCHEMA ${quote(name)}`))
-    ]
+    drops,
+    behind,
+    statements: [...dropAll(survey, drops), ...behind]
   }
 }
 

@@ -41,6 +41,8 @@ export interface ApplyOptions<E> {
   readonly length: number
   readonly sha256: string
   readonly decide: Policy
+  /** Committed whenever it may hold so many entries of the server's lock table; all in one transaction unless told. */
+  readonly budget?: number
   /** Run when the last of so many COPY blocks is in: no policy or trigger is there yet, and no index. */
   readonly loaded?: { readonly after: number; readonly run: Effect.Effect<void, E | DatabaseError> }
 }
@@ -66,6 +68,12 @@ export interface HeldStatement {
   readonly place: Place
   readonly decision: Decision
 }
+
+/**
+ * What one statement takes of the lock table: a table with its TOAST table and the index of that, and what it refers to;
+ * an index or a constraint with its tables.
+ */
+const entriesPerStatement = 4
 
 /** The key of a table in {@link Applied.rows}. */
 export const tableKey = ({ schema, name }: QualifiedName): string =>
@@ -145,7 +153,9 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const skipped = new Map<string, number>()
   const held: Array<HeldStatement> = []
   const missing: Array<NamedObject> = []
-  let [statements, position, copies] = [0, 0, 0]
+  let [statements, position, copies, entries] = [0, 0, 0, 0]
+  /** A large object is open, which the end of the transaction would close. */
+  let writing = false
 
   const guard = new DumpGuard()
   const hash = createHash("sha256")
@@ -190,6 +200,13 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     return kind === undefined ? { _tag: "Run" } : options.decide(kind, "entry" in event && event.entry !== undefined)
   }
 
+  const renewed = Effect.suspend(() => {
+    entries += entriesPerStatement
+    if (options.budget === undefined || entries < options.budget || writing) return Effect.void
+    entries = 0
+    return session.renew
+  })
+
   const count = (table: QualifiedName, loaded: number) => {
     rows.set(tableKey(table), (rows.get(tableKey(table)) ?? 0) + loaded)
   }
@@ -199,6 +216,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
+    if (kind._tag === "LargeObjectCall") writing = kind.call === "lo_open" || kind.call === "lowrite"
     if (decision._tag === "Skip" || decision.later !== true) {
       return Effect.map(execute({ bytes: event.bytes, place, decision }), (tag) => {
         if (kind._tag === "InsertInto") count(kind.table, inserted(tag))
@@ -236,9 +254,13 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     for (;;) {
       const event = yield* next
       if (event === undefined) break
-      if (event._tag === "Statement") yield* statement(event)
-      else if (event._tag === "CopyStart") yield* copy(event)
-      else if (event._tag === "Meta") {
+      if (event._tag === "Statement") {
+        yield* statement(event)
+        yield* renewed
+      } else if (event._tag === "CopyStart") {
+        yield* copy(event)
+        yield* renewed
+      } else if (event._tag === "Meta") {
         const decision = judge(event)
         if (decision instanceof DumpDamaged) return yield* decision
         if (decision._tag === "Skip") skip(decision.reason)

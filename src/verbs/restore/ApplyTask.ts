@@ -34,6 +34,8 @@ export interface Applying {
   readonly going: Replacement
   /** Tables that come back without rows. */
   readonly hollow: ReadonlyArray<CatalogObject>
+  /** Several transactions, each of which may take so many entries of the server's lock table; one that is open unless told. */
+  readonly budget?: number
   /** What is left alone although the dump has it. */
   readonly standing?: Standing
 }
@@ -148,7 +150,7 @@ export const task = <N extends Task.Needs>(options: {
     needs: options.needs,
     plan: (needs) => {
       const applying = options.what(needs)
-      const { contents, file, going, manifest, standing, survey } = applying
+      const { budget, contents, file, going, manifest, standing, survey } = applying
       const policy = () => {
         const all = StatementPolicy.make({ survey, cleaned: options.clean, owner: options.owner })
         return standing === undefined ? all : leaving(all, standing)
@@ -185,6 +187,7 @@ export const task = <N extends Task.Needs>(options: {
                 length: contents.sql.length,
                 sha256: contents.sql.sha256,
                 decide: policy(),
+                ...(budget === undefined ? {} : { budget }),
                 ...(summed.length === 0
                   ? {}
                   : {
@@ -202,7 +205,9 @@ export const task = <N extends Task.Needs>(options: {
               )
               yield* Publishing.putBack(session, survey, going.published)
               return { ...applied, checksums: sums } satisfies Loaded
-            })
+            }).pipe((all) =>
+              budget === undefined ? all : Effect.flatMap(Session, (session) => session.transaction(all))
+            )
           )
       })
     }

@@ -1,41 +1,21 @@
-/**
- * The steps that replace something in the target by what a dump has: lock it, save it, drop it, apply the dump, grant,
- * verify, commit. A restore and its undoing differ in what they look at before.
- */
+/** How a restore, or its undoing, goes: proof, survey, the replacing in one transaction or in several, statistics. */
 import * as Effect from "effect/Effect"
-import { keysOf } from "../../dumps/DumpObjects.ts"
-import type { Journal } from "../../dumps/RestoreJournal.ts"
 import * as Pipeline from "../../pipeline/Pipeline.ts"
 import * as Plan from "../../pipeline/Plan.ts"
-import { planStale } from "../../pipeline/PlanStale.ts"
 import { changing, note } from "../../pipeline/RunEvent.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { Session } from "../../postgres/Session.ts"
-import * as Clean from "../Clean.ts"
 import * as Lock from "../clean/Lock.ts"
-import * as Grant from "../Grant.ts"
-import { finish, tableKey } from "./Apply.ts"
-import * as ApplyTask from "./ApplyTask.ts"
+import { tableKey } from "./Apply.ts"
 import type * as DumpProof from "./DumpProof.ts"
-import * as FormerRights from "./FormerRights.ts"
 import * as Journaling from "./Journaling.ts"
-import type { Looked } from "./Looking.ts"
-import * as OwnTasks from "./OwnTasks.ts"
-import type { Settled } from "./RestoreOptions.ts"
-import * as SafetyDump from "./SafetyDump.ts"
-import * as VerifyTask from "./VerifyTask.ts"
+import { dropOld, orBack, type Recover } from "./several/WayBack.ts"
+import { make, type StepOptions } from "./Steps.ts"
 
-/** What is done, and what leads to it. */
-export interface CourseOptions<E, R, T extends Task.Any> {
-  readonly proof: DumpProof.ProofTask
-  readonly surveyed: Task.Task<"survey", Looked, Looked, E, R>
-  readonly options: Settled
-  /** Whether what goes is dropped before the dump is applied, or by the dump's own statements. */
-  readonly drops: boolean
-  /** The journal of the restore that this one takes back. */
-  readonly undoes?: Journal
-  /** The caller's own tasks. */
-  readonly tasks: ReadonlyArray<T>
+/** What is done, and how what was there comes back when several transactions fail. */
+export interface CourseOptions<E, R, T extends Task.Any, E2> extends StepOptions<E, R, T> {
+  /** None where this is the way back itself. */
+  readonly recover?: Recover<E2>
 }
 
 /** After the commit, so that a failure here takes nothing back. */
@@ -67,100 +47,86 @@ const analyzeTask = (proof: DumpProof.ProofTask) =>
  * @param name what the whole is called: it stands in plans
  * @throws PipelineInvalid where a task of the caller has the name of one of these, or needs one that is not there
  */
-export const pipeline = <const Name extends string, E, R, const T extends Task.Any>(
+export const pipeline = <const Name extends string, E, R, const T extends Task.Any, E2>(
   name: Name,
-  { drops, options, proof, surveyed, tasks, undoes }: CourseOptions<E, R, T>
+  { recover, ...given }: CourseOptions<E, R, T, E2>
 ) => {
-  const needs = { proof, surveyed }
-  const locked = Lock.task({
-    needs,
-    refuse: (differences, database) =>
-      options.exact === true ? planStale(differences, "rolled-back") : Lock.changed(differences, database),
-    what: ({ surveyed: { found, going, scope } }) => ({
-      scope,
-      survey: found,
-      going: going.objects,
-      more: found.largeObjects.length + going.databaseWide.length > 0
-    })
-  })
-  const saved = SafetyDump.task({
-    needs,
-    skip: !options.backupFirst,
-    what: ({ proof: { contents, file }, surveyed: { found, going, scope } }) => ({
-      by: undoes === undefined ? "restore" : "undo",
-      file,
-      contents,
-      schemas: scope.schemas,
-      survey: found,
-      going,
-      clean: undoes?.clean ?? options.clean
-    })
-  })
-  const cleaned = Clean.task({
-    needs,
-    exact: options.exact === true,
-    cascadeOutside: options.cascadeOutside,
-    survey: ({ surveyed: { cleaning, wish } }) => ({ survey: cleaning, wish })
-  })
-  const applied = ApplyTask.task({
-    needs,
-    clean: drops,
-    owner: options.owner,
-    checksums: options.verify,
-    what: ({ proof, surveyed: { cleaning, going, hollow, standing } }) => ({
-      ...proof,
-      survey: cleaning,
-      going,
-      hollow,
-      ...(standing === undefined ? {} : { standing })
-    })
-  })
-  const former = FormerRights.task(undoes?.rights ?? [], applied)
-  const granted = Grant.task({
-    roles: options.grantTo,
-    profile: options.profile,
-    forRoles: options.forRoles,
-    needs,
-    scope: ({ proof }) => ({ schemas: proof.schemas, restored: keysOf(proof.contents) })
-  })
-  const verified = VerifyTask.task({ proof, apply: applied })
-  const inner = Pipeline.make(
-    "transaction",
-    [
-      locked,
-      saved,
-      Task.when(drops, cleaned),
-      applied,
-      Task.when(undoes !== undefined, former),
-      Task.when(options.grantTo.length > 0, granted),
-      Task.when(options.verify, verified),
-      Task.when(
-        tasks.length > 0,
-        OwnTasks.task(
-          tasks,
-          verified,
-          [proof, surveyed, locked, saved, cleaned, applied, former, granted].map(({ name }) => name)
-        )
-      )
-    ],
-    [proof.name, surveyed.name]
-  )
-  const transaction = Pipeline.asTask("transaction", {
+  const { options, proof, surveyed, undoes } = given
+  const steps = make(given)
+  const outside = [proof.name, surveyed.name]
+  const what = undoes === undefined ? "the restore" : "the undoing"
+  const { begun, committed } = changing(what)
+  const lockTimeout = options.lockTimeout ?? Lock.defaultLockTimeout
+
+  const one = Pipeline.asTask("transaction", {
     title: undoes === undefined ? "Restore in one transaction" : "Bring back in one transaction",
     session: "target",
     needs: [proof, surveyed],
-    pipeline: inner,
+    pipeline: Pipeline.make(
+      "transaction",
+      [
+        steps.lock,
+        steps.save,
+        steps.clean,
+        steps.apply,
+        steps.rights,
+        steps.grant,
+        steps.verify,
+        steps.own,
+        steps.owners
+      ],
+      outside
+    ),
     around: (run) =>
       Effect.gen(function* () {
         const session = yield* Session
-        const all = Effect.flatMap(run, (results) =>
-          Effect.map(finish(session, results.apply), (apply) => ({ ...results, apply }))
-        )
-        return yield* session.transaction(all, {
-          ...changing(undoes === undefined ? "the restore" : "the undoing"),
-          lockTimeout: options.lockTimeout ?? Lock.defaultLockTimeout
+        const { backup, clean, grant, owners, tasks, verify } = yield* session.transaction(run, {
+          begun,
+          committed,
+          lockTimeout
         })
+        return { apply: owners, backup, clean, grant, tasks, verify }
       }).pipe(Journaling.within)
   })
-  return Pipeline.make(name, [proof, surveyed, transaction, Task.when(options.analyze, analyzeTask(proof))])
+
+  const secure = Pipeline.asTask("secure", {
+    title: "Lock and save what goes",
+    session: "target",
+    needs: [proof, surveyed],
+    pipeline: Pipeline.make("secure", [steps.lock, steps.save, steps.aside], outside),
+    around: (run) => Effect.flatMap(Session, (session) => session.transaction(run, { begun, lockTimeout }))
+  })
+  const finish = Pipeline.asTask("finish", {
+    title: "Grant and finish",
+    session: "target",
+    needs: [steps.apply],
+    pipeline: Pipeline.make(
+      "finish",
+      [steps.putBack, steps.rights, steps.grant, steps.own, steps.owners],
+      [...outside, steps.apply.name, steps.verify.name]
+    ),
+    around: (run) => Effect.flatMap(Session, (session) => session.transaction(run, { committed, lockTimeout }))
+  })
+  const several = Pipeline.asTask("transaction", {
+    title: undoes === undefined ? "Restore in several transactions" : "Bring back in several transactions",
+    session: "target",
+    needs: [proof, surveyed],
+    pipeline: Pipeline.make("several", [secure, steps.cleanInBatches, steps.apply, steps.verify, finish], outside),
+    around: (run) =>
+      run.pipe(
+        Effect.tap(({ secure: { aside } }) => dropOld(aside)),
+        Effect.map(({ clean, finish: { grant, owners, tasks }, secure: { backup }, verify }) => ({
+          apply: owners,
+          backup,
+          clean,
+          grant,
+          tasks,
+          verify
+        })),
+        (all) => orBack(all, recover),
+        Journaling.within
+      )
+  })
+  const replaced = Task.either(surveyed, ({ course }) => course.way === "transaction", one, several)
+  return Pipeline.make(name, [proof, surveyed, replaced, Task.when(options.analyze, analyzeTask(proof))])
 }

@@ -73,8 +73,16 @@ export const update = Effect.fnUntraced(function* (change: Partial<Journal>) {
   if (entry?.journal !== undefined) yield* write({ ...entry.journal, ...change })
 })
 
+/** The journal of the running restore, as far as it has come to one. */
+export const current: Effect.Effect<Journal | undefined> = Effect.map(
+  Effect.service(Current),
+  (entry) => entry?.journal
+)
+
 /** Takes a journal away, and its safety dump: what it tells of never happened, or is too long ago. */
 const discard = Effect.fnUntraced(function* (store: DumpStoreService, journal: Journal) {
+  const entry = yield* Current
+  if (entry?.journal?.at === journal.at) delete entry.journal
   const file = backupOf(store, journal)
   const dump = file === undefined ? undefined : (yield* store.list).find((one) => one.file === file)
   // The journal first: a safety dump by itself does no harm.
@@ -129,10 +137,17 @@ const mayHaveHappened = <A, E>(exit: Exit.Exit<A, E>): boolean => {
   return Predicate.hasProperty(error, "state") && (error.state === "unknown" || error.state === "changed")
 }
 
+/** The same, of a restore that has been taken back. */
+export const forget = Effect.fn("Journaling.forget")(function* (
+  journal: Journal
+): Effect.fn.Return<void, DiskFull | DumpUnreadable | FolderUnusable, DumpStore> {
+  yield* discard(yield* past, journal)
+})
+
 /** What a transaction became. */
 type Outcome = "committed" | "aborted" | "in progress" | null
 
-const outcomeOf = Effect.fnUntraced(function* (xid: string) {
+export const outcomeOf = Effect.fnUntraced(function* (xid: string) {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly outcome: Outcome }>`select pg_xact_status(${xid}::xid8) as "outcome"`.pipe(
     Effect.mapError(fromSqlError)
@@ -160,7 +175,7 @@ export const last = Effect.fn("Journaling.last")(function* (): Effect.fn.Return<
 > {
   const store = yield* past
   for (const journal of yield* of(store, yield* target())) {
-    if (journal.state !== "begun") return journal
+    if (journal.state === "done" || (journal.state === "replacing" && journal.xid === undefined)) return journal
     const outcome = journal.xid === undefined ? "aborted" : yield* outcomeOf(journal.xid)
     if (outcome === "aborted") yield* discard(store, journal)
     else if (outcome === "committed") {

@@ -8,6 +8,7 @@ import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Sur
 import { refused } from "../clean/Blocker.ts"
 import type { Wish } from "../clean/Ladder.ts"
 import * as Lock from "../clean/Lock.ts"
+import { choose, type Course } from "./Choosing.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import { unfit } from "./Fitness.ts"
 import { emptied, replacement, type Replacement, withoutRows } from "./Replacement.ts"
@@ -22,6 +23,8 @@ export interface Looked {
   /** As much of it as the clean step is about. */
   readonly cleaning: Survey
   readonly going: Replacement
+  /** One transaction or several, and why. */
+  readonly course: Course
   readonly wish: Wish
   /** Tables that come back without rows. */
   readonly hollow: ReadonlyArray<CatalogObject>
@@ -62,6 +65,13 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
           found,
           cleaning: found,
           going,
+          course: yield* choose({
+            survey: found,
+            contents,
+            going,
+            backupFirst: options.backupFirst,
+            several: options.several
+          }),
           wish: {
             wanted: new Set(contents.creates.map(objectKey)),
             replaced: going.databaseWide,

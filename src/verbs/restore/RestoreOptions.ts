@@ -42,6 +42,10 @@ export interface RestoreOptions {
    * right to read all of that, and a second connection.
    */
   readonly backupFirst?: boolean
+  /** Restore in several transactions even where one is thought to do. Not unless told. */
+  readonly several?: boolean
+  /** With several transactions: let other sessions in the database go on, which may see half of it. Not unless told. */
+  readonly whileInUse?: boolean
   /** How long others may hold what is to be replaced before the restore gives up; 30 seconds unless told. */
   readonly lockTimeout?: Duration.Input
 }
@@ -50,7 +54,7 @@ export interface RestoreOptions {
 export type Settled = Omit<RestoreOptions, "grantTo"> &
   Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "forRoles" | "profile">> &
   Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven" | "allowPartialRows">> &
-  Required<Pick<RestoreOptions, "backupFirst">> & {
+  Required<Pick<RestoreOptions, "backupFirst" | "several" | "whileInUse">> & {
     readonly grantTo: ReadonlyArray<string>
   }
 
@@ -66,6 +70,8 @@ export const settled = ({ grantTo = [], ...options }: RestoreOptions): Settled =
   acceptUnproven: false,
   allowPartialRows: false,
   backupFirst: true,
+  several: false,
+  whileInUse: false,
   grantTo: [...new Set(typeof grantTo === "string" ? [grantTo] : grantTo)],
   ...options
 })

@@ -30,6 +30,9 @@ import { type Going, select, type Selection } from "./Selection.ts"
 /** What is saved, and of what the journal tells. */
 export interface Saving {
   readonly by: Journal["by"]
+  readonly way: Journal["way"]
+  /** With which names schemas get out of the way. */
+  readonly aside?: NonNullable<Journal["aside"]>
   /** The dump that is restored. */
   readonly file: string
   readonly contents: Contents
@@ -90,7 +93,7 @@ const check = Effect.fnUntraced(function* ({ survey: { role, server } }: Saving,
 })
 
 const journalOf = Effect.fnUntraced(function* (saving: Saving, replaces: boolean, backup: string | undefined) {
-  const { by, clean, contents, file, going, schemas, survey } = saving
+  const { aside, by, clean, contents, file, going, schemas, survey, way } = saving
   // What is there and stays the dump does not create, although it may have the same.
   const stands = standing(survey, going, []).keys
   const journal: Journal = {
@@ -99,7 +102,8 @@ const journalOf = Effect.fnUntraced(function* (saving: Saving, replaces: boolean
     target: yield* Journaling.target(),
     by,
     file,
-    way: "transaction",
+    way,
+    ...(aside === undefined ? {} : { aside }),
     state: "begun",
     ...(backup === undefined ? {} : { backup: basename(backup) }),
     replaces,
@@ -152,6 +156,8 @@ export const task = <N extends Task.Needs>(options: {
   readonly needs: N
   /** Do without the dump; the journal is kept all the same. */
   readonly skip: boolean
+  /** What leads back already. */
+  readonly known?: Journal
   readonly what: (needs: Task.PlannedNeeds<N>) => Saving
 }) =>
   Task.make("backup", {
@@ -160,6 +166,15 @@ export const task = <N extends Task.Needs>(options: {
     needs: options.needs,
     plan: Effect.fnUntraced(function* (needs) {
       const saving = options.what(needs)
+      const { known } = options
+      if (known !== undefined) {
+        return {
+          value: undefined,
+          does: "nothing" as const,
+          rows: [],
+          run: () => Effect.succeed<Saved>({ journal: known })
+        }
+      }
       const going = goes(saving)
       const replaces = !isNothing(going)
       const noted = (dump: StoredDump | undefined) =>

@@ -20,6 +20,8 @@ export interface Chosen {
 
 export interface WayOptions extends LockNeeds {
   readonly table: LockTable
+  /** One transaction has failed for want of entries. */
+  readonly several?: boolean
   /** Why schemas cannot be set aside; see {@link file://./Aside.ts}. */
   readonly obstacles: ReadonlyArray<string>
 }
@@ -34,6 +36,9 @@ export const catalogEntries = 200
 const share = (free: number): number => Math.floor(free / 2)
 /** What may be taken for the moment of the safety dump. */
 const briefly = 0.9
+
+/** What one transaction may take for what it drops and creates, at least 1. */
+export const budgetOf = ({ free }: LockTable): number => Math.max(1, share(free) - catalogEntries)
 
 /** The `max_locks_per_transaction` with which so many entries would be little enough at once. */
 const enough = ({ sessions, used }: LockTable, needed: number): number =>
@@ -68,13 +73,12 @@ const tooSmall = ({ backup, lock, table }: WayOptions): LockTableTooSmall => {
  */
 export const choose = (options: WayOptions): Result.Result<Chosen, LockTableTooSmall> => {
   const { backup, create, drop, lock, obstacles, table } = options
-  const half = share(table.free)
-  const budget = Math.max(1, half - catalogEntries)
+  const budget = budgetOf(table)
   const wanted = drop + create
   const taken = `dropping and creating take about ${count(wanted)} entries of the server's lock table`
   const most = table.free * briefly
   if (lock + backup + catalogEntries > most) return Result.fail(tooSmall(options))
-  if (wanted <= budget) {
+  if (wanted <= budget && options.several !== true) {
     return Result.succeed({ way: "transaction", why: `${taken}, of which ${count(table.free)} are free`, budget })
   }
   const why = `${taken}, and one transaction may take ${count(budget)}: half of the ${count(table.free)} that are free, less the catalogues`

@@ -1,0 +1,92 @@
+/** The clean step where it does not fit into one transaction: the content of the schemas goes in several. */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { type DiskFull, type FolderUnusable } from "../../../dumps/DumpError.ts"
+import type { DumpStore } from "../../../dumps/DumpStore.ts"
+import * as Plan from "../../../pipeline/Plan.ts"
+import * as Task from "../../../pipeline/Task.ts"
+import { plural } from "../../../pipeline/Words.ts"
+import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
+import { Session } from "../../../postgres/Session.ts"
+import { readForeignKeys } from "../../../postgres/survey/ForeignKeys.ts"
+import * as Clean from "../../Clean.ts"
+import { type Rung, type RungStatement } from "../../clean/Ladder.ts"
+import type { CleanBlocked, CleanRefused } from "../../VerbError.ts"
+import type { Course } from "../Choosing.ts"
+import * as Journaling from "../Journaling.ts"
+import * as Batches from "./Batches.ts"
+
+/** What a batch drops, as a rung says it. */
+const statementsOf = ({ statements }: Batches.Batch): ReadonlyArray<RungStatement> =>
+  statements.map(({ kind, objects, sql }) => ({
+    sql,
+    what: `drop ${plural(objects.length, kind.toLowerCase())} in a transaction of ${plural(statements.length, "statement")}`,
+    destroys: true
+  }))
+
+/**
+ * Empties the surveyed schemas on the session "target", on which no transaction is open; they are kept themselves.
+ *
+ * @param options.what what is to be emptied, and how; undefined where nothing is
+ */
+export const task = <N extends Task.Needs>(options: {
+  readonly needs: N
+  readonly cascadeOutside: boolean
+  readonly what: (needs: Task.PlannedNeeds<N>) => (Clean.Emptying & { readonly course: Course }) | undefined
+}): Task.Task<
+  "clean",
+  undefined,
+  Clean.CleanReport | undefined,
+  CleanBlocked | CleanRefused | DatabaseError | DiskFull | FolderUnusable,
+  DumpStore | Session | SqlClient.SqlClient
+> =>
+  Task.make("clean", {
+    title: "Empty the target, in several transactions",
+    session: "target",
+    needs: options.needs,
+    plan: Effect.fnUntraced(function* (needs) {
+      const emptying = options.what(needs)
+      if (emptying === undefined) {
+        return { value: undefined, does: "nothing" as const, rows: [], run: () => Effect.undefined }
+      }
+      const { course, survey } = emptying
+      const found = yield* Clean.decided(emptying, options.cascadeOutside)
+      const { beside, rungs } = found.ladder
+      // The last one keeps the schemas.
+      const last = rungs.at(-1)
+      const foreignKeys = yield* readForeignKeys(survey.schemas.map(({ name }) => name))
+      const batches = Batches.of(last?.drops ?? [], survey.dependencies, { ...course, foreignKeys })
+      const rung: Rung | undefined = last && {
+        ...last,
+        why: course.why,
+        statements: [...batches.flatMap(statementsOf), ...last.behind]
+      }
+      return {
+        value: undefined,
+        rows: [
+          Plan.row(`drop it all in ${plural(batches.length, "transaction")}`, { why: course.why }),
+          ...Clean.rowsOf(emptying, found, rung)
+        ],
+        run: () =>
+          Effect.gen(function* () {
+            const session = yield* Session
+            const all = (statements: ReadonlyArray<RungStatement>) =>
+              session.transaction(Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true }))
+            // From here on the target is not as it was.
+            yield* Journaling.update({ state: "replacing" })
+            yield* all(beside)
+            yield* Batches.run(session, batches)
+            yield* all(rung?.behind ?? [])
+            const report: Clean.CleanReport = {
+              rung: rung === undefined ? 0 : rung.rung,
+              why: course.why,
+              dropped: Clean.destroyed([...beside, ...(rung?.statements ?? [])]),
+              stays: rung?.stays ?? [],
+              lost: found.lost,
+              outside: found.outside
+            }
+            return report
+          })
+      }
+    })
+  })

@@ -1,0 +1,37 @@
+/** Other sessions in the database: between two transactions of a restore they would see, and write to, half of it. */
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import { listed, plural } from "../../../pipeline/Words.ts"
+import { describe, type OtherSession } from "../../../postgres/Blockers.ts"
+import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
+import { fromSqlError } from "../../../postgres/Sqlstate.ts"
+import { TargetInUse } from "../../VerbError.ts"
+
+/** Clients that are connected to this database, less pgark's own session. */
+const others = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  return yield* sql<OtherSession>`
+    select a.pid as "pid", a.usename::text as "user", a.application_name as "application", a.backend_type as "kind",
+      a.state as "state", extract(epoch from clock_timestamp() - a.state_change)::int as "sinceState",
+      extract(epoch from clock_timestamp() - a.query_start)::int as "sinceQuery"
+    from pg_stat_activity a
+    where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usesysid is not null
+      and coalesce(a.backend_type, 'client backend') = 'client backend'
+    order by a.pid`.pipe(Effect.mapError(fromSqlError))
+})
+
+/** Fails with TargetInUse, naming them, where there are any. */
+export const refuse = Effect.fn("InUse.refuse")(function* (
+  why: string
+): Effect.fn.Return<void, DatabaseError | TargetInUse, SqlClient.SqlClient> {
+  const found = yield* others
+  if (found.length === 0) return
+  return yield* new TargetInUse({
+    message: `${plural(found.length, "other session is", "other sessions are")} connected to the database, and this takes several transactions: ${why}.`,
+    detail: listed(found.map(describe)).join("\n"),
+    suggestion:
+      "Stop what is connected there and try again. With --while-in-use they stay: they may see the schemas empty or half " +
+      "filled, and what they write meanwhile may be lost.",
+    state: "rolled-back"
+  })
+})

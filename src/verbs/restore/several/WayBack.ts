@@ -1,0 +1,77 @@
+/**
+ * A restore that takes several transactions, because the server's lock table does not hold one: behind schemas that are
+ * set aside, or behind the safety dump alone. When it fails the former state is brought back before anybody is told.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { DumpStore } from "../../../dumps/DumpStore.ts"
+import type { Journal } from "../../../dumps/RestoreJournal.ts"
+import { changing, failureMessage, note } from "../../../pipeline/RunEvent.ts"
+import type { PgDump } from "../../../postgres/PgDump.ts"
+import { isDatabaseError, withFields } from "../../../postgres/DatabaseError.ts"
+import { Session } from "../../../postgres/Session.ts"
+import { RestoreUnfinished } from "../../VerbError.ts"
+import * as Journaling from "../Journaling.ts"
+import * as SetAside from "./SetAside.ts"
+
+/** Brings back what was there before a restore that has begun to replace it. */
+export type Recover<E> = (
+  journal: Journal
+) => Effect.Effect<void, E, DumpStore | PgDump | Session | SqlClient.SqlClient>
+
+/** The failure of what was taken back: the target is as it was, whatever had been committed meanwhile. */
+const takenBack = <E>(error: E): E => (isDatabaseError(error) ? withFields(error, { state: "rolled-back" }) : error)
+
+const unfinished = (journal: Journal, file: string, cause: Cause.Cause<unknown>, why: unknown) =>
+  new RestoreUnfinished({
+    message: `The restore of ${journal.file} failed, and so did bringing back what was there before: the target is between the two.`,
+    detail: [
+      `The restore: ${failureMessage(Cause.squash(cause))}`,
+      `Bringing back: ${failureMessage(why)}`,
+      ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} is called ${aside} meanwhile.`)
+    ].join("\n"),
+    suggestion: "When what kept it from it is mended, `pgark undo` brings it back. Nothing of it is lost.",
+    state: "changed",
+    file
+  })
+
+/**
+ * Runs the steps; where they fail after the first transaction, or are interrupted, brings the former state back, which
+ * nothing interrupts.
+ */
+export const orBack = <A, E, R, E2>(run: Effect.Effect<A, E, R>, recover: Recover<E2> | undefined) =>
+  recover === undefined
+    ? run
+    : Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          const exit = yield* Effect.exit(restore(run))
+          if (Exit.isSuccess(exit)) return exit.value
+          const journal = yield* Journaling.current
+          if (journal?.state !== "replacing") return yield* exit
+          yield* note("It failed: what was there before is brought back.")
+          const back = yield* Effect.exit(recover(journal))
+          if (Exit.isSuccess(back)) {
+            yield* Effect.catch(Journaling.forget(journal), ({ message }) => note(`The journal was left: ${message}`))
+            return yield* Effect.mapError(exit, takenBack)
+          }
+          const store = yield* Effect.flatMap(DumpStore, ({ beforeRestore }) => beforeRestore)
+          yield* changing("the restore").committed
+          return yield* unfinished(journal, store.journals.path(journal), exit.cause, Cause.squash(back.cause))
+        })
+      )
+
+/** After everything else: what was set aside goes. That it cannot go takes nothing back. */
+export const dropOld = Effect.fnUntraced(function* (renamed: ReadonlyArray<SetAside.Renamed>) {
+  if (renamed.length === 0) return
+  const session = yield* Session
+  const asides = renamed.map(({ aside }) => aside)
+  yield* Journaling.update({ state: "done" })
+  yield* SetAside.drop(session, asides).pipe(
+    Effect.andThen(Journaling.update({ aside: [] })),
+    Effect.catch(({ message }) =>
+      note(`What was set aside could not be dropped (${message}): drop ${asides.join(", ")} when it suits.`)
+    )
+  )
+})
