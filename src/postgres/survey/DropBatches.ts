@@ -87,6 +87,8 @@ const itemsOf = <O extends Droppable>(
 
 const alone = <O extends Droppable>(item: Item<O>): number => new Batch<O>().with(item)
 
+const link = (dependent: string, on: string): string => `${dependent} ${on}`
+
 /** What is left to be dropped once the groups that are too large have been taken apart. */
 const takeApart = <O extends Droppable>(
   large: ReadonlyArray<DropGroup<O>>,
@@ -97,7 +99,6 @@ const takeApart = <O extends Droppable>(
   const within = (dependent: string, on: string) =>
     dependent !== on && home.has(dependent) && home.get(dependent) === home.get(on)
   const inside = foreignKeys.filter(({ links }) => links.some(([dependent, on]) => within(dependent, on)))
-  const link = (dependent: string, on: string) => `${dependent} ${on}`
   const staying = new Set(
     inside.filter(({ droppable }) => !droppable).flatMap(({ links }) => links.map(([from, to]) => link(from, to)))
   )

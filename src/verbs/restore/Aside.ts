@@ -1,6 +1,6 @@
 /** Whether schemas can be renamed aside while a dump fills fresh ones of their names, and renamed back. */
 import type { Contents } from "../../dumps/DumpReading.ts"
-import { plural } from "../../pipeline/Words.ts"
+import { listed, plural } from "../../pipeline/Words.ts"
 import { qualified } from "../../postgres/Identifier.ts"
 import { databaseWide, objectKey } from "../../postgres/ObjectName.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
@@ -37,7 +37,12 @@ const besideSchemas = (
     ...extensions.filter((name) => !installed.has(name)).map((name) => `the dump creates extension ${name}`),
     ...(survey.largeObjects.length === 0
       ? []
-      : [`${plural(survey.largeObjects.length, "large object")} that the dump creates are there`]),
+      : [
+          `large objects that the dump creates are there (${listed(
+            survey.largeObjects.map(({ oid }) => oid),
+            3
+          ).join(", ")})`
+        ]),
     ...survey.configTables
       .filter(({ rows }) => rows !== false)
       .map(({ schema, name }) => `rows of ${qualified(schema, name)}, a table of an extension, are replaced`)

@@ -19,10 +19,11 @@ export interface LockNeeds {
   readonly backup: number
 }
 
-/** What stands on a table, or in no catalogue that is locked, takes no entry of its own. */
-const weightless = new Set(["CAST", "POLICY", "RULE", "TRANSFORM", "TRIGGER"])
+/** What stands on a table, or is not locked, takes no entry of its own; schemas are counted by their names. */
+const weightless = new Set(["CAST", "POLICY", "RULE", "SCHEMA", "TRANSFORM", "TRIGGER"])
 /** With a TOAST table and its index: which tables have one no dump tells. */
 const toasted = new Set(["MATERIALIZED VIEW", "TABLE"])
+const weight = (kind: string) => (weightless.has(kind) ? 0 : toasted.has(kind) ? 3 : 1)
 
 /**
  * What applying a dump takes: every relation it creates, TOAST tables and the indexes behind constraints among them; of
@@ -45,9 +46,8 @@ export const createEntries = ({
   const created = new Set(creates.map(objectKey))
   // Those of identity columns.
   const implied = sequences.filter((sequence) => !created.has(objectKey({ kind: "SEQUENCE", ...sequence })))
-  const weight = (kind: string) => (weightless.has(kind) ? 0 : toasted.has(kind) ? 3 : 1)
   return (
-    creates.reduce((sum, { kind }) => sum + (kind === "SCHEMA" ? 0 : weight(kind)), 0) +
+    creates.reduce((sum, { kind }) => sum + weight(kind), 0) +
     implied.length +
     // pg_dump's own headers count exclusion constraints, too.
     Math.max(checks.primaryKeys + checks.uniqueConstraints, objects["CONSTRAINT"] ?? 0) +
