@@ -86,6 +86,13 @@ export const backupFirst = Flag.Boolean("backup-first").pipe(
   Flag.withDefault(true)
 )
 
+export const whileInUse = Flag.Boolean("while-in-use").pipe(
+  Flag.withDescription(
+    "Where it takes several transactions: go on although others are connected, who may see and lose half of it"
+  ),
+  Flag.withDefault(false)
+)
+
 /** The same words wherever something is verified before a commit. */
 export const verify = Flag.Boolean("verify").pipe(
   Flag.withDescription("Hold the result against the dump before the commit (default: yes; --no-verify: not)"),

@@ -1,7 +1,7 @@
 /** Reports of restores, for people. */
 import { listed, plural } from "../pipeline/Words.ts"
 import type { RestoreReport } from "../verbs/Restore.ts"
-import type { UndoReport } from "../verbs/Undo.ts"
+import type { RecoveryReport, UndoReport } from "../verbs/Undo.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
 
@@ -9,9 +9,15 @@ import { hang } from "./Text.ts"
 const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
   items.length === 0 ? [] : [hang(label, text(listed(items, 6).join(", ")))]
 
+const ways = {
+  aside: "several transactions, the old schemas set aside meanwhile",
+  batches: "several transactions behind a safety dump"
+}
+
 const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> => [
   hang("  proof      ", proofWords),
   ...report.unproven.map((what) => hang("  not proven ", what)),
+  ...(report.way === "transaction" ? [] : [hang("  way        ", `${ways[report.way]}: ${report.why}`)]),
   ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
   `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
     `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
@@ -33,6 +39,15 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
 /** What a restore did. */
 export const restore = (report: RestoreReport, proofWords: string, database: string): string =>
   [`Restored ${report.file} into ${database}`, ...body(report, proofWords)].join("\n")
+
+/** What became of a restore that had been cut short. */
+export const recovered = ({ undone, recovered }: RecoveryReport, database: string): string =>
+  [
+    `Brought back what was in ${database} before the restore of ${undone.file} (${undone.at}), which had been cut short`,
+    recovered === "aside"
+      ? "  way back   the old schemas have their names again, and what was begun is dropped"
+      : "  way back   what was begun is dropped, and the safety dump restored and verified"
+  ].join("\n")
 
 /** What an undoing did. */
 export const undo = (report: UndoReport, proofWords: string, database: string): string =>

@@ -17,7 +17,7 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
   const SavedPlan = yield* load(() => import("../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../dumps/DumpFile.ts"))
   const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze } = asked
-  const { acceptUnproven, allowPartialRows, backupFirst } = asked
+  const { acceptUnproven, allowPartialRows, backupFirst, whileInUse } = asked
   if (
     file !== undefined ||
     clean ||
@@ -29,7 +29,8 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
     !analyze ||
     acceptUnproven ||
     allowPartialRows ||
-    !backupFirst
+    !backupFirst ||
+    whileInUse
   ) {
     return yield* new SavedPlan.PlanInvalid({
       message: "--plan-file says already what is restored, and how.",
@@ -75,6 +76,7 @@ export const restore = Command.make(
     verify: Flags.verify,
     analyze: Flags.analyze,
     backupFirst: Flags.backupFirst,
+    whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
     acceptUnproven: Flag.Boolean("accept-unproven").pipe(
       Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),

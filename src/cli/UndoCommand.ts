@@ -20,6 +20,7 @@ export const undo = Command.make(
     verify: Flags.verify,
     analyze: Flags.analyze,
     backupFirst: Flags.backupFirst,
+    whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
     dryRun: Flags.dryRun,
     plan: Flags.plan
@@ -44,6 +45,8 @@ export const undo = Command.make(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)
         )
+        if ("recovered" in report)
+          return { text: RenderRestore.recovered(report, describe(url)), document: { undo: report } }
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
           text: [RenderRestore.undo(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),

@@ -137,7 +137,7 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
     for (const name of step.scope ?? []) scope.add(name)
     tasks.push({
       name: task.name,
-      title: task.title,
+      title: step.title ?? task.title,
       needs: pipeline.waits.get(task.name)!,
       ...(task.session === undefined ? {} : { session: task.session }),
       rows: step.rows
@@ -169,7 +169,7 @@ const skip = Effect.fnUntraced(function* <T extends Task.Any>(
     if (task.heard === "never" || step?.does === "nothing") continue
     if (step !== undefined && task.heard === "planning") continue
     if (step?.skip !== undefined) yield* step.skip
-    yield* publish(RunEvent.cases.TaskSkipped.make({ task: task.name, title: task.title }))
+    yield* publish(RunEvent.cases.TaskSkipped.make({ task: task.name, title: step?.title ?? task.title }))
   }
 })
 
@@ -250,9 +250,10 @@ const execute = Effect.fnUntraced(function* <T extends Task.Any>(
   const permits = yield* Semaphore.make(concurrency)
   yield* Effect.forEach(
     pipeline.tasks,
-    Effect.fnUntraced(function* (task) {
-      for (const need of pipeline.waits.get(task.name)!) yield* Deferred.await(ended.get(need)!)
-      const step = steps.get(task.name)!
+    Effect.fnUntraced(function* (planned) {
+      for (const need of pipeline.waits.get(planned.name)!) yield* Deferred.await(ended.get(need)!)
+      const step = steps.get(planned.name)!
+      const task = step.title === undefined ? planned : { ...planned, title: step.title }
       const run = Effect.suspend(() => step.run(lookup))
       const begin = Effect.andThen(
         Effect.sync(() => void begun.add(task.name)),

@@ -13,6 +13,8 @@ import type { PlannedTask, PlanRow } from "./Plan.ts"
 
 /** What planning a task gives. */
 export interface Step<out V, out A, out E, out R, in Results> {
+  /** What is done, where that was open before it was planned: instead of the task's own title. */
+  readonly title?: string
   /** What later tasks may know when they are planned. */
   readonly value: V
   readonly rows: ReadonlyArray<PlanRow>
@@ -172,7 +174,9 @@ export const either = <Name extends string, D extends Any, V, A, E, R, V2, A2, E
   plan: (planned) =>
     Effect.suspend((): Effect.Effect<Step<V | V2, A | A2, E | E2, R | R2, Lookup>, E | E2, R | R2> =>
       // The lookup holds under each name what the task of that name has planned.
-      first(planned(by.name) as Planned<D>) ? one.plan(planned) : other.plan(planned)
+      first(planned(by.name) as Planned<D>)
+        ? one.plan(planned)
+        : Effect.map(other.plan(planned), (step) => ({ title: other.title, ...step }))
     )
 })
 

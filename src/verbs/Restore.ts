@@ -20,17 +20,23 @@ import type { Session } from "../postgres/Session.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as Course from "./restore/Course.ts"
 import * as DumpProof from "./restore/DumpProof.ts"
+import * as Journaling from "./restore/Journaling.ts"
 import * as Looking from "./restore/Looking.ts"
 import type * as OwnTasks from "./restore/OwnTasks.ts"
 import { report, type RestoreReport } from "./restore/Report.ts"
 import { type RestoreOptions, settled } from "./restore/RestoreOptions.ts"
+import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
+import { recover } from "./undo/Recovery.ts"
 import type {
   CleanBlocked,
   CleanRefused,
+  LockTableTooSmall,
   PatternInvalid,
   RestoreFailed,
+  RestoreUnfinished,
   RoleMissing,
   TargetChanged,
+  TargetInUse,
   TargetUnfit,
   VerificationFailed,
   VersionMismatch
@@ -52,13 +58,16 @@ export const pipeline = <const T extends Task.Any = never>({
   const options = settled(asked)
   const proof = DumpProof.task(options)
   const surveyed = Looking.task(proof, options)
-  return Course.pipeline("restore", { proof, surveyed, options, drops: options.clean, tasks })
+  return Course.pipeline("restore", { proof, surveyed, options, drops: options.clean, tasks, recover })
 }
 
 export type RestoreError =
   | CleanBlocked
   | CleanRefused
   | DatabaseError
+  | LockTableTooSmall
+  | RestoreUnfinished
+  | TargetInUse
   | DiskFull
   | DumpDamaged
   | DumpMissing
@@ -92,8 +101,9 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
   DumpStore | PgDump | Session | SqlClient.SqlClient | Task.Services<T>
 > {
   const { plan } = options
+  yield* Journaling.refuseUnfinished()
   const { results } = yield* plan === undefined
-    ? Pipeline.run(pipeline(options))
+    ? otherwiseInSeveral(options.several === true, (several) => Pipeline.run(pipeline({ ...options, several })))
     : Pipeline.runExactly(pipeline({ ...options, exact: true }), plan)
   return report(results)
 })

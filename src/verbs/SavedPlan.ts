@@ -21,7 +21,8 @@ const Options = Schema.Struct({
   analyze: Schema.Boolean,
   acceptUnproven: Schema.Boolean,
   allowPartialRows: Schema.Boolean,
-  backupFirst: Schema.Boolean
+  backupFirst: Schema.Boolean,
+  whileInUse: Schema.Boolean
 })
 
 export const SavedPlan = Schema.Struct({
@@ -37,7 +38,7 @@ export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid"
 
 /** What a plan file keeps of options; `file` is the dump that was chosen. */
 export const savedOptions = (options: RestoreOptions, file: string): SavedPlan["options"] => {
-  const { lockTimeout: _lockTimeout, exact: _exact, plan: _plan, ...kept } = settled(options)
+  const { lockTimeout: _lockTimeout, exact: _exact, plan: _plan, several: _several, ...kept } = settled(options)
   return { ...kept, file }
 }
 

@@ -14,15 +14,32 @@ import * as DumpProof from "./restore/DumpProof.ts"
 import * as Journaling from "./restore/Journaling.ts"
 import { report } from "./restore/Report.ts"
 import { settled } from "./restore/RestoreOptions.ts"
+import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
+import { recover } from "./undo/Recovery.ts"
 import * as Replaced from "./undo/Replaced.ts"
 
 /** As of a restore, as far as there is something to choose. */
-export type UndoOptions = Pick<RestoreOptions, "analyze" | "backupFirst" | "cascadeOutside" | "lockTimeout" | "verify">
+export type UndoOptions = Pick<
+  RestoreOptions,
+  "analyze" | "backupFirst" | "cascadeOutside" | "lockTimeout" | "several" | "verify" | "whileInUse"
+>
+
+/** The restore that was taken back: when it began, and the dump that it had restored. */
+export interface Undone {
+  readonly at: string
+  readonly file: string
+  readonly by: Journal["by"]
+}
 
 /** What an undoing did. */
 export interface UndoReport extends RestoreReport {
-  /** When the restore that was taken back began, and the dump that it had restored. */
-  readonly undone: { readonly at: string; readonly file: string; readonly by: Journal["by"] }
+  readonly undone: Undone
+}
+
+/** A restore in several transactions had been cut short, and what was there before it is back. */
+export interface RecoveryReport {
+  readonly undone: Undone
+  readonly recovered: Exclude<Journal["way"], "transaction">
 }
 
 const nothing = (file: string, message: string, suggestion: string) =>
@@ -56,6 +73,8 @@ export const find = Effect.fn("Undo.find")(function* () {
       )
 })
 
+const undone = ({ at, by, file }: Journal): Undone => ({ at: DateTime.formatIso(at), file, by })
+
 /** What {@link find} gives. */
 export interface Found {
   readonly journal: Journal
@@ -68,7 +87,7 @@ export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<Res
   const options = settled({ ...asked, file, clean: true })
   const proof = DumpProof.task(options)
   const surveyed = Replaced.task(journal, proof, options)
-  return Course.pipeline("undo", { proof, surveyed, options, drops: true, undoes: journal, tasks: [] })
+  return Course.pipeline("undo", { proof, surveyed, options, drops: true, undoes: journal, tasks: [], recover })
 }
 
 /**
@@ -79,9 +98,16 @@ export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<Res
  */
 export const undo = Effect.fn("Undo.undo")(function* (
   options: UndoOptions = {}
-): Effect.fn.Return<UndoReport, RestoreError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
+): Effect.fn.Return<RecoveryReport | UndoReport, RestoreError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
+  const journal = yield* Journaling.last()
+  if (journal?.state === "replacing" && journal.way !== "transaction") {
+    yield* recover(journal)
+    yield* Journaling.forget(journal)
+    return { recovered: journal.way, undone: undone(journal) }
+  }
   const found = yield* find()
-  const { results } = yield* Pipeline.run(pipeline(found, options))
-  const { at, by, file } = found.journal
-  return { ...report(results), undone: { at: DateTime.formatIso(at), file, by } }
+  const { results } = yield* otherwiseInSeveral(options.several === true, (several) =>
+    Pipeline.run(pipeline(found, { ...options, several }))
+  )
+  return { ...report(results), undone: undone(found.journal) }
 })

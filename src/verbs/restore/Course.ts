@@ -9,7 +9,7 @@ import * as Lock from "../clean/Lock.ts"
 import { tableKey } from "./Apply.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import * as Journaling from "./Journaling.ts"
-import { dropOld, orBack, type Recover } from "./several/WayBack.ts"
+import { orBack, type Recover } from "./several/WayBack.ts"
 import { make, type StepOptions } from "./Steps.ts"
 
 /** What is done, and how what was there comes back when several transactions fail. */
@@ -93,7 +93,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     title: "Lock and save what goes",
     session: "target",
     needs: [proof, surveyed],
-    pipeline: Pipeline.make("secure", [steps.lock, steps.save, steps.aside], outside),
+    pipeline: Pipeline.make("secure", [steps.sessions, steps.lock, steps.save, steps.aside], outside),
     around: (run) => Effect.flatMap(Session, (session) => session.transaction(run, { begun, lockTimeout }))
   })
   const finish = Pipeline.asTask("finish", {
@@ -111,10 +111,13 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     title: undoes === undefined ? "Restore in several transactions" : "Bring back in several transactions",
     session: "target",
     needs: [proof, surveyed],
-    pipeline: Pipeline.make("several", [secure, steps.cleanInBatches, steps.apply, steps.verify, finish], outside),
+    pipeline: Pipeline.make(
+      "several",
+      [secure, steps.cleanInBatches, steps.apply, steps.verify, finish, steps.dropOld],
+      outside
+    ),
     around: (run) =>
       run.pipe(
-        Effect.tap(({ secure: { aside } }) => dropOld(aside)),
         Effect.map(({ clean, finish: { grant, owners, tasks }, secure: { backup }, verify }) => ({
           apply: owners,
           backup,

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -16,6 +17,7 @@ import { note } from "../../pipeline/RunEvent.ts"
 import { type DatabaseError, StatementFailed } from "../../postgres/DatabaseError.ts"
 import { Session } from "../../postgres/Session.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
+import { RestoreUnfinished } from "../VerbError.ts"
 
 /** How many safety dumps of a target are kept. */
 export const kept = 3
@@ -72,6 +74,30 @@ export const update = Effect.fnUntraced(function* (change: Partial<Journal>) {
   const entry = yield* Current
   if (entry?.journal !== undefined) yield* write({ ...entry.journal, ...change })
 })
+
+/** Fails where the last restore into this database was cut short between its transactions. */
+export const refuseUnfinished = Effect.fn("Journaling.refuseUnfinished")(function* (): Effect.fn.Return<
+  void,
+  DatabaseError | DiskFull | DumpDamaged | DumpUnreadable | FolderUnusable | RestoreUnfinished,
+  DumpStore | Session | SqlClient.SqlClient
+> {
+  const journal = yield* last()
+  if (journal?.state === "replacing") return yield* unfinished(journal, (yield* past).journals.path(journal))
+})
+
+/** What is known of a restore that was cut short. */
+export const unfinished = (journal: Journal, file: string): RestoreUnfinished =>
+  new RestoreUnfinished({
+    message: `The restore of ${journal.file} (${DateTime.formatIso(journal.at)}) was cut short: the target is between its old and its new state.`,
+    detail: [
+      `It took several transactions, ${journal.way === "aside" ? "with the old schemas set aside" : "in batches behind a safety dump"}.`,
+      ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} as it was is called ${aside} meanwhile.`),
+      ...(journal.backup === undefined ? [] : [`What was there is saved in ${journal.backup}, beside the journal.`])
+    ].join("\n"),
+    suggestion: "Bring back what was there with `pgark undo`; then restore again.",
+    state: "changed",
+    file
+  })
 
 /** The journal of the running restore, as far as it has come to one. */
 export const current: Effect.Effect<Journal | undefined> = Effect.map(
@@ -178,6 +204,7 @@ export const last = Effect.fn("Journaling.last")(function* (): Effect.fn.Return<
     if (journal.state === "done" || (journal.state === "replacing" && journal.xid === undefined)) return journal
     const outcome = journal.xid === undefined ? "aborted" : yield* outcomeOf(journal.xid)
     if (outcome === "aborted") yield* discard(store, journal)
+    else if (outcome === "committed" && journal.state === "replacing") return journal
     else if (outcome === "committed") {
       const state = journal.way === "transaction" ? ("done" as const) : ("replacing" as const)
       yield* store.journals.write({ ...journal, state })

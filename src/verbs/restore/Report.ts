@@ -10,6 +10,7 @@ import type { Applied } from "./Apply.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import type { Looked } from "./Looking.ts"
 import * as Publishing from "./Publishing.ts"
+import type { Chosen } from "./Way.ts"
 import type { Saved } from "./SafetyDump.ts"
 
 /** What a restore did. */
@@ -18,6 +19,9 @@ export interface RestoreReport<T extends Task.Any = never> {
   readonly against: ProvenAgainst
   /** What of the dump could not be proven, for people. */
   readonly unproven: ReadonlyArray<string>
+  /** One transaction or several, and why. */
+  readonly way: Chosen["way"]
+  readonly why: string
   readonly clean: Clean.CleanReport | undefined
   readonly statements: number
   readonly tables: number
@@ -55,12 +59,14 @@ export interface Outcomes<T extends Task.Any> {
 /** All of that in one. */
 export const report = <T extends Task.Any = never>({
   prove,
-  survey: { going, hollow },
+  survey: { course, going, hollow },
   transaction
 }: Outcomes<T>): RestoreReport<T> => ({
   file: prove.file,
   against: prove.against,
   unproven: prove.unproven,
+  way: course.way,
+  why: course.why,
   clean: transaction.clean,
   statements: transaction.apply.statements,
   tables: prove.contents.tables.length,

@@ -19,7 +19,9 @@ import type { Looked } from "./Looking.ts"
 import * as OwnTasks from "./OwnTasks.ts"
 import type { Settled } from "./RestoreOptions.ts"
 import * as SafetyDump from "./SafetyDump.ts"
+import * as DropOld from "./several/DropOld.ts"
 import * as Emptying from "./several/Emptying.ts"
+import * as InUse from "./several/InUse.ts"
 import * as SetAside from "./several/SetAside.ts"
 import * as VerifyTask from "./VerifyTask.ts"
 
@@ -75,6 +77,11 @@ export const make = <E, R, const T extends Task.Any>({
       going,
       clean: undoes?.clean ?? options.clean
     })
+  })
+  const sessions = InUse.task({
+    needs,
+    allowed: options.whileInUse,
+    why: ({ surveyed: { course } }) => course.why
   })
   const clean = Clean.task({
     needs,
@@ -134,13 +141,18 @@ export const make = <E, R, const T extends Task.Any>({
           Effect.flatMap(Session, (session) => finish(session, apply))
       })
   })
-  const others = [proof, surveyed, lock, save, clean, aside, apply, rights, grant, putBack, owners]
+  const dropOld = DropOld.task({
+    needs,
+    what: ({ surveyed: { course, found, wish } }) => ({ survey: found, wanted: course.way === "aside", wish })
+  })
+  const others = [proof, surveyed, sessions, lock, save, clean, aside, apply, rights, grant, putBack, owners]
   const own = OwnTasks.task(
     tasks,
     verify,
     others.map(({ name }) => name)
   )
   return {
+    sessions,
     lock,
     save,
     aside,
@@ -152,6 +164,7 @@ export const make = <E, R, const T extends Task.Any>({
     grant: Task.when(options.grantTo.length > 0, grant),
     verify: Task.when(options.verify, verify),
     own: Task.when(tasks.length > 0, own),
-    owners
+    owners,
+    dropOld
   }
 }

@@ -8,6 +8,7 @@ import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { OutsideDependent } from "../../postgres/survey/Outside.ts"
 import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
 import { describeObject } from "../clean/Blocker.ts"
+import { choose } from "../restore/Choosing.ts"
 import type * as DumpProof from "../restore/DumpProof.ts"
 import { unfit } from "../restore/Fitness.ts"
 import { facets, type Looked } from "../restore/Looking.ts"
@@ -43,7 +44,7 @@ const partOf = (found: Survey, goes: (object: CatalogObject) => boolean): Survey
 export const replaced = (
   journal: Journal,
   { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey }
-): Omit<Looked, "scope"> => {
+): Omit<Looked, "course" | "scope"> => {
   const created = new Set(journal.creates.map(objectKey))
   const goes = (object: CatalogObject) =>
     object.droppable && object.extension === null && (journal.clean || created.has(objectKey(object)))
@@ -75,8 +76,18 @@ export const replaced = (
   }
 }
 
-/** The task that looks at the target. Fails where the target cannot take back what it had. */
-export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Settled) =>
+/** What keeps the schemas of a restore from being set aside: what it has created besides their content. */
+const obstacles = ({ newExtensions, newSchemas }: Journal): ReadonlyArray<string> => [
+  ...newSchemas.map((schema) => `schema ${schema} was created by the restore`),
+  ...newExtensions.map((name) => `extension ${name} was created by the restore`)
+]
+
+/**
+ * The task that looks at the target. Fails where the target cannot take back what it had.
+ *
+ * @param recovers the restore was cut short between its transactions
+ */
+export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Settled, recovers = false) =>
   Task.withLimits(
     Task.read("survey", {
       title: "Survey the target",
@@ -92,7 +103,16 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
         const found = yield* survey(scope)
         const reason = unfit(found, contents, options)
         if (reason !== undefined) return yield* reason
-        const looked: Looked = { scope, ...replaced(journal, { contents, found }) }
+        const goes = replaced(journal, { contents, found })
+        const course = yield* choose({
+          survey: found,
+          contents,
+          going: goes.going,
+          backupFirst: options.backupFirst,
+          obstacles: recovers ? ["the restore was cut short"] : obstacles(journal),
+          several: options.several || recovers
+        })
+        const looked: Looked = { scope, course, ...goes }
         return looked
       }),
       ...facets

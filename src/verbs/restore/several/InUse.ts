@@ -1,6 +1,8 @@
 /** Other sessions in the database: between two transactions of a restore they would see, and write to, half of it. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Plan from "../../../pipeline/Plan.ts"
+import * as Task from "../../../pipeline/Task.ts"
 import { listed, plural } from "../../../pipeline/Words.ts"
 import { describe, type OtherSession } from "../../../postgres/Blockers.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
@@ -21,7 +23,7 @@ const others = Effect.gen(function* () {
 })
 
 /** Fails with TargetInUse, naming them, where there are any. */
-export const refuse = Effect.fn("InUse.refuse")(function* (
+const refuse = Effect.fnUntraced(function* (
   why: string
 ): Effect.fn.Return<void, DatabaseError | TargetInUse, SqlClient.SqlClient> {
   const found = yield* others
@@ -35,3 +37,26 @@ export const refuse = Effect.fn("InUse.refuse")(function* (
     state: "rolled-back"
   })
 })
+
+/** The step that makes sure of it, on the session "target". */
+export const task = <N extends Task.Needs>(options: {
+  readonly needs: N
+  /** Let them be. */
+  readonly allowed: boolean
+  readonly why: (needs: Task.PlannedNeeds<N>) => string
+}) =>
+  Task.make("sessions", {
+    title: "Look for other sessions",
+    session: "target",
+    needs: options.needs,
+    plan: (needs) =>
+      Effect.succeed({
+        value: undefined,
+        rows: [
+          options.allowed
+            ? Plan.row("let other sessions go on, which may see half of it", { why: "--while-in-use" })
+            : Plan.row("stop where other sessions are connected to the database", { why: "they would see half of it" })
+        ],
+        run: () => (options.allowed ? Effect.void : refuse(options.why(needs)))
+      })
+  })

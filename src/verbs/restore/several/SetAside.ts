@@ -48,13 +48,19 @@ const away = (survey: Survey, { aside, schema }: Renamed): ReadonlyArray<string>
 /** What makes the new schemas what the old ones were: rights, comment, default privileges. */
 const restOf = (survey: Survey): ReadonlyArray<string> => existing(survey).flatMap(({ recreate }) => recreate.slice(1))
 
+/** Whether schemas are moved at all, and which. */
+export interface Moving {
+  readonly survey: Survey
+  readonly wanted: boolean
+}
+
 /**
  * The step that moves them, in a transaction that is open on the session "target" and holds the tables locked against
  * writing; readers are waited for too.
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
-  readonly what: (needs: Task.PlannedNeeds<N>) => { readonly survey: Survey; readonly wanted: boolean }
+  readonly what: (needs: Task.PlannedNeeds<N>) => Moving
 }) =>
   Task.make("aside", {
     title: "Set the schemas aside",
@@ -70,13 +76,12 @@ export const task = <N extends Task.Needs>(options: {
       const tables = survey.objects.filter(({ kind, extension }) => kind === "TABLE" && extension === null)
       return Effect.succeed({
         value: renamed,
-        rows: renamed.flatMap((one) => [
+        rows: renamed.map((one) =>
           Plan.row(`rename schema ${quote(one.schema)} to ${quote(one.aside)}, and create it empty`, {
             sql: away(survey, one).join("; "),
             why: "it is renamed back if anything fails"
-          }),
-          Plan.row(`drop ${quote(one.aside)} with all that is in it when the dump is in`, { destroys: true })
-        ]),
+          })
+        ),
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session
@@ -94,7 +99,7 @@ export const task = <N extends Task.Needs>(options: {
 /** The step that makes the new schemas what the old ones were, in an open transaction. */
 export const rights = <N extends Task.Needs>(options: {
   readonly needs: N
-  readonly what: (needs: Task.PlannedNeeds<N>) => { readonly survey: Survey; readonly wanted: boolean }
+  readonly what: (needs: Task.PlannedNeeds<N>) => Moving
 }) =>
   Task.make("put back", {
     title: "Give the schemas their rights",

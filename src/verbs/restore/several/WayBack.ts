@@ -11,10 +11,9 @@ import type { Journal } from "../../../dumps/RestoreJournal.ts"
 import { changing, failureMessage, note } from "../../../pipeline/RunEvent.ts"
 import type { PgDump } from "../../../postgres/PgDump.ts"
 import { isDatabaseError, withFields } from "../../../postgres/DatabaseError.ts"
-import { Session } from "../../../postgres/Session.ts"
+import type { Session } from "../../../postgres/Session.ts"
 import { RestoreUnfinished } from "../../VerbError.ts"
 import * as Journaling from "../Journaling.ts"
-import * as SetAside from "./SetAside.ts"
 
 /** Brings back what was there before a restore that has begun to replace it. */
 export type Recover<E> = (
@@ -61,17 +60,3 @@ export const orBack = <A, E, R, E2>(run: Effect.Effect<A, E, R>, recover: Recove
           return yield* unfinished(journal, store.journals.path(journal), exit.cause, Cause.squash(back.cause))
         })
       )
-
-/** After everything else: what was set aside goes. That it cannot go takes nothing back. */
-export const dropOld = Effect.fnUntraced(function* (renamed: ReadonlyArray<SetAside.Renamed>) {
-  if (renamed.length === 0) return
-  const session = yield* Session
-  const asides = renamed.map(({ aside }) => aside)
-  yield* Journaling.update({ state: "done" })
-  yield* SetAside.drop(session, asides).pipe(
-    Effect.andThen(Journaling.update({ aside: [] })),
-    Effect.catch(({ message }) =>
-      note(`What was set aside could not be dropped (${message}): drop ${asides.join(", ")} when it suits.`)
-    )
-  )
-})
