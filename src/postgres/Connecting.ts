@@ -188,6 +188,15 @@ const explain = (url: DatabaseUrl.DatabaseUrl, refusal: Refusal): DatabaseError 
   }
 }
 
+/** Puts questions over a connection that nothing else uses at the moment, each of which gives one row. */
+export const asking =
+  (client: Client) =>
+  <Row extends object>(sql: string, values: ReadonlyArray<unknown> = []): Effect.Effect<Row, DatabaseError> =>
+    Effect.tryPromise({
+      try: async (): Promise<Row> => (await client.query(sql, [...values])).rows[0],
+      catch: (cause) => toDatabaseError(causeOf(client, cause), { statement: sql })
+    })
+
 const close = (client: Client): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     void client.end().finally(() => resume(Effect.void))

@@ -17,12 +17,14 @@ import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Blockers from "./Blockers.ts"
 import { SqlError } from "effect/sql/SqlError"
+import * as CommitOutcome from "./CommitOutcome.ts"
 import * as Connecting from "./Connecting.ts"
 import type { Completed, Notice } from "./Completed.ts"
-import { ConnectionFailed, type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
+import { type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as SessionClient from "./SessionClient.ts"
+import * as ServerMark from "./ServerMark.ts"
 import { SimpleQuery } from "./SimpleQuery.ts"
 import { fromSqlError, type Place, toDatabaseError } from "./Sqlstate.ts"
 
@@ -33,10 +35,18 @@ export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseE
 export type TransactionStatus = "I" | "T" | "E"
 
 /** How {@link SessionService.transaction} may be varied. */
-export interface TransactionOptions {
-  /** Run when it is open, and when the COMMIT of it, or of the one around it, was answered, which nothing interrupts. */
+export interface TransactionOptions<E = never, R = never> {
+  /** Run when it is open, and when it is known of the COMMIT of it, or of the one around it, that it is done. Nothing interrupts that. */
   readonly begun?: Effect.Effect<void>
   readonly committed?: Effect.Effect<void>
+  /** Run where nobody can tell whether its own COMMIT is done, before the error that says so. Nothing interrupts that. */
+  readonly uncertain?: Effect.Effect<void>
+  /**
+   * Run behind the body, before COMMIT is sent, where the transaction has changed something: what is kept of its number
+   * tells later, by `CommitOutcome.find`, how it has ended. When it fails the transaction is rolled back. Of a transaction
+   * within another one it is the outer one's number, and its COMMIT is still to come.
+   */
+  readonly committing?: (transaction: CommitOutcome.Numbered) => Effect.Effect<void, E, R>
   /** One unchanging view of the database, and no writing: fit for `pg_export_snapshot()`. Within another transaction it is as that one is. */
   readonly snapshot?: boolean
   /** How long a statement waits for a lock; for ever unless told. Its LockTimeout names who held the lock. */
@@ -64,10 +74,10 @@ export interface SessionService {
    * One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. Within another one
    * it is a savepoint.
    */
-  readonly transaction: <A, E, R>(
+  readonly transaction: <A, E, R, E2 = never, R2 = never>(
     body: Effect.Effect<A, E, R>,
-    options?: TransactionOptions
-  ) => Effect.Effect<A, E | DatabaseError, R>
+    options?: TransactionOptions<E2, R2>
+  ) => Effect.Effect<A, E | E2 | DatabaseError, R | R2>
   /**
    * Commits the open {@link transaction} and goes on in another one of the same kind. What comes back when its body fails
    * is then only what it did since.
@@ -234,41 +244,13 @@ export const open = Effect.fn("Session.open")(function* (
       Effect.timeoutOrElse({ duration: patience, orElse: () => Connecting.destroy(client) })
     )
 
-  const commit = Effect.gen(function* () {
-    if (!client.connection.stream.writable) {
-      return yield* new ConnectionFailed({
-        message: "The connection was lost before COMMIT: the server has rolled the transaction back.",
-        suggestion: "Try again when the server is back.",
-        state: "rolled-back"
-      })
-    }
-    const { tag } = yield* execute("COMMIT")
-    if (tag !== "COMMIT") {
-      return yield* new StatementFailed({
-        message: `The server answered "${tag}" to COMMIT: the transaction was rolled back.`,
-        suggestion: "A statement in it had failed, which the server's log names: correct that and try again.",
-        state: "rolled-back"
-      })
-    }
-  }).pipe(
-    Effect.catchTag("ConnectionFailed", (lost) =>
-      Effect.fail(
-        lost.state === "rolled-back"
-          ? lost
-          : new ConnectionFailed({
-              message: "The connection was lost during COMMIT: it is not known whether the transaction was committed.",
-              detail: lost.message,
-              suggestion: "Look at the target before you do anything else: `pgark verify` holds it against the dump.",
-              state: "unknown"
-            })
-      )
-    )
-  )
-
+  yield* execute(ownSettings)
+  const ask = Connecting.asking(client)
+  const server = yield* ServerMark.read(ask)
   const sql = yield* SessionClient.make(client, {
     guard: (query) => Effect.onInterrupt(query, () => Connecting.cancel(client)),
     begin: (statement) => execute(statement ?? begin),
-    commit,
+    commit: CommitOutcome.commit({ url, ask, server, send: execute("COMMIT") }),
     rollback: undo("ROLLBACK"),
     savepoint: (name) => execute(`SAVEPOINT ${quote(name)}`),
     release: (name) => execute(`RELEASE SAVEPOINT ${quote(name)}`),
@@ -300,19 +282,28 @@ export const open = Effect.fn("Session.open")(function* (
     if (local !== undefined) yield* execute(local)
   })
 
-  const transaction: SessionService["transaction"] = <A, E, R>(
+  const numbered = <E, R>(use: (transaction: CommitOutcome.Numbered) => Effect.Effect<void, E, R>) =>
+    Effect.flatMap(CommitOutcome.note(ask, server), (noted) => (noted === undefined ? Effect.void : use(noted)))
+
+  const transaction: SessionService["transaction"] = <A, E, R, E2 = never, R2 = never>(
     body: Effect.Effect<A, E, R>,
-    { begun = Effect.void, committed = Effect.void, lockTimeout, snapshot = false }: TransactionOptions = {}
-  ) =>
-    Effect.flatMap(SqlClient.BeginTransaction, (others) => {
+    options: TransactionOptions<E2, R2> = {}
+  ) => {
+    const { begun = Effect.void, committed = Effect.void, committing, lockTimeout } = options
+    return Effect.flatMap(SqlClient.BeginTransaction, (others) => {
       const inner = begun.pipe(
         Effect.andThen(Effect.provideService(body, SqlClient.BeginTransaction, others)),
+        Effect.tap(() => (committing === undefined ? Effect.void : numbered(committing))),
         Effect.tap(() => sql.afterCommit(committed))
       )
       return sql
         .withTransaction(lockTimeout === undefined ? inner : limited(Duration.fromInputUnsafe(lockTimeout), inner))
-        .pipe(Effect.provideService(SqlClient.BeginTransaction, snapshot ? beginSnapshot : begin))
-    }).pipe(Effect.mapError((error) => rolledBack<E>(isOwn(error) ? fromSqlError(error) : (error as E))))
+        .pipe(
+          Effect.provideService(SqlClient.BeginTransaction, options.snapshot === true ? beginSnapshot : begin),
+          Effect.provideService(CommitOutcome.WhenUnknown, options.uncertain ?? Effect.void)
+        )
+    }).pipe(Effect.mapError((error) => rolledBack<E | E2>(isOwn(error) ? fromSqlError(error) : (error as E | E2))))
+  }
 
   const savepoint: SessionService["savepoint"] = (name, body) =>
     Effect.uninterruptibleMask((restore) =>
@@ -328,7 +319,6 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  yield* execute(ownSettings)
   return { sql, url, status, execute, copyIn, transaction, renew, savepoint }
 })
 
