@@ -39,7 +39,8 @@ const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause
   if (Cause.hasInterruptsOnly(cause)) {
     const problem = Interruption.problem(yield* output.record)
     // The codes of the signals promise a target that is as it was.
-    return told(problem, problem.state === "changed" ? 8 : interruptionCode(yield* Status))
+    const leaves = problem.state === "changed" || problem.state === "unknown"
+    return told(problem, leaves ? 8 : interruptionCode(yield* Status))
   }
   return Option.match(Cause.findErrorOption(cause), {
     onNone: () => told(Problem.defect(cause), 1),

@@ -3,7 +3,7 @@ import type { RunRecord } from "./Output.ts"
 import type { Problem } from "./Problem.ts"
 
 /** In what state the run has left the target, as a problem like every other. */
-export const problem = ({ begun, committed, unfinished }: RunRecord): Problem => {
+export const problem = ({ begun, committed, doubted, unfinished }: RunRecord): Problem => {
   const _tag = "Interrupted"
   if (committed !== undefined) {
     const rest = unfinished.map((title) => `"${title}"`).join(", ")
@@ -14,6 +14,14 @@ export const problem = ({ begun, committed, unfinished }: RunRecord): Problem =>
         `Do not run it again: what was asked for is in the target.` +
         (rest === "" ? "" : " What was cut short can be done by itself."),
       state: "changed"
+    }
+  }
+  if (doubted !== undefined) {
+    return {
+      _tag,
+      message: `Interrupted, and it is not known whether ${doubted} was committed: its COMMIT was not answered.`,
+      suggestion: "Look at the target before you do anything else: `pgark verify` holds it against the dump.",
+      state: "unknown"
     }
   }
   const suggestion = "Run the same command again when it suits."

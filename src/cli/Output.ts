@@ -16,11 +16,13 @@ export interface RunRecord {
   readonly begun: string | undefined
   /** The same, once it was committed. */
   readonly committed: string | undefined
+  /** The same, where nobody can tell whether it was. */
+  readonly doubted: string | undefined
   /** Titles of the tasks that have begun after the commit and not ended. */
   readonly unfinished: ReadonlyArray<string>
 }
 
-const nothing: RunRecord = { begun: undefined, committed: undefined, unfinished: [] }
+const nothing: RunRecord = { begun: undefined, committed: undefined, doubted: undefined, unfinished: [] }
 
 /** Milliseconds between two lines about the same task. */
 const progressEvery = 3000
@@ -99,7 +101,8 @@ export const make = Effect.fnUntraced(function* (options: {
         // The failure or the interruption that keeps it from beginning is told anyway.
         TaskSkipped: () => Effect.void,
         Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
-        Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what }))
+        Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what })),
+        Doubted: ({ what }) => Ref.update(record, (known) => ({ ...known, doubted: what }))
       })
   })
 })

@@ -35,7 +35,9 @@ export const RunEvent = Schema.TaggedUnion({
   /** A transaction that will change the target is open: short of its commit, all it does is taken back. */
   Began: { what: Schema.String },
   /** It has ended well: from here on the target is not as it was, whatever happens to the run. */
-  Committed: { what: Schema.String }
+  Committed: { what: Schema.String },
+  /** Its commit was sent and not answered, and nobody could be asked what became of it. */
+  Doubted: { what: Schema.String }
 })
 export type RunEvent = typeof RunEvent.Type
 
@@ -77,7 +79,8 @@ const tell = (event: RunEvent): Effect.Effect<void> => Effect.flatMap(RunEvents,
  */
 export const changing = (what: string) => ({
   begun: tell(RunEvent.cases.Began.make({ what })),
-  committed: tell(RunEvent.cases.Committed.make({ what }))
+  committed: tell(RunEvent.cases.Committed.make({ what })),
+  uncertain: tell(RunEvent.cases.Doubted.make({ what }))
 })
 
 /** Tells that the running task has failed and is tried again. */

@@ -53,6 +53,7 @@ const record = (recording: Recording, event: RunEvent): Recording => {
     case "TaskStarted":
     case "TaskProgress":
     case "Began":
+    case "Doubted":
       return recording
     case "TaskNote":
       return { ...recording, report: { ...report, notes: [...report.notes, { task: event.task, note: event.note }] } }
