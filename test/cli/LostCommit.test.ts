@@ -1,4 +1,6 @@
 /** Exit codes of a restore whose COMMIT is not answered. */
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Clusters from "../support/Clusters.ts"
@@ -14,10 +16,12 @@ const prepare = Effect.fnUntraced(function* (route: Proxy.Route) {
   yield* fillJournal(url)
   yield* Clusters.query(url, "CREATE TABLE public.kept (id int)")
   const proxy = yield* Proxy.start(url, route)
-  const running = Effect.flatMap(folder, (cwd) =>
-    Pgark.start(["restore", file, "--clean", "--yes", "--json"], { cwd, env: { DATABASE_URL: Pgark.uri(proxy.url) } })
-  )
-  return { admin, proxy, running, run: Effect.flatMap(running, ({ ended }) => ended) }
+  const cwd = yield* folder
+  const running = Pgark.start(["restore", file, "--clean", "--yes", "--json"], {
+    cwd,
+    env: { DATABASE_URL: Pgark.uri(proxy.url) }
+  })
+  return { admin, cwd, proxy, running, run: Effect.flatMap(running, ({ ended }) => ended) }
 })
 
 const documentOf = ({ stdout }: Pgark.Ended) => JSON.parse(stdout) as { error?: object; restore?: object }
@@ -58,13 +62,14 @@ layer(JournalDump.layer, { excludeTestServices: true })("a restore whose COMMIT 
   it.effect("and of which nobody knows when it is interrupted: exit code 8, and nothing is claimed", () =>
     Effect.gen(function* () {
       const route = { commit: "unanswered", closed: 1000, instead: yield* Clusters.superuser(15) } as const
-      const { proxy, running } = yield* prepare(route)
+      const { cwd, proxy, running } = yield* prepare(route)
       const { child, ended } = yield* running
       yield* proxy.cut
       child.kill("SIGINT")
       const said = yield* ended
       assert.strictEqual(said.code, 8, said.stderr)
       assert.deepInclude(documentOf(said).error, { exitCode: 8, code: "Interrupted", state: "unknown" })
+      assert.match(readdirSync(join(cwd, "dumps", "before-restore")).join(), /\.sql,.*,restore_/)
       assert.match(said.stderr, /^pgark: Interrupted, and it is not known whether the restore was committed/m)
     })
   )

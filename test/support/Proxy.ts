@@ -19,9 +19,10 @@ export interface Route {
    *
    * - lost: it does not reach the server, and both sides are cut.
    * - unanswered: the server has answered it, the client is cut without having heard so, and so is the server.
+   * - answered: nothing is lost.
    * - left: it is on its way to the server when the client is cut; the server hears of no cut and goes on.
    */
-  readonly commit: "lost" | "unanswered" | "left"
+  readonly commit: "answered" | "lost" | "unanswered" | "left"
   /** For how long nobody listens then: milliseconds, or for ever. At once somebody does unless told. */
   readonly closed?: number
   /** Another server that answers from then on. */
@@ -101,7 +102,7 @@ export const start = Effect.fn("Proxy.start")(function* (
     client.on(
       "data",
       framed(true, (type, message) => {
-        if (isCut || !isCommit(type, message)) return void upstream.write(message)
+        if (isCut || route.commit === "answered" || !isCommit(type, message)) return void upstream.write(message)
         isCut = true
         if (route.commit === "lost") return end(client, upstream)
         upstream.write(message)

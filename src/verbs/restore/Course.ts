@@ -55,7 +55,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
   const steps = make(given)
   const outside = [proof.name, surveyed.name]
   const what = undoes === undefined ? "the restore" : "the undoing"
-  const { begun, committed } = changing(what)
+  const { begun, committed, uncertain } = changing(what)
   const lockTimeout = options.lockTimeout ?? Lock.defaultLockTimeout
 
   const one = Pipeline.asTask("transaction", {
@@ -83,6 +83,8 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
         const { backup, clean, grant, owners, tasks, verify } = yield* session.transaction(run, {
           begun,
           committed,
+          uncertain,
+          committing: ({ xid }) => Journaling.update({ xid }),
           lockTimeout
         })
         return { apply: owners, backup, clean, grant, tasks, verify }
@@ -105,7 +107,8 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
       [steps.putBack, steps.rights, steps.grant, steps.own, steps.owners],
       [...outside, steps.apply.name, steps.verify.name]
     ),
-    around: (run) => Effect.flatMap(Session, (session) => session.transaction(run, { committed, lockTimeout }))
+    around: (run) =>
+      Effect.flatMap(Session, (session) => session.transaction(run, { committed, uncertain, lockTimeout }))
   })
   const several = Pipeline.asTask("transaction", {
     title: undoes === undefined ? "Restore in several transactions" : "Bring back in several transactions",

@@ -134,36 +134,10 @@ const retain = Effect.fnUntraced(function* (store: DumpStoreService, target: Tar
 
 const told = (what: string) => (error: { readonly message: string }) => note(`${what}: ${error.message}`)
 
-/**
- * Runs a restore that notes what it does. When it has failed and the target is as it was, nothing is left of that; when
- * it has succeeded older safety dumps go. Neither changes how it ended.
- */
-export const within = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | DumpStore> =>
-  Effect.suspend(() => {
-    const entry: Entry = {}
-    const ended = (exit: Exit.Exit<A, E>) =>
-      Effect.gen(function* () {
-        const { journal } = entry
-        if (journal === undefined) return
-        const store = yield* past
-        if (Exit.isSuccess(exit)) {
-          yield* store.journals
-            .write({ ...journal, state: "done" })
-            .pipe(Effect.andThen(retain(store, journal.target)), Effect.catch(told("The journal was not finished")))
-        } else if (journal.state === "begun" && !mayHaveHappened(exit)) {
-          yield* Effect.catch(discard(store, journal), told("The safety dump of a restore that failed was left"))
-        }
-      })
-    return Effect.onExit(Effect.provideService(run, Current, entry), ended)
-  })
+/** How far a restore has come when its transaction is committed, and nothing is known of what came then. */
+const stateBehindCommit = ({ way }: Journal): Journal["state"] => (way === "transaction" ? "done" : "replacing")
 
-/** Whether the failure says that the target may not be as it was. */
-const mayHaveHappened = <A, E>(exit: Exit.Exit<A, E>): boolean => {
-  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  return Predicate.hasProperty(error, "state") && (error.state === "unknown" || error.state === "changed")
-}
-
-/** The same, of a restore that has been taken back. */
+/** Removes the journal of a restore that has been taken back, and its safety dump. */
 export const forget = Effect.fn("Journaling.forget")(function* (
   journal: Journal
 ): Effect.fn.Return<void, DiskFull | DumpUnreadable | FolderUnusable, DumpStore> {
@@ -180,6 +154,50 @@ export const outcomeOf = Effect.fnUntraced(function* (xid: string) {
   )
   return row?.outcome ?? null
 })
+
+/** Whether the failure says that the target may not be as it was. */
+const mayHaveHappened = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "state") && (error.state === "unknown" || error.state === "changed")
+
+/**
+ * What became of a run that has not succeeded. An interruption hides how the COMMIT has ended that was under way, so the
+ * server is asked; where it does not answer, whoever reads the journal next asks again.
+ */
+const unsuccessful = Effect.fnUntraced(function* <A, E>({ xid }: Journal, exit: Exit.Exit<A, E>) {
+  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+  if (error !== undefined) return mayHaveHappened(error) ? null : "aborted"
+  if (xid === undefined) return "aborted"
+  return yield* Effect.catch(outcomeOf(xid), ({ message }) =>
+    Effect.as(Effect.logDebug(`The outcome of transaction ${xid} is left open: ${message}`), null)
+  )
+})
+
+/**
+ * Runs a restore that notes what it does. When the target is as it was, nothing is left of that; when the restore has
+ * happened older safety dumps go. Neither changes how it ended.
+ */
+export const within = <A, E, R>(
+  run: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | DumpStore | SqlClient.SqlClient> =>
+  Effect.suspend(() => {
+    const entry: Entry = {}
+    const ended = (exit: Exit.Exit<A, E>) =>
+      Effect.gen(function* () {
+        const { journal } = entry
+        if (journal === undefined) return
+        const store = yield* past
+        const outcome = Exit.isSuccess(exit) ? "committed" : yield* unsuccessful(journal, exit)
+        if (outcome === "committed") {
+          const state = Exit.isSuccess(exit) ? "done" : stateBehindCommit(journal)
+          yield* store.journals
+            .write({ ...journal, state })
+            .pipe(Effect.andThen(retain(store, journal.target)), Effect.catch(told("The journal was not finished")))
+        } else if (outcome === "aborted" && journal.state === "begun") {
+          yield* Effect.catch(discard(store, journal), told("The safety dump of a restore that failed was left"))
+        }
+      })
+    return Effect.onExit(Effect.provideService(run, Current, entry), ended)
+  })
 
 const undecided = (journal: Journal, file: string) =>
   new StatementFailed({
@@ -206,7 +224,7 @@ export const last = Effect.fn("Journaling.last")(function* (): Effect.fn.Return<
     if (outcome === "aborted") yield* discard(store, journal)
     else if (outcome === "committed" && journal.state === "replacing") return journal
     else if (outcome === "committed") {
-      const state = journal.way === "transaction" ? ("done" as const) : ("replacing" as const)
+      const state = stateBehindCommit(journal)
       yield* store.journals.write({ ...journal, state })
       return { ...journal, state }
     } else return yield* undecided(journal, store.journals.path(journal))
