@@ -96,7 +96,10 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     session: "target",
     needs: [proof, surveyed],
     pipeline: Pipeline.make("secure", [steps.sessions, steps.lock, steps.save, steps.aside], outside),
-    around: (run) => Effect.flatMap(Session, (session) => session.transaction(run, { begun, lockTimeout }))
+    around: (run) =>
+      Effect.flatMap(Session, (session) =>
+        session.transaction(run, { begun, committing: ({ xid }) => Journaling.replacing(xid), lockTimeout })
+      )
   })
   const finish = Pipeline.asTask("finish", {
     title: "Grant and finish",

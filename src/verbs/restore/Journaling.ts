@@ -75,6 +75,11 @@ export const update = Effect.fnUntraced(function* (change: Partial<Journal>) {
   if (entry?.journal !== undefined) yield* write({ ...entry.journal, ...change })
 })
 
+/** Notes that the transaction of this number sets the schemas aside, where it does. */
+export const replacing = Effect.fnUntraced(function* (xid: string) {
+  if ((yield* current)?.way === "aside") yield* update({ xid, state: "replacing" })
+})
+
 /** Fails where the last restore into this database was cut short between its transactions. */
 export const refuseUnfinished = Effect.fn("Journaling.refuseUnfinished")(function* (): Effect.fn.Return<
   void,
