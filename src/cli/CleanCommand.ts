@@ -26,11 +26,12 @@ export const clean = Command.make(
       Flag.withDescription("DROP, too, what stands in other schemas and depends on what goes, as far as the role may")
     ),
     lockTimeout: Flags.lockTimeout,
+    wait: Flags.wait,
     yes: Flags.yes,
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ cascadeOutside, dryRun, lockTimeout, plan, schemas, yes }) =>
+  ({ cascadeOutside, dryRun, lockTimeout, plan, schemas, wait, yes }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -41,9 +42,10 @@ export const clean = Command.make(
         const options = {
           schemas: yield* Target.schemas(schemas, url),
           cascadeOutside,
+          wait,
           ...Flags.given("lockTimeout", lockTimeout)
         }
-        const layer = Target.session(url)
+        const layer = Target.session(url, "clean")
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url, { dryRun, plan }), layer)
         }

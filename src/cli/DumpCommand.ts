@@ -53,7 +53,7 @@ export const dump = Command.make(
           ...Flags.given("name", name),
           ...Flags.given("note", note)
         }
-        const layer = Target.layer(url, dir, pgDump)
+        const layer = Target.layer(url, "dump", dir, pgDump)
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Dump.pipeline(what), url, { dryRun, plan }), layer)
         }

@@ -34,7 +34,10 @@ export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
   [3, "verification found a difference, or could not check something"],
   [4, "the dump is missing, incomplete, damaged or unsafe; nothing was touched"],
   [5, "permission denied; nothing was changed, or it was rolled back"],
-  [6, "server unreachable, login refused, no such database, lock timeout; trying later may help"],
+  [
+    6,
+    "server unreachable, login refused, no such database, lock timeout, another pgark at work; trying later may help"
+  ],
   [7, "the dump or restore failed for another reason; the target is as it was"],
   [8, "the target is not as it was, or that could not be found out"],
   [9, "could not write here: disk full, folder not writable"],
@@ -73,6 +76,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   RoleMissing: 2,
   SchemaMissing: 2,
   StatementFailed: 7,
+  TargetBusy: 6,
   TargetChanged: 6,
   TargetInUse: 6,
   TargetUnfit: 2,

@@ -152,6 +152,11 @@ export const lockTimeout = Flag.Int("lock-timeout").pipe(
   Flag.optional
 )
 
+export const wait = Flag.Boolean("wait").pipe(
+  Flag.withDescription("Wait while another pgark is at work on the database (default: exit code 6 at once)"),
+  Flag.withDefault(false)
+)
+
 /** How a dump is packed. */
 export const compress = Flag.String("compress").pipe(
   Flag.mapEffect((value) => {

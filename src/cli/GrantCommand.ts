@@ -31,10 +31,11 @@ export const grant = Command.make(
       Flag.withDescription("Write the SQL to this file instead of running it, for phpPgAdmin or psql"),
       Flag.optional
     ),
+    wait: Flags.wait,
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dryRun, forRole, plan, profile, roles: named, schemas, skipOthers, sqlFile }) =>
+  ({ dryRun, forRole, plan, profile, roles: named, schemas, skipOthers, sqlFile, wait }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -67,11 +68,11 @@ export const grant = Command.make(
           }
         }
         const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })
-        const layer = Target.session(target)
+        const layer = Target.session(target, "grant")
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target, { dryRun, plan }), layer)
         }
-        const report = yield* Effect.provide(Grant.grant(options), layer)
+        const report = yield* Effect.provide(Grant.grant({ ...options, wait }), layer)
         return {
           text: [`Granted in ${describe(target)}`, ...RenderReport.grant(report)].join("\n"),
           document: { grant: report }

@@ -21,6 +21,8 @@ export interface Problem {
   readonly findings?: ReadonlyArray<unknown>
   /** What is in the way of a clean step. */
   readonly blockers?: ReadonlyArray<unknown>
+  /** Which sessions are at work on the target. */
+  readonly holders?: ReadonlyArray<unknown>
 }
 
 const states: Record<TargetState, string> = {
@@ -114,7 +116,8 @@ export const toDocument = (problem: Problem, exitCode: number) => ({
     ...(problem.line === undefined ? {} : { line: problem.line }),
     ...(problem.grants === undefined ? {} : { grants: problem.grants }),
     ...(problem.findings === undefined ? {} : { findings: problem.findings }),
-    ...(problem.blockers === undefined ? {} : { blockers: problem.blockers })
+    ...(problem.blockers === undefined ? {} : { blockers: problem.blockers }),
+    ...(problem.holders === undefined ? {} : { holders: problem.holders })
   }
 })
 

@@ -78,6 +78,7 @@ export const restore = Command.make(
     backupFirst: Flags.backupFirst,
     whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
+    wait: Flags.wait,
     acceptUnproven: Flag.Boolean("accept-unproven").pipe(
       Flag.withDescription("Take a file that lacks pg_dump's closing lines, so that a cut would not be noticed"),
       Flag.withDefault(false)
@@ -97,7 +98,7 @@ export const restore = Command.make(
       Flag.optional
     )
   },
-  ({ dir, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, yes, ...flags }) =>
+  ({ dir, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, wait, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -114,7 +115,8 @@ export const restore = Command.make(
         }
         const url = yield* Target.databaseUrl
         const output = yield* Output
-        const layer = Target.layer(url, dir)
+        const layer = Target.layer(url, "restore", dir)
+        const patience = Flags.given("lockTimeout", lockTimeout)
         const asked = {
           ...flags,
           ...Flags.given("file", file),
@@ -122,7 +124,7 @@ export const restore = Command.make(
           ...Flags.givenAll("forRoles", forRole)
         }
         if (yield* Target.isDryRun({ dryRun, plan })) {
-          const pipeline = Restore.pipeline({ ...asked, exact: true })
+          const pipeline = Restore.pipeline({ ...asked, ...patience, exact: true })
           return yield* Effect.provide(
             Target.dryRun(pipeline, url, { dryRun, plan }, (planned) => ({
               options: SavedPlan.savedOptions(asked, planned("prove").file)
@@ -131,7 +133,7 @@ export const restore = Command.make(
           )
         }
         const wanted = Option.isSome(planFile) ? yield* kept(planFile.value, asked, describe(url)) : asked
-        const options = { ...wanted, ...Flags.given("lockTimeout", lockTimeout) }
+        const options = { ...wanted, ...patience, wait }
         const report = yield* Restore.restore(options).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type * as Task from "../pipeline/Task.ts"
+import { defaultApplication } from "../postgres/Connecting.ts"
 import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
@@ -39,15 +40,20 @@ export const schemas = Effect.fnUntraced(function* (
   })
 })
 
-/** A session on that database, for as long as the command runs. */
-export const session = (url: DatabaseUrl.DatabaseUrl) => Session.layer(url)
+/** A session on that database, for as long as the command runs, under the command's name. */
+export const session = (url: DatabaseUrl.DatabaseUrl, command: string) =>
+  Session.layer(url, `${defaultApplication} ${command}`)
 
 /** The folder of dumps. */
 export const store = (directory: string) => DumpStore.layer(directory)
 
 /** Everything a verb may need. */
-export const layer = (url: DatabaseUrl.DatabaseUrl, directory: string, pgDump: PgDumpChoice = "auto") =>
-  Layer.mergeAll(session(url), store(directory), PgDump.layer(pgDump))
+export const layer = (
+  url: DatabaseUrl.DatabaseUrl,
+  command: string,
+  directory: string,
+  pgDump: PgDumpChoice = "auto"
+) => Layer.mergeAll(session(url, command), store(directory), PgDump.layer(pgDump))
 
 /** The flags of a command that can be run dry. */
 export interface DryRun {

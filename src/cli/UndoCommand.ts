@@ -22,10 +22,11 @@ export const undo = Command.make(
     backupFirst: Flags.backupFirst,
     whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
+    wait: Flags.wait,
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dir, dryRun, lockTimeout, plan, yes, ...flags }) =>
+  ({ dir, dryRun, lockTimeout, plan, wait, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -34,14 +35,17 @@ export const undo = Command.make(
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
-        const layer = Target.layer(url, dir)
+        const layer = Target.layer(url, "undo", dir)
+        const patience = Flags.given("lockTimeout", lockTimeout)
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(
-            Effect.flatMap(Undo.find(), (found) => Target.dryRun(Undo.pipeline(found, flags), url, { dryRun, plan })),
+            Effect.flatMap(Undo.find(), (found) =>
+              Target.dryRun(Undo.pipeline(found, { ...flags, ...patience }), url, { dryRun, plan })
+            ),
             layer
           )
         }
-        const report = yield* Undo.undo({ ...flags, ...Flags.given("lockTimeout", lockTimeout) }).pipe(
+        const report = yield* Undo.undo({ ...flags, ...patience, wait }).pipe(
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)
         )

@@ -49,7 +49,7 @@ export const verify = Command.make(
             ].join("\n"),
             document: { file: dump.file, verify: report }
           }
-        }).pipe(Effect.provide(Target.layer(url, dir)))
+        }).pipe(Effect.provide(Target.layer(url, "verify", dir)))
       })
     )
 ).pipe(

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Graph from "effect/Graph"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { differences, digest } from "./Basis.ts"
 import { Confirmation } from "./Confirmation.ts"
@@ -182,10 +183,42 @@ const prepare = <T extends Task.Any>(pipeline: Pipeline<T>) =>
     skip: skip(pipeline.tasks, steps)
   })).pipe(Effect.withSpan("Pipeline.plan", { attributes: { pipeline: pipeline.name } }))
 
-/** Plans every task, in order, without changing anything. */
+/**
+ * Plans every task, in order, without changing anything, and without what a run holds: others may change meanwhile what
+ * the plan rests on. Its `run` takes it.
+ */
 export const plan = <T extends Task.Any>(
   pipeline: Pipeline<T>
-): Effect.Effect<PlannedPipeline<T>, Task.Failure<T>, Task.Services<T>> => prepare(pipeline)
+): Effect.Effect<PlannedPipeline<T>, Task.Failure<T>, Task.Services<T>> =>
+  Effect.map(prepare(pipeline), (planned) => ({
+    plan: planned.plan,
+    planned: planned.planned,
+    run: held(pipeline, planned.run, planned.skip)
+  }))
+
+/**
+ * Does `work` with all that tasks of the pipeline hold in a run; where that is not to be had, none of them is begun.
+ *
+ * @param skipped of a pipeline that is planned: tells that its tasks are not run
+ */
+const held = <T extends Task.Any, A, E>(
+  { tasks }: Pipeline<T>,
+  work: Effect.Effect<A, E, Task.Services<T>>,
+  skipped?: Effect.Effect<void>
+): Effect.Effect<A, E | Task.Failure<T>, Task.Services<T>> =>
+  Effect.scopedWith((scope) => {
+    const take = Effect.fnUntraced(function* (task: T) {
+      const others = tasks.filter((other) => other !== task)
+      const taken = Effect.forEach(holdsOf<T>([task]), Scope.provide(scope), { discard: true })
+      const heard = told(task, taken, (exit) => skipped === undefined && Exit.isFailure(exit))
+      yield* Effect.onError(heard, () => skipped ?? skip(others, new Map()))
+    })
+    return Effect.andThen(Effect.forEach(tasks, take, { discard: true }), work)
+  })
+
+/** What a single task holds is only known as what one of all holds; the scope it is given where it is taken. */
+const holdsOf = <T extends Task.Any>(tasks: ReadonlyArray<T>) =>
+  tasks.flatMap(({ holds }) => holds) as ReadonlyArray<Effect.Effect<void, Task.Failure<T>, Task.Services<T>>>
 
 /** A run's plan, and what it gave. */
 export interface Outcome<T extends Task.Any> {
@@ -206,11 +239,11 @@ const confirmed = Effect.fnUntraced(function* <T extends Task.Any>({
   return outcome
 })
 
-/** Plans, asks {@link Confirmation} where the plan destroys something, and runs. */
+/** Takes what the tasks hold, plans, asks {@link Confirmation} where the plan destroys something, and runs. */
 export const run = Effect.fn("Pipeline.run")(function* <T extends Task.Any>(
   pipeline: Pipeline<T>
 ): Effect.fn.Return<Outcome<T>, Task.Failure<T>, Task.Services<T>> {
-  return yield* confirmed(yield* prepare(pipeline))
+  return yield* held(pipeline, Effect.flatMap(prepare(pipeline), confirmed))
 })
 
 /** In what a new plan differs from one that was kept. */
@@ -226,11 +259,14 @@ export const runExactly = Effect.fn("Pipeline.runExactly")(function* <T extends 
   pipeline: Pipeline<T>,
   kept: Plan
 ): Effect.fn.Return<Outcome<T>, Task.Failure<T> | PlanStale, Task.Services<T>> {
-  const planned = yield* prepare(pipeline)
-  const found = outdated(kept, planned.plan)
-  if (found.length === 0) return yield* confirmed(planned)
-  yield* planned.skip
-  return yield* planStale(found, "untouched")
+  const exactly = Effect.gen(function* () {
+    const planned = yield* prepare(pipeline)
+    const found = outdated(kept, planned.plan)
+    if (found.length === 0) return yield* confirmed(planned)
+    yield* planned.skip
+    return yield* planStale(found, "untouched")
+  })
+  return yield* held(pipeline, exactly)
 })
 
 const unknownTask: Task.Lookup = (name) => {
@@ -333,6 +369,7 @@ export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
   ],
   heard: "running",
   needs: options.needs.map((task) => task.name),
+  holds: holdsOf(options.pipeline.tasks),
   plan: (outer) =>
     Effect.map(planSteps(options.pipeline, outer), ({ plan, steps }) => ({
       value: plan,

@@ -7,6 +7,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Basis } from "./Basis.ts"
 import { type Limits, limited, type TimedOut } from "./Limits.ts"
 import type { PlannedTask, PlanRow } from "./Plan.ts"
@@ -49,6 +50,8 @@ export interface Task<out Name extends string, out V, out A, out E, out R> {
   /** When listeners hear of it: a task that only reads has done all of its work when it is planned. */
   readonly heard: "planning" | "running" | "never"
   readonly needs: ReadonlyArray<string>
+  /** What a run takes before it plans, as {@link holding} says; of a task that consists of others what these take. */
+  readonly holds: ReadonlyArray<Effect.Effect<void, E, R | Scope.Scope>>
   readonly plan: (planned: Lookup) => Effect.Effect<Step<V, A, E, R, Lookup>, E, R>
 }
 
@@ -104,6 +107,7 @@ export const make = <
     sessions: options.session === undefined ? [] : [options.session],
     heard: "running",
     needs: [...Object.values(needs).map((task) => task.name), ...(options.after ?? [])],
+    holds: [],
     // The lookup holds under each name what the task of that name gave; the record's type says the same.
     plan: (planned) =>
       Effect.map(options.plan(pick(needs, planned) as PlannedNeeds<N>), (step) => ({
@@ -171,6 +175,7 @@ export const either = <Name extends string, D extends Any, V, A, E, R, V2, A2, E
   other: Task<Name, V2, A2, E2, R2>
 ): Task<Name, V | V2, A | A2, E | E2, R | R2> => ({
   ...one,
+  holds: [...one.holds, ...other.holds],
   plan: (planned) =>
     Effect.suspend((): Effect.Effect<Step<V | V2, A | A2, E | E2, R | R2, Lookup>, E | E2, R | R2> =>
       // The lookup holds under each name what the task of that name has planned.
@@ -178,6 +183,20 @@ export const either = <Name extends string, D extends Any, V, A, E, R, V2, A2, E
         ? one.plan(planned)
         : Effect.map(other.plan(planned), (step) => ({ title: other.title, ...step }))
     )
+})
+
+/**
+ * The task with something that a run must have from before anything is planned until it has ended: a lock that keeps
+ * others from changing what the plan rests on. The finalizers of `hold` give it back. A pipeline that is only planned
+ * does not take it.
+ */
+export const holding = <Name extends string, V, A, E, R, E2, R2>(
+  task: Task<Name, V, A, E, R>,
+  hold: Effect.Effect<void, E2, R2>
+): Task<Name, V, A, E | E2, R | Exclude<R2, Scope.Scope>> => ({
+  ...task,
+  // With a scope it needs what it needs without one, which the compiler cannot see of a type it does not know.
+  holds: [...task.holds, hold as Effect.Effect<void, E2, Exclude<R2, Scope.Scope> | Scope.Scope>]
 })
 
 /** The task where `enabled`; otherwise one in its place that does nothing and gives `undefined`. */
@@ -190,6 +209,7 @@ export const when = <Name extends string, V, A, E, R>(
     : {
         ...task,
         heard: "never",
+        holds: [],
         plan: () =>
           Effect.succeed({ value: undefined, rows: [], does: "nothing" as const, run: () => Effect.undefined })
       }

@@ -24,6 +24,9 @@ import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
 /** How long a cancelled statement, a rollback or a goodbye may take before the socket is closed. */
 export const patience = "5 seconds"
 
+/** What a connection says of itself in `pg_stat_activity`, unless told. */
+export const defaultApplication = "pgark"
+
 /** Closes the socket without a goodbye; the server rolls back what is open. */
 export const destroy = (client: Client): Effect.Effect<void> =>
   Effect.sync(() => void client.connection.stream.destroy())
@@ -35,7 +38,11 @@ export const destroy = (client: Client): Effect.Effect<void> =>
  *
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBQ-SSL-CERTIFICATES
  */
-export const toPgConfig = (url: DatabaseUrl.DatabaseUrl, encrypted: boolean): ClientConfig => {
+export const toPgConfig = (
+  url: DatabaseUrl.DatabaseUrl,
+  encrypted: boolean,
+  application: string = defaultApplication
+): ClientConfig => {
   const [ca, cert, key] = DatabaseUrl.tlsFiles.map((parameter) => {
     const path = encrypted ? DatabaseUrl.tlsPath(url, parameter) : undefined
     return path === undefined ? undefined : readFileSync(path)
@@ -51,7 +58,7 @@ export const toPgConfig = (url: DatabaseUrl.DatabaseUrl, encrypted: boolean): Cl
     database: url.database,
     ...(url.password === undefined ? {} : { password: Redacted.value(url.password) }),
     ...(options === undefined ? {} : { options }),
-    application_name: "pgark",
+    application_name: application,
     connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
     keepAlive: true,
     ssl: encrypted && {
@@ -79,9 +86,9 @@ const losses = new WeakMap<Client, unknown>()
 export const causeOf = (client: Client, error: unknown): unknown =>
   sqlstateOf(error) === undefined ? (losses.get(client) ?? error) : error
 
-const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encrypted: boolean) {
+const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encrypted: boolean, application: string) {
   const config = yield* Effect.try({
-    try: () => toPgConfig(url, encrypted),
+    try: () => toPgConfig(url, encrypted, application),
     catch: (cause) => new Refusal(cause)
   })
   return yield* Effect.callback<Client, Refusal>((resume) => {
@@ -107,8 +114,8 @@ const unsupported = ({ cause }: Refusal) => cause instanceof Error && cause.mess
  *
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS
  */
-const connect = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, Refusal> => {
-  const [plain, tls] = [attempt(url, false), attempt(url, true)]
+const connect = (url: DatabaseUrl.DatabaseUrl, application: string): Effect.Effect<Client, Refusal> => {
+  const [plain, tls] = [attempt(url, false, application), attempt(url, true, application)]
   const refusedLogin = ({ cause }: Refusal) => sqlstateOf(cause) === "28000"
   if (url.host.startsWith("/") || url.sslMode === "disable") return plain
   if (url.sslMode === "allow") return Effect.catchIf(plain, refusedLogin, () => tls)
@@ -207,10 +214,15 @@ const close = (client: Client): Effect.Effect<void> =>
  *
  * Fails with what stands in the way: server not reachable, login refused, no such database. A server that may be there
  * in a moment is asked again for some two seconds.
+ *
+ * @param application its `application_name`
  */
-export const acquire = (url: DatabaseUrl.DatabaseUrl): Effect.Effect<Client, DatabaseError, Scope.Scope> =>
+export const acquire = (
+  url: DatabaseUrl.DatabaseUrl,
+  application: string = defaultApplication
+): Effect.Effect<Client, DatabaseError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.retry(connect(url), {
+    Effect.retry(connect(url, application), {
       schedule: Schedule.tap(soon, ({ attempt }) => Effect.logDebug(`No connection yet (attempt ${attempt})`)),
       while: ({ cause }) => mayConnectSoon(cause)
     }).pipe(Effect.mapError((refusal) => explain(url, refusal))),

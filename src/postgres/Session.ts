@@ -61,6 +61,8 @@ export interface SessionService {
    */
   readonly sql: SqlClient.SqlClient
   readonly url: DatabaseUrl.DatabaseUrl
+  /** The process of the server that serves it, as the server said when it was opened; a pooler may have said another. */
+  readonly backend: number
   readonly status: () => TransactionStatus
   /** Runs SQL by the simple protocol: one statement, or several as one string. */
   readonly execute: (sql: string | Uint8Array, place?: Place) => Effect.Effect<Completed, DatabaseError>
@@ -90,9 +92,12 @@ export interface SessionService {
 /** The database session that tasks named "target" run on. */
 export class Session extends Context.Service<Session, SessionService>()("pgark/postgres/Session") {
   /** One session for as long as the layer lives. It gives `SqlClient` too. */
-  static readonly layer = (url: DatabaseUrl.DatabaseUrl): Layer.Layer<Session | SqlClient.SqlClient, DatabaseError> =>
+  static readonly layer = (
+    url: DatabaseUrl.DatabaseUrl,
+    application?: string
+  ): Layer.Layer<Session | SqlClient.SqlClient, DatabaseError> =>
     Layer.effectContext(
-      Effect.map(open(url), (session) =>
+      Effect.map(open(url, application), (session) =>
         Context.make(Session, session).pipe(Context.add(SqlClient.SqlClient, session.sql))
       )
     )
@@ -126,12 +131,16 @@ const progress = (query: SimpleQuery) =>
  *
  * The role's own timeouts are switched off (a restore is one long transaction), and where the server can do it
  * (14 and later) it is told to notice within half a second that this client has died.
+ *
+ * @param application its name in `pg_stat_activity`, "pgark" unless told
  */
 export const open = Effect.fn("Session.open")(function* (
-  url: DatabaseUrl.DatabaseUrl
+  url: DatabaseUrl.DatabaseUrl,
+  application?: string
 ): Effect.fn.Return<SessionService, DatabaseError, Scope.Scope> {
-  const client = yield* Connecting.acquire(url)
+  const client = yield* Connecting.acquire(url, application)
   const { patience } = Connecting
+  const backend = Connecting.backendOf(client)
   const notices: Array<Notice> = []
   client.on("notice", (notice) => {
     notices.push({ sqlstate: notice.code ?? "", message: notice.message ?? "" })
@@ -264,7 +273,7 @@ export const open = Effect.fn("Session.open")(function* (
     Effect.acquireUseRelease(
       Effect.sync(() => {
         const before = { watched, local }
-        watched = Blockers.watch(url, Connecting.backendOf(client), limit)
+        watched = Blockers.watch(url, backend, limit)
         local = `SET LOCAL lock_timeout = ${Math.ceil(Duration.toMillis(limit))}`
         return before
       }),
@@ -319,7 +328,7 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  return { sql, url, status, execute, copyIn, transaction, renew, savepoint }
+  return { sql, url, backend, status, execute, copyIn, transaction, renew, savepoint }
 })
 
 /**

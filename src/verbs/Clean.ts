@@ -9,6 +9,7 @@ import * as Task from "../pipeline/Task.ts"
 import { listed } from "../pipeline/Words.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
 import { quote } from "../postgres/Identifier.ts"
+import * as LockLimit from "../postgres/LockLimit.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
@@ -16,7 +17,15 @@ import { describeObject, refused } from "./clean/Blocker.ts"
 import * as Dependents from "./clean/Dependents.ts"
 import { choose, type Ladder, lost, type Rung, type RungStatement, type Wish } from "./clean/Ladder.ts"
 import * as Lock from "./clean/Lock.ts"
-import { type CleanBlocked, CleanRefused, noSuchSchema, type SchemaMissing, type TargetChanged } from "./VerbError.ts"
+import { hold, type HoldOptions } from "./TargetHold.ts"
+import {
+  type CleanBlocked,
+  CleanRefused,
+  noSuchSchema,
+  type SchemaMissing,
+  type TargetBusy,
+  type TargetChanged
+} from "./VerbError.ts"
 
 /** What the clean step did. */
 export interface CleanReport {
@@ -185,7 +194,7 @@ export const task = <N extends Task.Needs>(options: {
   })
 
 /** Reads the schemas of a target, all of which must exist. */
-const look = (schemas: ReadonlyArray<string>) =>
+const look = ({ lockTimeout = Lock.defaultLockTimeout, schemas }: CleanOptions) =>
   Task.withLimits(
     Task.read("survey", {
       title: "Survey the target",
@@ -193,7 +202,7 @@ const look = (schemas: ReadonlyArray<string>) =>
       scope: () => schemas.map((schema) => `schema ${schema}`),
       basis: Lock.basisOf,
       plan: Effect.fnUntraced(function* () {
-        const found = yield* survey({ schemas })
+        const found = yield* LockLimit.reading(lockTimeout, survey({ schemas }))
         const missing = found.schemas.find(({ exists }) => !exists)
         if (missing !== undefined) return yield* noSuchSchema(missing.name, found.server.database)
         return found
@@ -202,7 +211,7 @@ const look = (schemas: ReadonlyArray<string>) =>
     { retry: Retrying.reads }
   )
 
-export interface CleanOptions {
+export interface CleanOptions extends HoldOptions {
   readonly schemas: ReadonlyArray<string>
   /** How long others may hold what is to be dropped before the clean step gives up; 30 seconds unless told. */
   readonly lockTimeout?: Duration.Input
@@ -216,7 +225,7 @@ export interface CleanOptions {
 /** The verb by itself, in one transaction. */
 export const pipeline = (options: CleanOptions) => {
   const { schemas } = options
-  const surveyed = look(schemas)
+  const surveyed = Task.holding(look(options), hold(options))
   const locked = Lock.task({
     needs: { surveyed },
     refuse: Lock.changed,
@@ -256,13 +265,14 @@ export const pipeline = (options: CleanOptions) => {
  * Empties schemas of all that this role may drop, in one transaction; what stays is in the report.
  *
  * Fails with CleanRefused (nothing changed) where it may drop nothing, or something is in the way, with CleanBlocked where
- * no right is missing but a decision; SchemaMissing for an unknown name, TargetChanged where others were at work in between, and otherwise with what the server refused, rolled back.
+ * no right is missing but a decision; SchemaMissing for an unknown name, TargetBusy where another pgark is at work there,
+ * TargetChanged where others were in between, and otherwise with what the server refused, rolled back.
  */
 export const clean = Effect.fn("Clean.clean")(function* (
   options: CleanOptions
 ): Effect.fn.Return<
   CleanReport,
-  DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetChanged,
+  DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetBusy | TargetChanged,
   Session | SqlClient.SqlClient
 > {
   const { results } = yield* Pipeline.run(pipeline(options))

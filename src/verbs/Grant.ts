@@ -18,7 +18,8 @@ import { objectKey } from "../postgres/ObjectName.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import * as Rights from "../postgres/Rights.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
-import { noSuchSchema, RoleMissing, type SchemaMissing } from "./VerbError.ts"
+import { hold, type HoldOptions } from "./TargetHold.ts"
+import { noSuchSchema, RoleMissing, type SchemaMissing, type TargetBusy } from "./VerbError.ts"
 
 /** Whom to grant what on which schemas; names unquoted. */
 export interface GrantOptions extends Grants.Options {
@@ -237,8 +238,8 @@ export const task = <const N extends Task.Needs = {}>({
   })
 
 /** The verb by itself: the schemas must be there, and all is granted in one transaction or nothing. */
-export const pipeline = (options: GrantOptions) => {
-  const schemas = Task.withLimits(
+export const pipeline = ({ wait = false, ...options }: GrantOptions & HoldOptions) => {
+  const looked = Task.withLimits(
     Task.read("look for schemas", {
       title: "Look for the schemas",
       session: "target",
@@ -252,6 +253,7 @@ export const pipeline = (options: GrantOptions) => {
     }),
     { retry: Retrying.reads }
   )
+  const schemas = Task.holding(looked, hold({ wait }))
   const granting = Pipeline.asTask("grant in one transaction", {
     title: "Grant in one transaction",
     session: "target",
@@ -271,11 +273,16 @@ export const pipeline = (options: GrantOptions) => {
 /**
  * Gives roles their rights on what is in the schemas, and on what the connected role (or `forRoles`) will create there.
  *
- * Fails, with nothing changed, with RoleMissing, SchemaMissing, or PermissionDenied where a right cannot be given.
+ * Fails, with nothing changed, with RoleMissing, SchemaMissing, TargetBusy where another pgark is at work there, or
+ * PermissionDenied where a right cannot be given.
  */
 export const grant = Effect.fn("Grant.grant")(function* (
-  options: GrantOptions
-): Effect.fn.Return<GrantReport, DatabaseError | RoleMissing | SchemaMissing, Session | SqlClient.SqlClient> {
+  options: GrantOptions & HoldOptions
+): Effect.fn.Return<
+  GrantReport,
+  DatabaseError | RoleMissing | SchemaMissing | TargetBusy,
+  Session | SqlClient.SqlClient
+> {
   const { results } = yield* Pipeline.run(pipeline(options))
   return results["grant in one transaction"]
 })

@@ -13,7 +13,7 @@ import type {
 import type { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type { PlanStale } from "../pipeline/PlanStale.ts"
-import type * as Task from "../pipeline/Task.ts"
+import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import type { PgDump, PgDumpFailed } from "../postgres/PgDump.ts"
 import type { Session } from "../postgres/Session.ts"
@@ -25,6 +25,7 @@ import * as Looking from "./restore/Looking.ts"
 import type * as OwnTasks from "./restore/OwnTasks.ts"
 import { report, type RestoreReport } from "./restore/Report.ts"
 import { type RestoreOptions, settled } from "./restore/RestoreOptions.ts"
+import { hold, holding } from "./TargetHold.ts"
 import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
 import { recover } from "./undo/Recovery.ts"
 import type {
@@ -35,6 +36,7 @@ import type {
   RestoreFailed,
   RestoreUnfinished,
   RoleMissing,
+  TargetBusy,
   TargetChanged,
   TargetInUse,
   TargetUnfit,
@@ -57,7 +59,7 @@ export const pipeline = <const T extends Task.Any = never>({
 }: RestoreOptions & OwnTasks.WithTasks<T>) => {
   const options = settled(asked)
   const proof = DumpProof.task(options)
-  const surveyed = Looking.task(proof, options)
+  const surveyed = Task.holding(Looking.task(proof, options), hold(options))
   return Course.pipeline("restore", { proof, surveyed, options, drops: options.clean, tasks, recover })
 }
 
@@ -80,6 +82,7 @@ export type RestoreError =
   | PlanStale
   | RestoreFailed
   | RoleMissing
+  | TargetBusy
   | TargetChanged
   | TargetUnfit
   | ToolMissing
@@ -89,7 +92,8 @@ export type RestoreError =
 /**
  * Restores a dump: it happened, or the target is as it was.
  *
- * Fails before anything is touched where the dump is missing, damaged or unsafe, or the role lacks rights; with
+ * Fails before anything is touched where the dump is missing, damaged or unsafe, the role lacks rights, or another pgark
+ * is at work there; with
  * RestoreFailed and the statement where the dump cannot be applied; with VerificationFailed where the result is not
  * what the manifest says; with what the caller's own tasks fail with. All of these leave the target as it was.
  */
@@ -101,9 +105,13 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
   DumpStore | PgDump | Session | SqlClient.SqlClient | Task.Services<T>
 > {
   const { plan } = options
-  yield* Journaling.refuseUnfinished()
-  const { results } = yield* plan === undefined
-    ? otherwiseInSeveral(options.several === true, (several) => Pipeline.run(pipeline({ ...options, several })))
-    : Pipeline.runExactly(pipeline({ ...options, exact: true }), plan)
+  const run = Effect.gen(function* () {
+    yield* Journaling.refuseUnfinished()
+    return yield* plan === undefined
+      ? otherwiseInSeveral(options.several === true, (several) => Pipeline.run(pipeline({ ...options, several })))
+      : Pipeline.runExactly(pipeline({ ...options, exact: true }), plan)
+  })
+  // Nobody else comes in between two attempts either.
+  const { results } = yield* holding(options)(run)
   return report(results)
 })

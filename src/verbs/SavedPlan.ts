@@ -38,7 +38,14 @@ export class PlanInvalid extends Schema.TaggedError<PlanInvalid>()("PlanInvalid"
 
 /** What a plan file keeps of options; `file` is the dump that was chosen. */
 export const savedOptions = (options: RestoreOptions, file: string): SavedPlan["options"] => {
-  const { lockTimeout: _lockTimeout, exact: _exact, plan: _plan, several: _several, ...kept } = settled(options)
+  const {
+    lockTimeout: _lockTimeout,
+    wait: _wait,
+    exact: _exact,
+    plan: _plan,
+    several: _several,
+    ...kept
+  } = settled(options)
   return { ...kept, file }
 }
 

@@ -6,6 +6,7 @@ import { DumpMissing } from "../dumps/DumpError.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import type { Journal } from "../dumps/RestoreJournal.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
+import * as Task from "../pipeline/Task.ts"
 import type { PgDump } from "../postgres/PgDump.ts"
 import type { Session } from "../postgres/Session.ts"
 import type { RestoreError, RestoreOptions, RestoreReport } from "./Restore.ts"
@@ -16,12 +17,13 @@ import { report } from "./restore/Report.ts"
 import { settled } from "./restore/RestoreOptions.ts"
 import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
 import { recover } from "./undo/Recovery.ts"
+import { hold, holding } from "./TargetHold.ts"
 import * as Replaced from "./undo/Replaced.ts"
 
 /** As of a restore, as far as there is something to choose. */
 export type UndoOptions = Pick<
   RestoreOptions,
-  "analyze" | "backupFirst" | "cascadeOutside" | "lockTimeout" | "several" | "verify" | "whileInUse"
+  "analyze" | "backupFirst" | "cascadeOutside" | "lockTimeout" | "several" | "verify" | "wait" | "whileInUse"
 >
 
 /** The restore that was taken back: when it began, and the dump that it had restored. */
@@ -86,7 +88,7 @@ export interface Found {
 export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<RestoreOptions, "exact"> = {}) => {
   const options = settled({ ...asked, file, clean: true })
   const proof = DumpProof.task(options)
-  const surveyed = Replaced.task(journal, proof, options)
+  const surveyed = Task.holding(Replaced.task(journal, proof, options), hold(options))
   return Course.pipeline("undo", { proof, surveyed, options, drops: true, undoes: journal, tasks: [], recover })
 }
 
@@ -99,15 +101,19 @@ export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<Res
 export const undo = Effect.fn("Undo.undo")(function* (
   options: UndoOptions = {}
 ): Effect.fn.Return<RecoveryReport | UndoReport, RestoreError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
-  const journal = yield* Journaling.last()
-  if (journal?.state === "replacing" && journal.way !== "transaction") {
-    yield* recover(journal)
-    yield* Journaling.forget(journal)
-    return { recovered: journal.way, undone: undone(journal) }
-  }
-  const found = yield* find()
-  const { results } = yield* otherwiseInSeveral(options.several === true, (several) =>
-    Pipeline.run(pipeline(found, { ...options, several }))
-  )
-  return { ...report(results), undone: undone(found.journal) }
+  const undoing = Effect.gen(function* () {
+    const journal = yield* Journaling.last()
+    if (journal?.state === "replacing" && journal.way !== "transaction") {
+      yield* recover(journal)
+      yield* Journaling.forget(journal)
+      return { recovered: journal.way, undone: undone(journal) }
+    }
+    const found = yield* find()
+    const { results } = yield* otherwiseInSeveral(options.several === true, (several) =>
+      Pipeline.run(pipeline(found, { ...options, several }))
+    )
+    return { ...report(results), undone: undone(found.journal) }
+  })
+  // Which restore was the last one is known for certain only when no other is at work.
+  return yield* holding(options)(undoing)
 })

@@ -90,6 +90,27 @@ export class CleanBlocked extends Schema.TaggedError<CleanBlocked>()("CleanBlock
   blockers
 }) {}
 
+/** Another pgark is at work on the target; nothing was read or touched (exit code 6: trying later helps). */
+export class TargetBusy extends Schema.TaggedError<TargetBusy>()("TargetBusy", {
+  ...problemFields,
+  /** The sessions that have the lock; what the role may not see of them is null. */
+  holders: Schema.Array(
+    Schema.Struct({
+      /** 0 for a prepared transaction, which belongs to no session. */
+      pid: Schema.Int,
+      user: Schema.NullOr(Schema.String),
+      application: Schema.NullOr(Schema.String),
+      kind: Schema.NullOr(Schema.String),
+      state: Schema.NullOr(Schema.String),
+      /** Seconds. */
+      sinceState: Schema.NullOr(Schema.Int),
+      sinceQuery: Schema.NullOr(Schema.Int),
+      /** IP address. */
+      client: Schema.NullOr(Schema.String)
+    })
+  )
+}) {}
+
 /** The target is no longer what the plan was made from (exit code 6: trying again may help). */
 export class TargetChanged extends Schema.TaggedError<TargetChanged>()("TargetChanged", problemFields) {}
 
@@ -133,6 +154,7 @@ export type VerbError =
   | RestoreUnfinished
   | RoleMissing
   | SchemaMissing
+  | TargetBusy
   | TargetChanged
   | TargetInUse
   | TargetUnfit

@@ -39,7 +39,7 @@ const refused = Effect.fnUntraced(function* (damages: ReadonlyArray<Damages.Dama
   const { target } = yield* DamagedDumps
   const restore = Effect.fnUntraced(function* (dump: Parameters<typeof lay>[1]) {
     const cwd = yield* Restores.folder
-    return yield* Pgark.run(["restore", lay(cwd, dump), "--clean", "--yes", "--quiet"], {
+    return yield* Pgark.run(["restore", lay(cwd, dump), "--clean", "--yes", "--quiet", "--wait"], {
       cwd,
       env: { DATABASE_URL: Pgark.uri(target.url) }
     })

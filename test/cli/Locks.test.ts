@@ -79,6 +79,51 @@ describe("a lock that is not granted in time", () => {
     })
   )
 
+  const emptying = ["restore", "goal.sql", "--clean"]
+  /** How others may be at work when they do nothing more: their transaction is open. */
+  const others = {
+    "a reader": { sql: `SELECT FROM public."Goal"`, verbs: [["clean"], ["restore", "goal.sql"], emptying] },
+    "a writer": { sql: `UPDATE public."Goal" SET title = title`, verbs: [emptying] },
+    "somebody who alters it": { sql: `LOCK TABLE public."Goal" IN ACCESS EXCLUSIVE MODE`, verbs: [emptying] }
+  }
+  for (const [who, { sql, verbs }] of Object.entries(others)) {
+    it.live(`stops what drops the table of ${who}, with the target as it was`, () =>
+      Effect.gen(function* () {
+        const { admin, cwd, options, url } = yield* prepare()
+        writeFileSync(join(cwd, "goal.sql"), dump)
+        yield* unchanged(
+          admin,
+          Effect.gen(function* () {
+            const holder = yield* Session.open(url, "the app")
+            yield* holder.execute(`BEGIN; ${sql}`)
+            for (const args of verbs) {
+              const { code, stderr } = yield* Pgark.run([...args, "--yes", "--lock-timeout", "1"], options)
+              assert.strictEqual(code, 6, `${args.join(" ")}: ${stderr}`)
+              assert.include(stderr, `process ${holder.backend}, user ${url.user}, application "the app", idle in`)
+              assert.include(stderr, `SELECT pg_catalog.pg_terminate_backend(${holder.backend});`)
+              assert.match(stderr, /^ {2}state {3}the target is as it was/m)
+            }
+            yield* holder.execute("ROLLBACK")
+          })
+        )
+      })
+    )
+  }
+
+  it.live("stops a plan that cannot be read for it", () =>
+    Effect.gen(function* () {
+      const { cwd, options, url } = yield* prepare()
+      writeFileSync(join(cwd, "goal.sql"), dump)
+      const holder = yield* Session.open(url, "the app")
+      // The view that stands on it has no definition to show meanwhile.
+      yield* holder.execute(`BEGIN; LOCK TABLE public."Day" IN ACCESS EXCLUSIVE MODE`)
+      const { code, stderr } = yield* Pgark.run(["restore", "goal.sql", "--dry-run", "--lock-timeout", "1"], options)
+      assert.strictEqual(code, 6, stderr)
+      assert.include(stderr, `process ${holder.backend}, user ${url.user}, application "the app", idle in transaction`)
+      assert.match(stderr, /^ {2}state {3}nothing was changed$/m)
+    })
+  )
+
   it.live("that is no number of seconds is wrong usage", () =>
     Effect.gen(function* () {
       const cwd = yield* folder

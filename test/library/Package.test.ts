@@ -75,7 +75,10 @@ export const grant: Same<
   ReturnType<typeof pgark.Grant.grant>,
   Effect.Effect<
     pgark.Grant.GrantReport,
-    pgark.DatabaseError.DatabaseError | pgark.VerbError.RoleMissing | pgark.VerbError.SchemaMissing,
+    | pgark.DatabaseError.DatabaseError
+    | pgark.VerbError.RoleMissing
+    | pgark.VerbError.SchemaMissing
+    | pgark.VerbError.TargetBusy,
     pgark.Database.Database
   >
 > = true

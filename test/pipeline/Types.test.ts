@@ -27,6 +27,7 @@ import type {
   CleanRefused,
   RoleMissing,
   SchemaMissing,
+  TargetBusy,
   TargetChanged,
   VerificationFailed
 } from "../../src/verbs/VerbError.ts"
@@ -153,9 +154,11 @@ describe("every verb", () => {
 
   it("says in its signature what it fails with and what it needs, and nothing wider", () => {
     expectTypeOf<ErrorOf<typeof Clean.clean>>().toEqualTypeOf<
-      DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetChanged
+      DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetBusy | TargetChanged
     >()
-    expectTypeOf<ErrorOf<typeof Grant.grant>>().toEqualTypeOf<DatabaseError | RoleMissing | SchemaMissing>()
+    expectTypeOf<ErrorOf<typeof Grant.grant>>().toEqualTypeOf<
+      DatabaseError | RoleMissing | SchemaMissing | TargetBusy
+    >()
     expectTypeOf<ErrorOf<typeof Verify.verify>>().toEqualTypeOf<DatabaseError | VerificationFailed>()
     expectTypeOf<ErrorOf<typeof Restore.restore<never>>>().toEqualTypeOf<Restore.RestoreError>()
     expectTypeOf<ErrorOf<typeof Restore.restore<typeof one>>>().toEqualTypeOf<Restore.RestoreError | First>()

@@ -1,7 +1,7 @@
 /** Which other sessions hold locks on what stands in some schemas: what a plan will have to wait for. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { OtherSession } from "../Blockers.ts"
+import { columns, type OtherSession } from "../Blockers.ts"
 import type { DatabaseError } from "../DatabaseError.ts"
 import { fromSqlError } from "../Sqlstate.ts"
 
@@ -18,10 +18,7 @@ export const readHolders = Effect.fnUntraced(function* (
   const sql = yield* SqlClient.SqlClient
   return yield* sql<Holder>`
     select
-      coalesce(l.pid, 0) as "pid", a.usename::text as "user", a.application_name as "application",
-      a.backend_type as "kind", a.state as "state",
-      extract(epoch from clock_timestamp() - a.state_change)::int4 as "sinceState",
-      extract(epoch from clock_timestamp() - a.query_start)::int4 as "sinceQuery",
+      coalesce(l.pid, 0) as "pid", ${sql.literal(columns)},
       count(distinct l.relation)::int4 as "relations"
     from pg_locks l
     join pg_class c on c.oid = l.relation and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
@@ -31,6 +28,6 @@ export const readHolders = Effect.fnUntraced(function* (
       and l.database = (select oid from pg_database where datname = current_database())
       and n.nspname = any(${schemas}::text[])
       and a.backend_type is distinct from 'autovacuum worker'
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
     order by "relations" desc, 1`.pipe(Effect.mapError(fromSqlError))
 })

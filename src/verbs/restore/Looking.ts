@@ -1,6 +1,7 @@
 /** The task that looks at the target, and what a restore makes of what it finds there. */
 import * as Effect from "effect/Effect"
 import * as Task from "../../pipeline/Task.ts"
+import * as LockLimit from "../../postgres/LockLimit.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
 import * as Retrying from "../../postgres/Retrying.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
@@ -52,7 +53,7 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
           largeObjects: contents.largeObjectIds,
           tables: contents.tables
         }
-        const found = yield* survey(scope)
+        const found = yield* LockLimit.reading(options.lockTimeout ?? Lock.defaultLockTimeout, survey(scope))
         const reason = unfit(found, contents, options)
         if (reason !== undefined) return yield* reason
         // What the clean step has in its way it tells itself.

@@ -2,9 +2,10 @@
 import type * as Duration from "effect/Duration"
 import type * as Plan from "../../pipeline/Plan.ts"
 import type { GrantProfile } from "../../postgres/Grants.ts"
+import type { HoldOptions } from "../TargetHold.ts"
 import type { OwnerMode } from "./StatementPolicy.ts"
 
-export interface RestoreOptions {
+export interface RestoreOptions extends HoldOptions {
   /** The dump's file; the newest dump of the target's database in the store where it is missing. */
   readonly file?: string
   /** Empty the dump's schemas first; not unless told. */

@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path"
 import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { DiskFull } from "../../dumps/DumpError.ts"
 import type { Contents } from "../../dumps/DumpReading.ts"
@@ -13,11 +14,13 @@ import * as Plan from "../../pipeline/Plan.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { plural } from "../../pipeline/Words.ts"
 import { StatementFailed, withFields } from "../../postgres/DatabaseError.ts"
+import * as LockLimit from "../../postgres/LockLimit.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
 import { Session } from "../../postgres/Session.ts"
 import * as Snapshot from "../../postgres/Snapshot.ts"
 import * as SchemaRights from "../../postgres/survey/SchemaRights.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
+import { defaultLockTimeout } from "../clean/Lock.ts"
 import { type DumpOptions, settled } from "../dump/DumpOptions.ts"
 import * as DumpRights from "../dump/DumpRights.ts"
 import { written } from "../dump/DumpWrite.ts"
@@ -72,8 +75,13 @@ const optionsOf = ({ excludeSchemas, excludeTables, largeObjects }: Selection): 
 const unlessWanted = "or restore without a way back: --no-backup-first."
 
 /** Fails where this role may not read what goes, or where the disk is too small for it. */
-const check = Effect.fnUntraced(function* ({ survey: { role, server } }: Saving, selection: Selection) {
-  const readable = yield* DumpRights.survey(settled(optionsOf(selection)), server.database)
+const check = Effect.fnUntraced(function* (
+  { survey: { role, server } }: Saving,
+  selection: Selection,
+  patience: Duration.Input
+) {
+  const rights = DumpRights.survey(settled(optionsOf(selection)), server.database)
+  const readable = yield* LockLimit.reading(patience, rights)
   const denied = DumpRights.denial(readable, role.name, false)
   if (denied !== undefined) {
     return yield* withFields(denied, {
@@ -158,6 +166,8 @@ export const task = <N extends Task.Needs>(options: {
   readonly skip: boolean
   /** What leads back already. */
   readonly known?: Journal
+  /** How long planning waits for what others hold; 30 seconds unless told. */
+  readonly lockTimeout?: Duration.Input | undefined
   readonly what: (needs: Task.PlannedNeeds<N>) => Saving
 }) =>
   Task.make("backup", {
@@ -192,7 +202,8 @@ export const task = <N extends Task.Needs>(options: {
         }
       }
       yield* chosen(saving.survey.server.versionNumber)
-      yield* check(saving, yield* select(going))
+      const patience = options.lockTimeout ?? defaultLockTimeout
+      yield* check(saving, yield* LockLimit.reading(patience, select(going)), patience)
       const { directory } = yield* DumpStore
       return {
         value: undefined,

@@ -65,6 +65,7 @@ export const make = <E, R, const T extends Task.Any>({
   const save = SafetyDump.task({
     needs,
     skip: !options.backupFirst,
+    lockTimeout: options.lockTimeout,
     ...(recovers === undefined || undoes === undefined ? {} : { known: undoes }),
     what: ({ proof: { contents, file }, surveyed: { course, found, going, scope } }) => ({
       by: undoes === undefined ? "restore" : "undo",

@@ -2,12 +2,14 @@
 import * as Effect from "effect/Effect"
 import type { Journal } from "../../dumps/RestoreJournal.ts"
 import * as Task from "../../pipeline/Task.ts"
+import * as LockLimit from "../../postgres/LockLimit.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
 import * as Retrying from "../../postgres/Retrying.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { OutsideDependent } from "../../postgres/survey/Outside.ts"
 import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
 import { describeObject } from "../clean/Blocker.ts"
+import { defaultLockTimeout } from "../clean/Lock.ts"
 import { choose } from "../restore/Choosing.ts"
 import type * as DumpProof from "../restore/DumpProof.ts"
 import { unfit } from "../restore/Fitness.ts"
@@ -100,7 +102,7 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           largeObjects: journal.largeObjects,
           tables: contents.tables
         }
-        const found = yield* survey(scope)
+        const found = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, survey(scope))
         const reason = unfit(found, contents, options)
         if (reason !== undefined) return yield* reason
         const goes = replaced(journal, { contents, found })

@@ -4,7 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Plan from "../../../pipeline/Plan.ts"
 import * as Task from "../../../pipeline/Task.ts"
 import { listed, plural } from "../../../pipeline/Words.ts"
-import { describe, type OtherSession } from "../../../postgres/Blockers.ts"
+import { columns, describe, type OtherSession } from "../../../postgres/Blockers.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import { fromSqlError } from "../../../postgres/Sqlstate.ts"
 import { TargetInUse } from "../../VerbError.ts"
@@ -13,9 +13,7 @@ import { TargetInUse } from "../../VerbError.ts"
 const others = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return yield* sql<OtherSession>`
-    select a.pid as "pid", a.usename::text as "user", a.application_name as "application", a.backend_type as "kind",
-      a.state as "state", extract(epoch from clock_timestamp() - a.state_change)::int as "sinceState",
-      extract(epoch from clock_timestamp() - a.query_start)::int as "sinceQuery"
+    select a.pid as "pid", ${sql.literal(columns)}
     from pg_stat_activity a
     where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usesysid is not null
       and coalesce(a.backend_type, 'client backend') = 'client backend'
