@@ -49,7 +49,8 @@ export const clean = Command.make(
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url, { dryRun, plan }), layer)
         }
-        const report = yield* Clean.clean(options).pipe(
+        const report = yield* Target.leftover(output, Flags.defaultDir).pipe(
+          Effect.andThen(Clean.clean(options)),
           Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
           Effect.provide(layer)
         )

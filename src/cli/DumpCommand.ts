@@ -3,6 +3,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { Output } from "./Output.ts"
 import { plural } from "../pipeline/Words.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
@@ -57,7 +58,10 @@ export const dump = Command.make(
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Dump.pipeline(what), url, { dryRun, plan }), layer)
         }
-        const { file, size, manifest } = yield* Effect.provide(Dump.dump(what), layer)
+        const { file, size, manifest } = yield* Target.leftover(yield* Output, dir).pipe(
+          Effect.andThen(Dump.dump(what)),
+          Effect.provide(layer)
+        )
         const tables = manifest?.tables ?? []
         const tool = manifest?.tool
         const rows = tables.reduce((sum, table) => sum + table.rows, 0)

@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
 
 export const grant = Command.make(
@@ -72,7 +73,10 @@ export const grant = Command.make(
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target, { dryRun, plan }), layer)
         }
-        const report = yield* Effect.provide(Grant.grant({ ...options, wait }), layer)
+        const report = yield* Target.leftover(yield* Output, Flags.defaultDir).pipe(
+          Effect.andThen(Grant.grant({ ...options, wait })),
+          Effect.provide(layer)
+        )
         return {
           text: [`Granted in ${describe(target)}`, ...RenderReport.grant(report)].join("\n"),
           document: { grant: report }

@@ -13,6 +13,8 @@ import { Session } from "../postgres/Session.ts"
 import { DatabaseUrlFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
 import { PlanInvalid } from "../verbs/SavedPlan.ts"
+import * as Leftover from "../verbs/restore/several/Leftover.ts"
+import type { OutputService } from "./Output.ts"
 import { renderMermaid } from "./RenderMermaid.ts"
 import { renderPlan } from "./RenderPlan.ts"
 
@@ -54,6 +56,14 @@ export const layer = (
   directory: string,
   pgDump: PgDumpChoice = "auto"
 ) => Layer.mergeAll(session(url, command), store(directory), PgDump.layer(pgDump))
+
+/** Tells what a restore has left that was cut short; what cannot be found out about that stops no command. */
+export const leftover = (output: OutputService, directory: string) =>
+  Leftover.found().pipe(
+    Effect.flatMap((text) => (text === undefined ? Effect.void : output.alert(`WARNING: ${text}`))),
+    Effect.catch(({ message }) => output.warn(`pgark: ${message}`)),
+    Effect.provide(DumpStore.layer(directory))
+  )
 
 /** The flags of a command that can be run dry. */
 export interface DryRun {

@@ -39,8 +39,8 @@ export const undo = Command.make(
         const patience = Flags.given("lockTimeout", lockTimeout)
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(
-            Effect.flatMap(Undo.find(), (found) =>
-              Target.dryRun(Undo.pipeline(found, { ...flags, ...patience }), url, { dryRun, plan })
+            Effect.flatMap(Undo.planned({ ...flags, ...patience }), (pipeline) =>
+              Target.dryRun(pipeline, url, { dryRun, plan })
             ),
             layer
           )

@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderReport from "./RenderReport.ts"
 
@@ -23,7 +24,9 @@ export const verify = Command.make(
         const Verify = yield* load(() => import("../verbs/Verify.ts"))
         const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
+        const output = yield* Output
         return yield* Effect.gen(function* () {
+          yield* Target.leftover(output, dir)
           const store = yield* DumpStore
           const dump = yield* Option.match(file, {
             onNone: () => store.newest(url.database),

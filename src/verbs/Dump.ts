@@ -11,6 +11,7 @@ import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import type { PgDump, PgDumpFailed } from "../postgres/PgDump.ts"
 import * as Retrying from "../postgres/Retrying.ts"
+import { quote } from "../postgres/Identifier.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
@@ -18,6 +19,7 @@ import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { type DumpOptions, type Settled, settled } from "./dump/DumpOptions.ts"
 import * as DumpRights from "./dump/DumpRights.ts"
 import { forPgDump, partialWords, written } from "./dump/DumpWrite.ts"
+import { isAside } from "./restore/several/SetAside.ts"
 import * as Tool from "./dump/Tool.ts"
 import {
   LabelInvalid,
@@ -57,6 +59,16 @@ const userSchemas = Effect.gen(function* () {
   return rows.map(({ name }) => name)
 })
 
+interface Found {
+  readonly aside: ReadonlyArray<string>
+  readonly partialRows: ReadonlyArray<string>
+  readonly role: string
+}
+
+/** The options, less what is never dumped. */
+const without = (options: Settled, { aside }: Pick<Found, "aside">): Settled =>
+  aside.length === 0 ? options : { ...options, excludeSchemas: aside }
+
 const sourceTask = (options: Settled) =>
   Task.withLimits(
     Task.read("source", {
@@ -72,21 +84,26 @@ const sourceTask = (options: Settled) =>
         const readable = yield* DumpRights.survey(options, server.database)
         const denied = DumpRights.denial(readable, role.name, options.allowPartialRows)
         if (denied !== undefined) return yield* denied
+        // What a restore has set aside is the past of what is there under its own name, or will be again.
+        const aside = options.schemas.length === 0 ? names.filter(isAside) : []
         return {
           ...server,
           role: role.name,
-          schemas: options.schemas.length === 0 ? names : options.schemas,
+          aside,
+          schemas: options.schemas.length === 0 ? names.filter((name) => !isAside(name)) : options.schemas,
           partialRows: readable.filtered.map(({ table }) => table)
         }
       }),
-      rows: ({ partialRows, role }: { readonly partialRows: ReadonlyArray<string>; readonly role: string }) =>
-        partialRows.length === 0
+      rows: ({ aside, partialRows, role }: Found) => [
+        ...aside.map((name) => Plan.row(`leave schema ${quote(name)} out: a restore has set it aside`)),
+        ...(partialRows.length === 0
           ? []
           : [
               Plan.row(partialWords(partialRows, role), {
                 why: "row-level security hides the others, and --allow-partial-rows lets the dump go on without them"
               })
-            ]
+            ])
+      ]
     }),
     { retry: Retrying.reads }
   )
@@ -123,7 +140,7 @@ const writeTask = (
         value: undefined,
         rows: [
           Plan.row(`dump ${url.database} into ${store.directory}/`, {
-            argv: tool.argv(forPgDump(options, source)),
+            argv: tool.argv(forPgDump(without(options, source), source)),
             why: `pg_dump ${Tool.describe(tool)} can read a server of version ${source.version}`
           }),
           ...(compression.method === "none" ? [] : [Plan.row(`pack it: ${Compression.show(compression)}`)]),
@@ -131,7 +148,8 @@ const writeTask = (
           ...(name === undefined ? [] : [Plan.row(`name it ${name}`)]),
           ...(remark === undefined ? [] : [Plan.row(`note of it: ${remark}`)])
         ],
-        run: () => Effect.flatMap(Session, (session) => written({ session, source, tool, options }))
+        run: () =>
+          Effect.flatMap(Session, (session) => written({ session, source, tool, options: without(options, source) }))
       }
     })
   })

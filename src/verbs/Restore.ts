@@ -20,12 +20,12 @@ import type { Session } from "../postgres/Session.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as Course from "./restore/Course.ts"
 import * as DumpProof from "./restore/DumpProof.ts"
-import * as Journaling from "./restore/Journaling.ts"
 import * as Looking from "./restore/Looking.ts"
 import type * as OwnTasks from "./restore/OwnTasks.ts"
 import { report, type RestoreReport } from "./restore/Report.ts"
 import { type RestoreOptions, settled } from "./restore/RestoreOptions.ts"
 import { hold, holding } from "./TargetHold.ts"
+import * as Leftover from "./restore/several/Leftover.ts"
 import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
 import { recover } from "./undo/Recovery.ts"
 import type {
@@ -106,7 +106,7 @@ export const restore = Effect.fn("Restore.restore")(function* <const T extends T
 > {
   const { plan } = options
   const run = Effect.gen(function* () {
-    yield* Journaling.refuseUnfinished()
+    yield* Leftover.settle()
     return yield* plan === undefined
       ? otherwiseInSeveral(options.several === true, (several) => Pipeline.run(pipeline({ ...options, several })))
       : Pipeline.runExactly(pipeline({ ...options, exact: true }), plan)

@@ -16,6 +16,7 @@ import * as Journaling from "./restore/Journaling.ts"
 import { report } from "./restore/Report.ts"
 import { settled } from "./restore/RestoreOptions.ts"
 import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
+import * as Leftover from "./restore/several/Leftover.ts"
 import { recover } from "./undo/Recovery.ts"
 import { hold, holding } from "./TargetHold.ts"
 import * as Replaced from "./undo/Replaced.ts"
@@ -47,10 +48,9 @@ export interface RecoveryReport {
 const nothing = (file: string, message: string, suggestion: string) =>
   new DumpMissing({ message, suggestion, state: "untouched", file })
 
-/** The restore to take back, and its safety dump. Fails with DumpMissing where there is none. */
-export const find = Effect.fn("Undo.find")(function* () {
+/** The safety dump of the restore to take back. Fails with DumpMissing where there is none. */
+const saved = Effect.fnUntraced(function* (journal: Journal | undefined) {
   const past = yield* Effect.flatMap(DumpStore, (store) => store.beforeRestore)
-  const journal = yield* Journaling.last()
   if (journal === undefined) {
     return yield* nothing(
       past.directory,
@@ -75,6 +75,11 @@ export const find = Effect.fn("Undo.find")(function* () {
       )
 })
 
+/** The restore to take back, and its safety dump. Fails with DumpMissing where there is none. */
+export const find = Effect.fn("Undo.find")(function* () {
+  return yield* saved(yield* Journaling.last())
+})
+
 const undone = ({ at, by, file }: Journal): Undone => ({ at: DateTime.formatIso(at), file, by })
 
 /** What {@link find} gives. */
@@ -93,6 +98,19 @@ export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<Res
 }
 
 /**
+ * What {@link undo} would do, as a pipeline to be planned. Fails with DumpMissing where there is nothing to bring back,
+ * and with RestoreUnfinished where the restore was cut short: that is brought back by other steps.
+ */
+export const planned = Effect.fn("Undo.planned")(function* (options: UndoOptions = {}) {
+  const journal = yield* Journaling.last(true)
+  if (journal?.state === "replacing") {
+    const { journals } = yield* Effect.flatMap(DumpStore, (store) => store.beforeRestore)
+    return yield* Journaling.unfinished(journal, journals.path(journal))
+  }
+  return pipeline(yield* saved(journal), options)
+})
+
+/**
  * Brings back what the last restore into the session's database has replaced: it happens, or the target is as it was.
  *
  * What it takes away for that is saved before, so that undoing again takes the undoing back. Fails as `Restore.restore`
@@ -108,7 +126,8 @@ export const undo = Effect.fn("Undo.undo")(function* (
       yield* Journaling.forget(journal)
       return { recovered: journal.way, undone: undone(journal) }
     }
-    const found = yield* find()
+    yield* Leftover.settle()
+    const found = yield* saved(journal)
     const { results } = yield* otherwiseInSeveral(options.several === true, (several) =>
       Pipeline.run(pipeline(found, { ...options, several }))
     )

@@ -60,7 +60,7 @@ const pluralKind = (kind: string, n: number): string => {
 }
 
 /** `3 tables, 1 view`, most numerous kind first. */
-export const census = (objects: ReadonlyArray<CatalogObject>): string => {
+export const census = (objects: ReadonlyArray<{ readonly kind: string }>): string => {
   const kinds = new Map<string, number>()
   for (const { kind } of objects) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
   return [...kinds]

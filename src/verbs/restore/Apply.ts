@@ -74,6 +74,8 @@ export interface HeldStatement {
  * an index or a constraint with its tables.
  */
 const entriesPerStatement = 4
+/** What dropping something takes, with all that goes with it: of a table its columns' defaults, types, constraints … */
+const entriesPerDrop = 24
 
 /** The key of a table in {@link Applied.rows}. */
 export const tableKey = ({ schema, name }: QualifiedName): string =>
@@ -201,7 +203,6 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   }
 
   const renewed = Effect.suspend(() => {
-    entries += entriesPerStatement
     if (options.budget === undefined || entries < options.budget || writing) return Effect.void
     entries = 0
     return session.renew
@@ -216,6 +217,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
+    entries += kind._tag === "Drop" ? entriesPerDrop : entriesPerStatement
     if (kind._tag === "LargeObjectCall") writing = kind.call === "lo_open" || kind.call === "lowrite"
     if (decision._tag === "Skip" || decision.later !== true) {
       return Effect.map(execute({ bytes: event.bytes, place, decision }), (tag) => {
@@ -245,6 +247,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       })
     )
     statements++
+    entries += entriesPerStatement
     if (table !== undefined) count(table, loaded)
     if (++copies === options.loaded?.after) yield* options.loaded.run
   })

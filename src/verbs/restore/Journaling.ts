@@ -137,6 +137,15 @@ const retain = Effect.fnUntraced(function* (store: DumpStoreService, target: Tar
   }
 })
 
+/** The newest journal of this database, as it stands there; see {@link last} for what became of it. */
+export const newest = Effect.fn("Journaling.newest")(function* (): Effect.fn.Return<
+  Journal | undefined,
+  DatabaseError | DumpDamaged | DumpUnreadable,
+  DumpStore | Session | SqlClient.SqlClient
+> {
+  return (yield* of(yield* past, yield* target()))[0]
+})
+
 const told = (what: string) => (error: { readonly message: string }) => note(`${what}: ${error.message}`)
 
 /** How far a restore has come when its transaction is committed, and nothing is known of what came then. */
@@ -216,8 +225,12 @@ const undecided = (journal: Journal, file: string) =>
 /**
  * The last restore into this database, as the journals tell it; undefined where there is none. What was begun and never
  * committed is removed on the way.
+ *
+ * @param looking only look, and leave all as it is: another pgark may be at work
  */
-export const last = Effect.fn("Journaling.last")(function* (): Effect.fn.Return<
+export const last = Effect.fn("Journaling.last")(function* (
+  looking = false
+): Effect.fn.Return<
   Journal | undefined,
   DatabaseError | DiskFull | DumpDamaged | DumpUnreadable | FolderUnusable,
   DumpStore | Session | SqlClient.SqlClient
@@ -226,13 +239,15 @@ export const last = Effect.fn("Journaling.last")(function* (): Effect.fn.Return<
   for (const journal of yield* of(store, yield* target())) {
     if (journal.state === "done" || (journal.state === "replacing" && journal.xid === undefined)) return journal
     const outcome = journal.xid === undefined ? "aborted" : yield* outcomeOf(journal.xid)
-    if (outcome === "aborted") yield* discard(store, journal)
-    else if (outcome === "committed" && journal.state === "replacing") return journal
-    else if (outcome === "committed") {
-      const state = stateBehindCommit(journal)
-      yield* store.journals.write({ ...journal, state })
-      return { ...journal, state }
-    } else return yield* undecided(journal, store.journals.path(journal))
+    if (outcome === "aborted") {
+      if (!looking) yield* discard(store, journal)
+      continue
+    }
+    if (outcome !== "committed") return yield* undecided(journal, store.journals.path(journal))
+    if (journal.state === "replacing") return journal
+    const state = stateBehindCommit(journal)
+    if (!looking) yield* store.journals.write({ ...journal, state })
+    return { ...journal, state }
   }
   return undefined
 })

@@ -3,26 +3,31 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { type DiskFull, type FolderUnusable } from "../../../dumps/DumpError.ts"
 import type { DumpStore } from "../../../dumps/DumpStore.ts"
-import * as Plan from "../../../pipeline/Plan.ts"
 import * as Task from "../../../pipeline/Task.ts"
 import { plural } from "../../../pipeline/Words.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import { Session } from "../../../postgres/Session.ts"
 import { readForeignKeys } from "../../../postgres/survey/ForeignKeys.ts"
 import * as Clean from "../../Clean.ts"
-import { type Rung, type RungStatement } from "../../clean/Ladder.ts"
+import { census, type Rung, type RungStatement } from "../../clean/Ladder.ts"
 import type { CleanBlocked, CleanRefused } from "../../VerbError.ts"
 import type { Course } from "../Choosing.ts"
 import * as Journaling from "../Journaling.ts"
 import * as Batches from "./Batches.ts"
 
-/** What a batch drops, as a rung says it. */
-const statementsOf = ({ statements }: Batches.Batch): ReadonlyArray<RungStatement> =>
-  statements.map(({ kind, objects, sql }) => ({
-    sql,
-    what: `drop ${plural(objects.length, kind.toLowerCase())} in a transaction of ${plural(statements.length, "statement")}`,
-    destroys: true
-  }))
+/** What the batches drop, as a rung says it. */
+const statementOf = (batches: ReadonlyArray<Batches.Batch>): ReadonlyArray<RungStatement> => {
+  const statements = batches.flatMap(({ statements }) => statements)
+  return statements.length === 0
+    ? []
+    : [
+        {
+          sql: batches.map(({ statements }) => statements.map(({ sql }) => sql).join("; ")).join("; COMMIT; "),
+          what: `drop ${census(statements.flatMap(({ objects }) => objects))}, in ${plural(batches.length, "transaction")}`,
+          destroys: true
+        }
+      ]
+}
 
 /**
  * Empties the surveyed schemas on the session "target", on which no transaction is open; they are kept themselves.
@@ -59,14 +64,11 @@ export const task = <N extends Task.Needs>(options: {
       const rung: Rung | undefined = last && {
         ...last,
         why: course.why,
-        statements: [...batches.flatMap(statementsOf), ...last.behind]
+        statements: [...statementOf(batches), ...last.behind]
       }
       return {
         value: undefined,
-        rows: [
-          Plan.row(`drop it all in ${plural(batches.length, "transaction")}`, { why: course.why }),
-          ...Clean.rowsOf(emptying, found, rung)
-        ],
+        rows: Clean.rowsOf(emptying, found, rung),
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session

@@ -7,9 +7,10 @@ import { listed, plural } from "../../../pipeline/Words.ts"
 import { columns, describe, type OtherSession } from "../../../postgres/Blockers.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import { fromSqlError } from "../../../postgres/Sqlstate.ts"
+import * as TargetLock from "../../../postgres/TargetLock.ts"
 import { TargetInUse } from "../../VerbError.ts"
 
-/** Clients that are connected to this database, less pgark's own session. */
+/** Clients that are connected to this database, less pgark's own session and those of pgark that wait for it. */
 const others = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return yield* sql<OtherSession>`
@@ -17,6 +18,10 @@ const others = Effect.gen(function* () {
     from pg_stat_activity a
     where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usesysid is not null
       and coalesce(a.backend_type, 'client backend') = 'client backend'
+      and not exists (
+        select from pg_locks l
+        where l.pid = a.pid and not l.granted and l.locktype = 'advisory' and l.objsubid = 2
+          and l.classid = ${TargetLock.key[0]} and l.objid = ${TargetLock.key[1]})
     order by a.pid`.pipe(Effect.mapError(fromSqlError))
 })
 

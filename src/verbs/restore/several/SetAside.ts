@@ -23,6 +23,9 @@ const prefix = "pgark_aside_"
 /** SQL for names that only schemas out of the way have; a LIKE pattern. */
 export const pattern = "pgark\\_aside\\_%"
 
+/** Whether a schema of this name is one that was set aside. */
+export const isAside = (name: string): boolean => /^pgark_aside_\d+$/.test(name)
+
 /** Names for those of the schemas that are there. */
 export const names = ({ schemas, server }: Survey): ReadonlyArray<Renamed> => {
   let number = 0
