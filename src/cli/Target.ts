@@ -61,7 +61,7 @@ export const layer = (
 export const leftover = (output: OutputService, directory: string) =>
   Leftover.found().pipe(
     Effect.flatMap((text) => (text === undefined ? Effect.void : output.alert(`WARNING: ${text}`))),
-    Effect.catch(({ message }) => output.warn(`pgark: ${message}`)),
+    Effect.catch(({ message }) => output.info(`note  Whether a restore was cut short is not known: ${message}`)),
     Effect.provide(DumpStore.layer(directory))
   )
 

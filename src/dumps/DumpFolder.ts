@@ -1,11 +1,11 @@
 /** The folder of dumps itself. */
-import { statfs } from "node:fs/promises"
+import { rmdir, statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
-import type { DumpUnreadable } from "./DumpError.ts"
-import { codeOf, unreadable } from "./DumpFile.ts"
+import type { DiskFull, DumpUnreadable, FolderUnusable } from "./DumpError.ts"
+import { codeOf, unreadable, unwritable } from "./DumpFile.ts"
 
 /**
  * Creates the folder and what is missing above it. Not with `recursive`: Node never comes back from that where a
@@ -25,6 +25,16 @@ class Refusal {
     this.cause = cause
   }
 }
+
+/** Removes the folder unless something is in it. */
+export const removeIfEmpty = (path: string): Effect.Effect<void, DiskFull | FolderUnusable> =>
+  Effect.tryPromise({ try: () => rmdir(path), catch: (cause) => new Refusal(cause) }).pipe(
+    Effect.catchIf(
+      (error) => ["ENOENT", "ENOTEMPTY", "EEXIST"].includes(codeOf(error)),
+      () => Effect.void
+    ),
+    Effect.mapError(unwritable(path))
+  )
 
 /** Bytes that this user may still write where the folder is, or where it would be created. */
 export const freeSpace = (path: string): Effect.Effect<number, DumpUnreadable> =>

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type { DiskFull, FolderUnusable } from "./DumpError.ts"
 import { DumpDamaged, type DumpUnreadable } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
-import { makeFolder } from "./DumpFolder.ts"
+import { makeFolder, removeIfEmpty } from "./DumpFolder.ts"
 import { partialOf, syncFolder } from "./DumpWriting.ts"
 
 /** The version of journals that this pgark writes and reads. */
@@ -122,7 +122,11 @@ export const within = (fs: FileSystem.FileSystem, directory: string): Journals =
   return {
     path,
     list: fs.readDirectory(directory).pipe(
-      Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed([])),
+      Effect.catchIf(
+        // Where a part of the path is a file, nothing is there either.
+        (error) => ["ENOENT", "ENOTDIR"].includes(DumpFile.codeOf(error)),
+        () => Effect.succeed([])
+      ),
       Effect.mapError(DumpFile.unreadable(directory)),
       Effect.flatMap((names) =>
         Effect.forEach(names.filter(isJournal).toSorted().toReversed(), (name) => {
@@ -151,8 +155,11 @@ export const within = (fs: FileSystem.FileSystem, directory: string): Journals =
       )
     }),
     remove: (journal) =>
-      Effect.andThen(fs.remove(path(journal), { force: true }), syncFolder(fs, directory)).pipe(
-        Effect.mapError(DumpFile.unwritable(path(journal)))
+      Effect.forEach([path(journal), partialOf(path(journal))], (file) => fs.remove(file, { force: true })).pipe(
+        Effect.andThen(syncFolder(fs, directory)),
+        Effect.mapError(DumpFile.unwritable(path(journal))),
+        // A folder that was made for it goes with it.
+        Effect.andThen(removeIfEmpty(directory))
       )
   }
 }

@@ -128,18 +128,24 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   const planned: Task.Lookup = (name) => (steps.has(name) ? steps.get(name)!.value : outer(name))
   const tasks: Array<PlannedTask> = []
   const scope = new Set<string>()
+  /** What tasks have waited for that have nothing to do: those behind them wait for that. */
+  const absent = new Map<string, ReadonlyArray<string>>()
   const basis: Record<string, string> = {}
   for (const task of pipeline.tasks) {
     const others = () => pipeline.tasks.filter((other) => other !== task)
     const step = yield* Effect.onError(planStep<T>(task, planned), () => skip(others(), steps))
     steps.set(task.name, step)
-    if (step.does === "nothing") continue
+    const needs = [...new Set(pipeline.waits.get(task.name)!.flatMap((need) => absent.get(need) ?? [need]))]
+    if (step.does === "nothing") {
+      absent.set(task.name, needs)
+      continue
+    }
     Object.assign(basis, step.basis)
     for (const name of step.scope ?? []) scope.add(name)
     tasks.push({
       name: task.name,
       title: step.title ?? task.title,
-      needs: pipeline.waits.get(task.name)!,
+      needs,
       ...(task.session === undefined ? {} : { session: task.session }),
       rows: step.rows
     })

@@ -124,10 +124,9 @@ describe("the round trip", () => {
       assert.nestedInclude(restored, { "restore.clean.rung": 2 })
       assert.deepStrictEqual(
         restored.tasks.map(({ task, status }) => [task, status]),
-        ["prove", "survey", "lock", "clean", "apply", "grant", "verify", "transaction", "analyze"].map((task) => [
-          task,
-          "done"
-        ])
+        ["prove", "survey", "lock", "backup", "clean", "apply", "grant", "verify", "transaction", "analyze"].map(
+          (task) => [task, "done"]
+        )
       )
       const granted = yield* document<{ grant: unknown }>("grant", app.name)
       assert.deepInclude(granted.grant, { roles: [app.name], profile: "all", schemas: 1, tables: 19 })

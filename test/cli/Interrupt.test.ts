@@ -147,7 +147,7 @@ describe("in the middle of COPY", () => {
         assert.strictEqual(ended.code, code, ended.stderr)
         assert.deepInclude(documentOf(ended).error, { exitCode: code, code: "Interrupted", state: "rolled-back" })
         assert.sameDeepMembers(tasksOf(ended), [
-          ...["prove", "survey", "lock", "clean"].map((task) => [task, "done"]),
+          ...["prove", "survey", "lock", "backup", "clean"].map((task) => [task, "done"]),
           ...["apply", "transaction"].map((task) => [task, "interrupted"]),
           ...["verify", "analyze"].map((task) => [task, "skipped"])
         ])

@@ -64,9 +64,10 @@ export const write = Effect.fn("Journaling.write")(function* (
   journal: Journal
 ): Effect.fn.Return<void, DiskFull | FolderUnusable, DumpStore> {
   const { journals } = yield* past
-  yield* journals.write(journal)
   const entry = yield* Current
+  // Known before it is there: what is interrupted meanwhile leaves nothing.
   if (entry !== undefined) entry.journal = journal
+  yield* journals.write(journal)
 })
 
 /** Changes the journal of the running restore; nothing where it has none. */

@@ -256,7 +256,8 @@ export const make = (options: PolicyOptions): Policy => {
       if (spare.has(spareName(kind))) return unlessDenied(spareName(kind))
       // Of what the dump does not create (an extension's, the system's) the rights may be another's to give.
       const on = keyOf(kind, object)
-      return on === undefined || created.has(on) ? run : runUnless(["42501"], notGranted)
+      // Of large objects a dump has the rights of those that it creates.
+      return on === undefined || kind === "LARGE OBJECT" || created.has(on) ? run : runUnless(["42501"], notGranted)
     },
     DefaultPrivileges: ({ forRole, roles: named }) => {
       const absent = missing([...named, ...(forRole === undefined ? [] : [forRole])])

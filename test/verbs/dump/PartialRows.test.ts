@@ -128,7 +128,11 @@ describe("a dump that takes part of the rows", () => {
       assert.deepStrictEqual([unsaid.code, unsaid.stdout], [4, ""])
       assert.match(unsaid.stderr, /--allow-partial-rows/)
       yield* Clusters.query(admin, "DROP TABLE closed")
-      const said = yield* run("restore", "--clean", "--yes", "--allow-partial-rows")
+      // What goes cannot be saved whole either.
+      const unsaved = yield* run("restore", "--clean", "--yes", "--allow-partial-rows")
+      assert.deepStrictEqual([unsaved.code, unsaved.stdout], [5, ""])
+      assert.match(unsaved.stderr, /--no-backup-first/)
+      const said = yield* run("restore", "--clean", "--yes", "--allow-partial-rows", "--no-backup-first")
       assert.strictEqual(said.code, 0, said.stderr)
       assert.match(said.stderr, /restore only part of the rows of: "public"."forced"/)
       assert.match(said.stdout, /^ {2}partial {4}only part of the rows of "public"."forced"/m)

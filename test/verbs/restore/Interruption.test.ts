@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import { type RunEvent, RunEvents } from "../../../src/pipeline/RunEvent.ts"
 import * as RunReport from "../../../src/pipeline/RunReport.ts"
-import { DumpStore } from "../../../src/dumps/DumpStore.ts"
+import { beforeRestore, DumpStore } from "../../../src/dumps/DumpStore.ts"
 import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
 import { PgDump, type PgDumpKind } from "../../../src/postgres/PgDump.ts"
 import { Session } from "../../../src/postgres/Session.ts"
@@ -121,7 +121,10 @@ const restoreAt = Effect.fnUntraced(function* (moments: ReadonlyArray<Moment>) {
   for (const moment of moments) {
     const was = here(folder)
     const ended = yield* interruptedAt(run, moment)
-    yield* nothingLeft(admin, folder, was)
+    // A restore that was committed has its journal there.
+    const files =
+      ended.report.committed.length === 0 ? was.files : [...new Set([...was.files, beforeRestore])].toSorted()
+    yield* nothingLeft(admin, folder, { ...was, files })
     if (ended.interrupted) interrupted++
     if (ended.report.committed.length === 0) {
       assert.isTrue(ended.interrupted)

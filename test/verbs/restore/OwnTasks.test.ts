@@ -211,6 +211,7 @@ layer(Refreshed.layer, { excludeTestServices: true })("the caller's tasks in a r
             ["survey", undefined, "target"],
             ["transaction", undefined, "target"],
             ["lock", "transaction", "target"],
+            ["backup", "transaction", "target"],
             ["clean", "transaction", "target"],
             ["apply", "transaction", "target"],
             ["verify", "transaction", "target"],

@@ -21,11 +21,11 @@ import * as WasmPgDump from "../../support/WasmPgDump.ts"
 const count = 300
 const packings = Damages.methods.filter((method) => method !== "none")
 
-/** What the sessions of a database have last done, and when: it changes with every statement. */
+/** What the sessions of a database have last done, besides taking and giving back the lock against other pgarks. */
 const activity = ({ sql }: Session.SessionService, database: string) =>
   Effect.map(
-    sql`SELECT pid, backend_start::text, state, state_change::text, query FROM pg_stat_activity
-      WHERE datname = ${database} AND backend_type = 'client backend' ORDER BY pid`,
+    sql`SELECT pid, backend_start::text, state, CASE WHEN query LIKE '%pg_advisory_unlock%' THEN 'SELECT 1' ELSE query END AS query
+      FROM pg_stat_activity WHERE datname = ${database} AND backend_type = 'client backend' ORDER BY pid`,
     (rows) => JSON.stringify(rows)
   )
 
