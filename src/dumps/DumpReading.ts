@@ -36,6 +36,8 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly unsafe: ReadonlyArray<Finding>
   /** What it creates. */
   readonly creates: ReadonlyArray<NamedObject>
+  /** What it changes by ALTER and has not created before. */
+  readonly alters: ReadonlyArray<NamedObject>
   /** What its own DROP statements take away, large objects included. */
   readonly drops: ReadonlyArray<NamedObject>
   /** Extensions that it creates. */
@@ -108,6 +110,8 @@ export class DumpReading {
   private readonly flaws: Array<Finding> = []
   private readonly unsafe: Array<Finding> = []
   private readonly creates: Array<NamedObject> = []
+  private readonly created = new Set<string>()
+  private readonly alters = new Map<string, NamedObject>()
   private readonly drops: Array<NamedObject> = []
   private readonly unusual = new Map<string, number>()
   private readonly extensions: Array<string> = []
@@ -156,6 +160,7 @@ export class DumpReading {
       flaws: this.flaws,
       unsafe: this.unsafe,
       creates: this.creates,
+      alters: [...this.alters.values()],
       drops: this.drops,
       extensions: this.extensions,
       owners: [...this.owners],
@@ -282,6 +287,7 @@ export class DumpReading {
         for (const role of kind.roles ?? []) this.policyRoles.add(role)
         this.nameRoles(...(kind.roles ?? []))
         this.note(this.creates, kind)
+        if (kind.name !== undefined) this.created.add(objectKey({ ...kind, name: kind.name }))
         return this.nameSchema(kind.schema)
       case "Drop":
         // What stands on a table goes with it; only the table is worth a name.
@@ -294,7 +300,9 @@ export class DumpReading {
         if (kind.constraint === "foreign key") this.checks.foreignKeys++
         if (kind.constraint === "primary key") this.checks.primaryKeys++
         if (kind.constraint === "unique") this.checks.uniqueConstraints++
-        return
+        return this.noteAlter({ kind: "TABLE", ...kind.table })
+      case "Alter":
+        return this.noteAlter(kind)
       case "CopyFrom":
         this.nameSchema(kind.table?.schema)
         this.table = { schema: kind.table?.schema ?? "", name: kind.table?.name ?? "" }
@@ -338,6 +346,13 @@ export class DumpReading {
     { kind, schema, name }: { readonly kind: string } & Partial<QualifiedName>
   ): void {
     if (name !== undefined) list.push({ kind, ...(schema === undefined ? {} : { schema }), name })
+  }
+
+  private noteAlter({ kind, schema, name }: { readonly kind: string } & Partial<QualifiedName>): void {
+    if (name === undefined) return
+    const object = { kind, ...(schema === undefined ? {} : { schema }), name }
+    const key = objectKey(object)
+    if (!this.created.has(key)) this.alters.set(key, object)
   }
 
   private keepPrisma(bytes: Uint8Array, columns: ReadonlyArray<string>): void {

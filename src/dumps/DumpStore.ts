@@ -28,7 +28,7 @@ import * as DumpListing from "./DumpListing.ts"
 import * as DumpName from "./DumpName.ts"
 import { DumpReading } from "./DumpReading.ts"
 import * as DumpText from "./DumpText.ts"
-import { into, syncFolder, type Write } from "./DumpWriting.ts"
+import { into, syncFolder, unfinishedAndFinished, type Write } from "./DumpWriting.ts"
 import { type Leftover, leftovers } from "./Leftovers.ts"
 import { decode, type Manifest } from "./Manifest.ts"
 import { type Proof, prove } from "./Proof.ts"
@@ -108,8 +108,8 @@ export interface DumpStoreService {
   readonly keep: (
     count: number
   ) => Effect.Effect<Retention.Retained, DumpUnreadable | FolderUnusable | DiskFull | ToolMissing>
-  /** Removes a dump and its manifest. */
-  readonly remove: (dump: StoredDump) => Effect.Effect<void, FolderUnusable | DiskFull>
+  /** Removes the dump of this path and its manifest, as far as they are there, finished or not. */
+  readonly remove: (file: string) => Effect.Effect<void, FolderUnusable | DiskFull>
   /** Bytes that are free where the folder is, or will be. */
   readonly free: Effect.Effect<number, DumpUnreadable>
   /** What restores have noted in this folder. */
@@ -334,15 +334,17 @@ const make: (
       })
     }, Effect.provideContext(services))
 
-    const remove = Effect.fnUntraced(function* (dumps: ReadonlyArray<StoredDump>) {
-      for (const { file } of dumps) {
-        // The dump goes first: without its manifest it would pass for another tool's.
-        for (const path of [file, DumpName.manifestOf(file)]) {
-          yield* Effect.mapError(fs.remove(path), DumpFile.unwritable(path))
-        }
-      }
-      if (dumps.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
+    const removeAll = Effect.fnUntraced(function* (paths: ReadonlyArray<string>, force: boolean) {
+      for (const path of paths) yield* Effect.mapError(fs.remove(path, { force }), DumpFile.unwritable(path))
+      if (paths.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
     })
+
+    /** The dump goes first: without its manifest it would pass for another tool's. */
+    const remove = (dumps: ReadonlyArray<StoredDump>) =>
+      removeAll(
+        dumps.flatMap(({ file }) => [file, DumpName.manifestOf(file)]),
+        false
+      )
 
     const write: Write = (...dump) =>
       Effect.tap(into(fs, directory)(...dump), (dump) => DumpListing.recordWritten(directory, dump))
@@ -362,7 +364,7 @@ const make: (
       read: (file) => Effect.provideContext(DumpText.open(file), services),
       prove: DumpListing.recording({ directory, manifestBeside, prove: proveFile }),
       keep: Retention.keep({ list, prove: proveOrForget, remove }),
-      remove: (dump) => remove([dump]),
+      remove: (file) => removeAll(unfinishedAndFinished(file), true),
       free: freeSpace(directory),
       journals: RestoreJournal.within(fs, directory),
       beforeRestore: Effect.provideContext(

@@ -38,10 +38,13 @@ export interface Findings {
   readonly checksums?: ReadonlyArray<string>
 }
 
-/** Writes a dump: `fill` appends its SQL, and `ask`, where it is given, then looks at the source once more. */
+/**
+ * Writes a dump: `fill` appends its SQL to what will be `file`, and `ask`, where it is given, then looks at the source
+ * once more.
+ */
 export type Write = <E, R, E2 = never, R2 = never>(
   provenance: Provenance,
-  fill: (append: Append) => Effect.Effect<unknown, E, R>,
+  fill: (append: Append, file: string) => Effect.Effect<unknown, E, R>,
   ask?: (contents: Contents) => Effect.Effect<Findings, E2, R2>
 ) => Effect.Effect<StoredDump, E | E2 | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R | R2>
 
@@ -51,6 +54,12 @@ const unpacked: Compression.Compression = { method: "none" }
 
 /** The name of a file that is not finished. */
 export const partialOf = (file: string): string => `${file}.partial`
+
+/** All that may be there of a dump, in the order in which it is to be removed. */
+export const unfinishedAndFinished = (file: string): ReadonlyArray<string> => {
+  const manifest = DumpName.manifestOf(file)
+  return [partialOf(file), partialOf(manifest), file, manifest]
+}
 
 /** Makes names in the folder last through a crash of the machine. Windows cannot open a folder, nor needs it. */
 export const syncFolder = (fs: FileSystem.FileSystem, directory: string) =>
@@ -145,7 +154,7 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
         )
       }
     )
-    const { contents, stored } = yield* writeFile(partial, compression, fill)
+    const { contents, stored } = yield* writeFile(partial, compression, (append) => fill(append, file))
     yield* prove(contents, undefined, { file: partial })
     const found = ask === undefined ? undefined : yield* ask(contents)
     const manifest = new Manifest({

@@ -28,13 +28,15 @@ export const Target = Schema.Struct({
 })
 export type Target = typeof Target.Type
 
-/** An object that a restore creates; see `NamedObject`. */
-const Created = Schema.Struct({ kind: Schema.String, schema: Schema.optionalKey(Schema.String), name: Schema.String })
+/** An object by name; see `NamedObject`. */
+const Named = Schema.Struct({ kind: Schema.String, schema: Schema.optionalKey(Schema.String), name: Schema.String })
 
-/** One right on a schema, or one of the default privileges of a role. */
+/** One right on a schema or something in it, or one of the default privileges of a role. See `SchemaRights`. */
 export const Right = Schema.Struct({
-  /** Empty for default privileges that hold in all schemas. */
+  /** Empty for default privileges that hold in all schemas, and for the database itself. */
   schema: Schema.String,
+  /** What it is about, where that is not the schema: a kind as GRANT has it, and the name as SQL. */
+  on: Schema.optionalKey(Schema.Struct({ kind: Schema.String, name: Schema.String })),
   /** Of default privileges the role whose objects they are about, and `pg_default_acl.defaclobjtype`. */
   defaults: Schema.optionalKey(Schema.Struct({ role: Schema.String, objects: Schema.String })),
   /** Null for everybody. */
@@ -66,19 +68,25 @@ export const Journal = Schema.Struct({
   backup: Schema.optionalKey(Schema.String),
   /** Whether something was there that went. */
   replaces: Schema.Boolean,
-  /** Whether the schemas are emptied; otherwise only what the dump creates is replaced. */
+  /** Whether all of these schemas may have been replaced; otherwise only what the dump creates. */
   clean: Schema.Boolean,
-  /** The schemas that the dump is about. */
+  /** The schemas that the restore is about. */
   schemas: Schema.Array(Schema.String),
   /** Those of them that were not there before. */
   newSchemas: Schema.Array(Schema.String),
   /** What the dump creates, in schemas and beside them. */
-  creates: Schema.Array(Created),
+  creates: Schema.Array(Named),
+  /** What the safety dump may have too although it was not replaced: it takes schemas whole but for their tables. */
+  leaves: Schema.Array(Named),
+  /** The tables that the dump fills: some may be an extension's. */
+  tables: Schema.Array(Schema.Struct({ schema: Schema.String, name: Schema.String })),
   /** Names of the extensions that it creates. */
   newExtensions: Schema.Array(Schema.String),
-  /** OIDs of the large objects that it creates. */
+  /** OIDs of the large objects that it creates or unlinks. */
   largeObjects: Schema.Array(Schema.String),
-  /** Rights on these schemas, and default privileges, as they were. */
+  /** Roles that the restore grants rights to, on what stays as well. */
+  grantees: Schema.Array(Schema.String),
+  /** Rights on these schemas, default privileges, and what these roles might do, as it was. */
   rights: Schema.Array(Right),
   /** Schemas that were renamed to get out of the way, and what they are called. */
   aside: Schema.optionalKey(Schema.Array(Schema.Struct({ schema: Schema.String, aside: Schema.String })))

@@ -47,6 +47,8 @@ export interface VerifyOptions {
   readonly missing?: ReadonlyArray<NamedObject>
   /** What a restore knows already, of before policies could hide rows: neither is asked for again then. */
   readonly restored?: Restored
+  /** Something may stand beside what the dump creates, and counts with it; unless told that is so where tables do. */
+  readonly beside?: boolean
   /** Whose rights must be there too. */
   readonly grantTo?: Pick<Grants.Options, "roles" | "profile">
   /** The schemas looked at: those of the dump unless told, all without a dump. */
@@ -82,7 +84,7 @@ const structureChecks: ReadonlyArray<readonly [keyof Health.Structure, Finding["
   ["indexes", "indexes"]
 ]
 
-/** `others`: whether there are tables that the dump does not know, whose constraints and indexes count here too. */
+/** `others`: whether there is something that the dump does not know, whose constraints and indexes count here too. */
 const checkStructure = Effect.fnUntraced(function* (
   expected: Expectation | undefined,
   schemas: ReadonlyArray<string> | undefined,
@@ -227,8 +229,9 @@ export const check = Effect.fn("Verify.check")(function* (
   const schemas = options.schemas ?? contents?.schemas
   const live = yield* Health.tables(schemas)
   const { findings, unknown, ...tables } = yield* checkRows(options, live)
-  const structure = yield* checkStructure(expected, schemas, unknown > 0)
-  const objects = yield* checkObjects(options, schemas, unknown > 0)
+  const others = options.beside === true || unknown > 0
+  const structure = yield* checkStructure(expected, schemas, others)
+  const objects = yield* checkObjects(options, schemas, others)
   const sequences = yield* checkSequences(contents, schemas)
   const migrations = yield* checkMigrations(contents, live)
   const rights = yield* checkRights(options, schemas ?? [...new Set(live.map(({ schema }) => schema))])

@@ -144,6 +144,14 @@ export const withLast =
   (text: string): string =>
     text.replace(/^--\n-- PostgreSQL database dump complete$/m, (end) => `${sql}\n\n${end}`)
 
+/** Fails the test unless two snapshots of a database are the same, and says where they differ. */
+export const same = (is: string, was: string, what = "The database has changed"): Effect.Effect<void> => {
+  const [before, after] = [new Set(was.split("\n")), new Set(is.split("\n"))]
+  const changes = [...before].filter((line) => !after.has(line)).map((line) => `- ${line}`)
+  const additions = [...after].filter((line) => !before.has(line)).map((line) => `+ ${line}`)
+  return is === was ? Effect.void : Effect.die(new Error(`${what}:\n${[...changes, ...additions].join("\n")}`))
+}
+
 /** Fails the test unless the superuser sees the same database after `body` as before. */
 export const unchanged = Effect.fnUntraced(function* <A, E, R>(
   admin: DatabaseUrl.DatabaseUrl,
@@ -151,13 +159,7 @@ export const unchanged = Effect.fnUntraced(function* <A, E, R>(
 ) {
   const before = yield* snapshot(admin)
   const given = yield* body
-  const after = yield* snapshot(admin)
-  if (after !== before) {
-    const [was, is] = [new Set(before.split("\n")), new Set(after.split("\n"))]
-    const changes = [...was].filter((line) => !is.has(line)).map((line) => `- ${line}`)
-    const additions = [...is].filter((line) => !was.has(line)).map((line) => `+ ${line}`)
-    return yield* Effect.die(new Error(`The database has changed:\n${[...changes, ...additions].join("\n")}`))
-  }
+  yield* same(yield* snapshot(admin), before)
   return given
 })
 

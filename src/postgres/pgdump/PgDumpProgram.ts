@@ -39,6 +39,8 @@ export interface PgDumpOptions {
   readonly rowSecurity?: boolean
   /** Have pg_dump tell each step on stderr. It then writes comments with times and OIDs into the dump as well. */
   readonly verbose?: boolean
+  /** How long to wait for the tables that others have locked, or wait for, in milliseconds; without end unless told. */
+  readonly lockWaitTimeout?: number
   /** The name of a snapshot that a transaction has exported and holds open: the dump is of that moment. */
   readonly snapshot?: string
 }
@@ -81,6 +83,7 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
   ...(options.largeObjects === false ? ["-B"] : []),
   ...(options.rowSecurity === true ? ["--enable-row-security"] : []),
   ...(options.verbose === true ? ["--verbose"] : []),
+  ...(options.lockWaitTimeout === undefined ? [] : [`--lock-wait-timeout=${options.lockWaitTimeout}`]),
   ...(options.snapshot === undefined ? [] : [`--snapshot=${options.snapshot}`]),
   ...options.schemas.map((schema) => `--schema=${pattern(schema)}`),
   ...(options.excludeSchemas ?? []).map((schema) => `--exclude-schema=${pattern(schema)}`),

@@ -1,14 +1,16 @@
-/** Rights on schemas, and default privileges in them, as they are; and how one gets from some to others. */
+/** Rights on schemas, and what else a dump of their content does not have; and how one gets from some to others. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
 import { quote } from "../Identifier.ts"
 import { fromSqlError } from "../Sqlstate.ts"
 
-/** One right on a schema, or one of the default privileges of a role. */
+/** One right on a schema or something in it, or one of the default privileges of a role. */
 export interface Right {
-  /** Empty for default privileges that hold in all schemas. */
+  /** Empty for default privileges that hold in all schemas, and for the database itself. */
   readonly schema: string
+  /** What it is about, where that is not the schema: a kind as GRANT has it, and the name as SQL. */
+  readonly on?: { readonly kind: string; readonly name: string }
   /** Of default privileges the role whose objects they are about, and `pg_default_acl.defaclobjtype`. */
   readonly defaults?: { readonly role: string; readonly objects: string }
   /** Null for everybody. */
@@ -26,9 +28,47 @@ interface RightRow extends Omit<Right, "defaults"> {
 const ofRow = ({ role, objects, ...right }: RightRow): Right =>
   role === null || objects === null ? right : { ...right, defaults: { role, objects } }
 
-/** Rights on these schemas, default privileges in them, and those that hold in all schemas. */
+interface ObjectRow extends Omit<Right, "defaults" | "on"> {
+  readonly kind: string
+  readonly name: string
+}
+
+/** What these roles, not others of which they are members, may do with the objects in these schemas, and the database. */
+const ofObjects = Effect.fnUntraced(function* (schemas: ReadonlyArray<string>, grantees: ReadonlyArray<string>) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<ObjectRow>`
+    with scope as (select oid, nspname from pg_namespace where ${sql.in("nspname", schemas)}),
+    found(schema, kind, name, acl) as (
+      select nspname::text, case relkind when 'S' then 'SEQUENCE' else 'TABLE' end, format('%I.%I', nspname, relname),
+        relacl
+      from pg_class c join scope s on s.oid = c.relnamespace where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+      union all
+      select nspname::text, 'ROUTINE',
+        format('%I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), proacl
+      from pg_proc p join scope s on s.oid = p.pronamespace
+      union all
+      select nspname::text, 'TYPE', format('%I.%I', nspname, typname), typacl
+      from pg_type t join scope s on s.oid = t.typnamespace
+      union all
+      select '', 'DATABASE', format('%I', datname), datacl from pg_database where datname = current_database()
+    )
+    select f.schema as "schema", f.kind as "kind", f.name as "name", g.rolname::text as "grantee",
+      pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
+    from found f cross join lateral aclexplode(f.acl) a
+    join pg_roles g on g.oid = a.grantee
+    where ${sql.in("g.rolname", grantees)}
+    order by 1, 2, 3, 4, 6`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(({ kind, name, ...right }): Right => ({ ...right, on: { kind, name } }))
+})
+
+/**
+ * Rights on these schemas, default privileges in them, and those that hold in all schemas.
+ *
+ * @param grantees roles of which also the rights on the objects in these schemas, and on the database, are read
+ */
 export const read = Effect.fn("SchemaRights.read")(function* (
-  schemas: ReadonlyArray<string>
+  schemas: ReadonlyArray<string>,
+  grantees: ReadonlyArray<string> = []
 ): Effect.fn.Return<ReadonlyArray<Right>, DatabaseError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<RightRow>`
@@ -45,7 +85,7 @@ export const read = Effect.fn("SchemaRights.read")(function* (
       pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
     from found f cross join lateral aclexplode(f.acl) a
     order by 1, 2, 3, 4, 6`.pipe(Effect.mapError(fromSqlError))
-  return rows.map(ofRow)
+  return [...rows.map(ofRow), ...(grantees.length === 0 ? [] : yield* ofObjects(schemas, grantees))]
 })
 
 /** What roles have by default on what they create, where nobody has changed it. */
@@ -56,7 +96,7 @@ const builtIn = Effect.fnUntraced(function* (roles: ReadonlyArray<string>) {
       case when a.grantee <> 0 then pg_get_userbyid(a.grantee)::text end as "grantee",
       pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
     from pg_roles r
-    cross join (values ('r', 'r'), ('S', 's'), ('f', 'f'), ('T', 'T'), ('n', 'n')) t(objects, kind)
+    cross join (values ('r', 'r'), ('S', 's'), ('f', 'f'), ('T', 'T'), ('n', 'n'), ('L', 'L')) t(objects, kind)
     cross join lateral aclexplode(acldefault(t.kind::"char", r.oid)) a
     where ${sql.in("r.rolname", roles)}`.pipe(Effect.mapError(fromSqlError))
   return rows.map(ofRow)
@@ -72,11 +112,20 @@ const whole = (rights: ReadonlyArray<Right>, known: ReadonlyArray<Right>): Reado
 }
 
 /** @see https://www.postgresql.org/docs/current/catalog-pg-default-acl.html */
-const objectsOf: Record<string, string> = { r: "TABLES", S: "SEQUENCES", f: "FUNCTIONS", T: "TYPES", n: "SCHEMAS" }
+const objectsOf: Record<string, string> = {
+  r: "TABLES",
+  S: "SEQUENCES",
+  f: "FUNCTIONS",
+  T: "TYPES",
+  n: "SCHEMAS",
+  L: "LARGE OBJECTS"
+}
 
-const statement = (action: "GRANT" | "REVOKE", { defaults, grantable, grantee, privilege, schema }: Right): string => {
+const statement = (action: "GRANT" | "REVOKE", right: Right): string => {
+  const { defaults, grantable, grantee, on, privilege, schema } = right
   const to = grantee === null ? "PUBLIC" : quote(grantee)
   const whom = action === "REVOKE" ? `FROM ${to}` : `TO ${to}${grantable ? " WITH GRANT OPTION" : ""}`
+  if (on !== undefined) return `${action} ${privilege} ON ${on.kind} ${on.name} ${whom}`
   if (defaults === undefined) return `${action} ${privilege} ON SCHEMA ${quote(schema)} ${whom}`
   const within = schema === "" ? "" : ` IN SCHEMA ${quote(schema)}`
   const objects = objectsOf[defaults.objects] ?? defaults.objects
@@ -93,8 +142,8 @@ export const restore = Effect.fn("SchemaRights.restore")(function* (
   )
   const known = roles.length === 0 ? [] : yield* builtIn([...new Set(roles)])
   const [wanted, there] = [whole(before, known), whole(now, known)]
-  const keyOf = ({ defaults, schema, grantee, grantor, privilege, grantable }: Right) =>
-    JSON.stringify([defaults?.role, defaults?.objects, schema, grantee, grantor, privilege, grantable])
+  const keyOf = ({ defaults, on, schema, grantee, grantor, privilege, grantable }: Right) =>
+    JSON.stringify([defaults?.role, defaults?.objects, on, schema, grantee, grantor, privilege, grantable])
   const [wantedKeys, thereKeys] = [new Set(wanted.map(keyOf)), new Set(there.map(keyOf))]
   return [
     ...there.filter((right) => !wantedKeys.has(keyOf(right))).map((right) => statement("REVOKE", right)),

@@ -1,6 +1,8 @@
 /** Writes a dump as it comes from pg_dump, with what the catalogue says beside it. */
 import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import type { DiskFull, FolderUnusable } from "../../dumps/DumpError.ts"
 import type { Contents } from "../../dumps/DumpReading.ts"
 import { DumpStore, type StoredDump } from "../../dumps/DumpStore.ts"
 import type { Provenance } from "../../dumps/DumpWriting.ts"
@@ -10,11 +12,11 @@ import * as RunMetrics from "../../pipeline/RunMetrics.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
 import * as CatalogFacts from "../../postgres/CatalogFacts.ts"
 import * as Checksums from "../../postgres/Checksums.ts"
-import { StatementFailed } from "../../postgres/DatabaseError.ts"
+import { type DatabaseError, StatementFailed } from "../../postgres/DatabaseError.ts"
 import { qualified, quote } from "../../postgres/Identifier.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
 import type { PgDumpOptions, PgDumpProgram, PgDumpSettings } from "../../postgres/PgDump.ts"
-import type { SessionService } from "../../postgres/Session.ts"
+import type { Session, SessionService } from "../../postgres/Session.ts"
 import * as Snapshot from "../../postgres/Snapshot.ts"
 import * as TableParts from "../../postgres/TableParts.ts"
 import { explain, refusedConnection } from "./DumpFailure.ts"
@@ -72,6 +74,10 @@ export interface Writing {
   readonly options: Settled
   /** The session is in a transaction that has exported this snapshot, which is dumped; one is made for it otherwise. */
   readonly snapshot?: string
+  /** Run before anything is written, with the path that the dump will have. */
+  readonly begun?: (
+    file: string
+  ) => Effect.Effect<void, DatabaseError | DiskFull | FolderUnusable, Session | SqlClient.SqlClient>
 }
 
 /** Adds what is read to the metrics and tells how far it is. */
@@ -132,7 +138,14 @@ const stillHidden = Effect.fnUntraced(function* (options: Settled, { database, p
 })
 
 /** Writes the dump and what the catalogue says beside it, both of one moment. */
-export const written = Effect.fnUntraced(function* ({ session, source, tool, options, snapshot: given }: Writing) {
+export const written = Effect.fnUntraced(function* ({
+  session,
+  source,
+  tool,
+  options,
+  snapshot: given,
+  begun = () => Effect.void
+}: Writing) {
   const store = yield* DumpStore
   const { url } = session
   const { host, port, user } = url
@@ -164,10 +177,13 @@ export const written = Effect.fnUntraced(function* ({ session, source, tool, opt
           ...(partialRows.length === 0 ? {} : { partialRows }),
           ...narrowing(options, source)
         },
-        (append) =>
-          Stream.runForEach(
-            tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
-            (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
+        (append, file) =>
+          Effect.andThen(
+            begun(file),
+            Stream.runForEach(
+              tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
+              (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
+            )
           ),
         (contents) =>
           stillHidden(options, source).pipe(

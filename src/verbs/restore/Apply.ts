@@ -223,7 +223,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       return Effect.map(execute({ bytes: event.bytes, place, decision }), (tag) => {
         if (kind._tag === "InsertInto") count(kind.table, inserted(tag))
         // The hollow form of a view is only there for others to need; the view itself follows.
-        if (kind._tag === "Create" && tag === undefined && kind.hollow !== true) missing.push({ name: "", ...kind })
+        const isThere = decision._tag === "Skip" && decision.there === true
+        if (kind._tag === "Create" && tag === undefined && kind.hollow !== true && !isThere) {
+          missing.push({ name: "", ...kind })
+        }
       })
     }
     // The event's bytes are a view of a chunk that would otherwise be kept whole.

@@ -116,10 +116,9 @@ const discard = Effect.fnUntraced(function* (store: DumpStoreService, journal: J
   const entry = yield* Current
   if (entry?.journal?.at === journal.at) delete entry.journal
   const file = backupOf(store, journal)
-  const dump = file === undefined ? undefined : (yield* store.list).find((one) => one.file === file)
-  // The journal first: a safety dump by itself does no harm.
+  // The journal last: without it nobody would know whose the rest is.
+  if (file !== undefined) yield* store.remove(file)
   yield* store.journals.remove(journal)
-  if (dump !== undefined) yield* store.remove(dump)
 })
 
 const sameTarget = (a: Target, b: Target): boolean => a.system === b.system && a.oid === b.oid

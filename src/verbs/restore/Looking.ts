@@ -12,6 +12,7 @@ import * as Lock from "../clean/Lock.ts"
 import { choose, type Course } from "./Choosing.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import { unfit } from "./Fitness.ts"
+import * as Going from "./Going.ts"
 import { emptied, replacement, type Replacement, withoutRows } from "./Replacement.ts"
 import type { Settled } from "./RestoreOptions.ts"
 import type { Standing } from "./Standing.ts"
@@ -26,6 +27,8 @@ export interface Looked {
   readonly going: Replacement
   /** One transaction or several, and why. */
   readonly course: Course
+  /** That and what else may change: it is locked, and saved. */
+  readonly touched: Going.Going
   readonly wish: Wish
   /** Tables that come back without rows. */
   readonly hollow: ReadonlyArray<CatalogObject>
@@ -73,6 +76,7 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
             backupFirst: options.backupFirst,
             several: options.several
           }),
+          touched: yield* Going.of({ contents, found, going, clean: options.clean }),
           wish: {
             wanted: new Set(contents.creates.map(objectKey)),
             replaced: going.databaseWide,

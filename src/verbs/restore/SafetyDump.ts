@@ -4,31 +4,34 @@
  */
 import { basename } from "node:path"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
 import { DiskFull } from "../../dumps/DumpError.ts"
 import type { Contents } from "../../dumps/DumpReading.ts"
 import { beforeRestore, DumpStore, type StoredDump } from "../../dumps/DumpStore.ts"
 import { type Journal, journalVersion } from "../../dumps/RestoreJournal.ts"
 import * as Plan from "../../pipeline/Plan.ts"
 import * as Task from "../../pipeline/Task.ts"
-import { plural } from "../../pipeline/Words.ts"
-import { StatementFailed, withFields } from "../../postgres/DatabaseError.ts"
+import { count, plural } from "../../pipeline/Words.ts"
+import { LockTimeout, StatementFailed, withFields } from "../../postgres/DatabaseError.ts"
+import { quote } from "../../postgres/Identifier.ts"
 import * as LockLimit from "../../postgres/LockLimit.ts"
-import { objectKey } from "../../postgres/ObjectName.ts"
+import { type NamedObject, objectKey } from "../../postgres/ObjectName.ts"
+import type { PgDumpFailed } from "../../postgres/PgDump.ts"
 import { Session } from "../../postgres/Session.ts"
+import { fromSqlError } from "../../postgres/Sqlstate.ts"
 import * as Snapshot from "../../postgres/Snapshot.ts"
 import * as SchemaRights from "../../postgres/survey/SchemaRights.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import { defaultLockTimeout } from "../clean/Lock.ts"
 import { type DumpOptions, settled } from "../dump/DumpOptions.ts"
 import * as DumpRights from "../dump/DumpRights.ts"
 import { written } from "../dump/DumpWrite.ts"
 import { chosen } from "../dump/Tool.ts"
 import * as Journaling from "./Journaling.ts"
-import type { Replacement } from "./Replacement.ts"
-import { standing } from "./Standing.ts"
-import { type Going, select, type Selection } from "./Selection.ts"
+import * as Going from "./Going.ts"
+import { select, type Selection } from "./Selection.ts"
+import { isLeft, type Standing, standing } from "./Standing.ts"
 
 /** What is saved, and of what the journal tells. */
 export interface Saving {
@@ -39,12 +42,12 @@ export interface Saving {
   /** The dump that is restored. */
   readonly file: string
   readonly contents: Contents
-  /** The schemas that it is about. */
-  readonly schemas: ReadonlyArray<string>
   readonly survey: Survey
-  readonly going: Replacement
-  /** The schemas are emptied. */
-  readonly clean: boolean
+  readonly going: Going.Going
+  /** Roles that are granted rights on objects, also on such as stay. */
+  readonly grantees: ReadonlyArray<string>
+  /** What is left alone although the dump has it. */
+  readonly standing?: Standing
 }
 
 /** What the way back takes: the journal's word, and the dump where something goes and is saved. */
@@ -53,19 +56,6 @@ export interface Saved {
   readonly dump?: StoredDump
 }
 
-/** Statements that pg_dump does not write may do anything: then all that stands in the schemas is taken to go. */
-const goes = ({ clean, contents, going, schemas, survey }: Saving): Going => ({
-  ...going,
-  ...(Object.keys(contents.unusual).length === 0
-    ? {}
-    : { objects: survey.objects.filter(({ extension }) => extension === null) }),
-  schemas: [...new Set([...schemas, ...going.objects.map(({ schema }) => schema)])],
-  configTables: clean ? survey.configTables.filter(({ rows }) => rows === true) : []
-})
-
-const isNothing = ({ configTables, databaseWide, largeObjects, objects }: Going): boolean =>
-  configTables.length + databaseWide.length + largeObjects.length + objects.length === 0
-
 const optionsOf = ({ excludeSchemas, excludeTables, largeObjects }: Selection): DumpOptions => ({
   excludeSchemas,
   excludeTables,
@@ -73,6 +63,8 @@ const optionsOf = ({ excludeSchemas, excludeTables, largeObjects }: Selection): 
 })
 
 const unlessWanted = "or restore without a way back: --no-backup-first."
+
+const megabytes = (bytes: number): string => `${count(bytes / 1_000_000)} MB`
 
 /** Fails where this role may not read what goes, or where the disk is too small for it. */
 const check = Effect.fnUntraced(function* (
@@ -84,26 +76,38 @@ const check = Effect.fnUntraced(function* (
   const readable = yield* LockLimit.reading(patience, rights)
   const denied = DumpRights.denial(readable, role.name, false)
   if (denied !== undefined) {
+    const remedies = [
+      ...(readable.denied.length === 0 ? [] : ["Have the owners, or a superuser, run the GRANT statements"]),
+      ...(readable.filtered.length === 0
+        ? []
+        : ["where policies apply, restore as a role with BYPASSRLS or as an owner whom they spare"])
+    ].join("; ")
     return yield* withFields(denied, {
       message: `What will go cannot be saved first. ${denied.message}`,
-      suggestion: `${denied.suggestion ?? ""} Then restore again, ${unlessWanted}`.trim()
+      suggestion: `${remedies.charAt(0).toUpperCase()}${remedies.slice(1)}; ${unlessWanted}`
     })
   }
   const store = yield* DumpStore
   const free = yield* store.free
   if (selection.bytes < free) return
   return yield* new DiskFull({
-    message: `${store.directory} has ${free} bytes left, and what will go takes about ${selection.bytes}: it cannot be saved first.`,
+    message: `${store.directory} has ${megabytes(free)} left, and what will go takes about ${megabytes(selection.bytes)}: it cannot be saved first.`,
     suggestion: `Free some space, choose another folder with --dir, ${unlessWanted}`,
     state: "untouched",
     file: store.directory
   })
 })
 
-const journalOf = Effect.fnUntraced(function* (saving: Saving, replaces: boolean, backup: string | undefined) {
-  const { aside, by, clean, contents, file, going, schemas, survey, way } = saving
+/** An undoing is a step that can be taken back itself, even where it takes away nothing that a dump could hold. */
+const replaces = ({ by, going }: Saving): boolean => by === "undo" || !Going.isNothing(going)
+
+/** Begins the journal: before anything of the safety dump is written, so that it tells what a killed run has left. */
+const begin = Effect.fnUntraced(function* (saving: Saving, backup: string | undefined) {
+  const { aside, by, contents, file, going, grantees, standing: former, survey, way } = saving
+  const { schemas, whole } = going
   // What is there and stays the dump does not create, although it may have the same.
-  const stands = standing(survey, going, []).keys
+  const stands = standing({ found: survey, going, left: [], largeObjects: [] })
+  const created = (object: NamedObject) => !stands.keys.has(objectKey(object)) && !(former && isLeft(former, object))
   const journal: Journal = {
     version: journalVersion,
     at: yield* DateTime.now,
@@ -114,14 +118,17 @@ const journalOf = Effect.fnUntraced(function* (saving: Saving, replaces: boolean
     ...(aside === undefined ? {} : { aside }),
     state: "begun",
     ...(backup === undefined ? {} : { backup: basename(backup) }),
-    replaces,
-    clean,
+    replaces: replaces(saving),
+    clean: whole,
     schemas,
     newSchemas: survey.schemas.filter(({ exists }) => !exists).map(({ name }) => name),
-    creates: contents.creates.filter((object) => !stands.has(objectKey(object))),
+    creates: contents.creates.filter(created),
+    leaves: stands.besides,
+    tables: contents.tables.map(({ schema, name }) => ({ schema, name })),
     newExtensions: contents.extensions.filter((name) => !survey.extensions.some((one) => one.name === name)),
-    largeObjects: contents.largeObjectIds,
-    rights: yield* SchemaRights.read(schemas)
+    largeObjects: former === undefined ? contents.largeObjectIds : [...former.largeObjects],
+    grantees,
+    rights: yield* SchemaRights.read(schemas, grantees)
   }
   yield* Journaling.write(journal)
   return journal
@@ -134,31 +141,75 @@ const nested = () =>
     state: "rolled-back"
   })
 
-/** Writes the dump, of what the session's transaction sees now. */
-const save = Effect.fnUntraced(function* (saving: Saving, going: Going) {
+interface Waiting {
+  readonly pid: number
+  readonly user: string
+  readonly query: string
+}
+
+/**
+ * A session that wants to alter or empty a table waits for this one, and pg_dump, which only reads, behind it. The server
+ * sees no deadlock in that: this session waits for pg_dump without its knowing.
+ */
+const behindOthers = (failure: LockTimeout | PgDumpFailed) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const found = yield* sql<Waiting>`
+      select a.pid as "pid", a.usename::text as "user", a.query as "query"
+      from pg_locks l join pg_stat_activity a on a.pid = l.pid
+      where not l.granted and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+        and pg_backend_pid() = any(pg_blocking_pids(l.pid))
+      order by 1`.pipe(Effect.mapError(fromSqlError))
+    const [first] = found
+    if (first === undefined) return yield* failure
+    return yield* new LockTimeout({
+      message: `Process ${first.pid} of ${quote(first.user)} waits for a table that goes, and pg_dump, which saves it first, behind it.`,
+      detail: found.map(({ pid, query }) => `process ${pid}: ${query}`).join("\n"),
+      suggestion: `Restore again when it has ended; SELECT pg_catalog.pg_cancel_backend(${first.pid}); ends it.`,
+      state: "rolled-back"
+    })
+  })
+
+/** Writes the dump, of what the session's transaction sees now; the journal first. */
+const save = Effect.fnUntraced(function* (saving: Saving, lockTimeout: Duration.Input) {
   const session = yield* Session
-  const store = yield* Effect.flatMap(DumpStore, (store) => store.beforeRestore)
+  const outer = yield* DumpStore
+  const store = yield* outer.beforeRestore
   const { role, server } = saving.survey
   const snapshot = yield* Snapshot.ofTransaction(session)
   if (snapshot === undefined) return yield* nested()
-  const selection = yield* select(going)
+  const selection = yield* select(saving.going)
   const { database, version, versionNumber } = server
-  return yield* written({
+  let journal: Journal | undefined
+  const dump = yield* written({
     session,
     snapshot,
     source: { database, version, versionNumber, role: role.name, schemas: selection.schemas, partialRows: [] },
     tool: yield* chosen(versionNumber),
-    options: settled({ ...optionsOf(selection), note: `what was there before ${basename(saving.file)} was restored` })
-  }).pipe(Effect.provideService(DumpStore, store))
+    options: settled({
+      ...optionsOf(selection),
+      lockWaitTimeout: Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(lockTimeout))),
+      note: `what was there before ${basename(saving.file)} was restored`
+    }),
+    begun: (file) =>
+      Effect.map(Effect.provideService(begin(saving, file), DumpStore, outer), (begun) => {
+        journal = begun
+      })
+  }).pipe(
+    Effect.provideService(DumpStore, store),
+    Effect.catchTags({ LockTimeout: behindOthers, PgDumpFailed: behindOthers })
+  )
+  return { journal: journal ?? (yield* begin(saving, dump.file)), dump } satisfies Saved
 })
 
-const tables = ({ objects }: Going) => objects.filter(({ holdsRows }) => holdsRows).length
+const tables = ({ objects }: Going.Going) => objects.filter(({ holdsRows }) => holdsRows).length
 
 /**
  * Saves what goes, in a transaction that is open on the session "target" and has locked it; and begins the journal.
  *
  * Fails before anything is touched with PermissionDenied, the GRANT statements named, where this role may not read all of
- * it, and with DiskFull where the folder has too little space.
+ * it, and with DiskFull where the folder has too little space; with LockTimeout where pg_dump waits for too long behind
+ * another session that waits for the same tables.
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
@@ -166,8 +217,8 @@ export const task = <N extends Task.Needs>(options: {
   readonly skip: boolean
   /** What leads back already. */
   readonly known?: Journal
-  /** How long planning waits for what others hold; 30 seconds unless told. */
-  readonly lockTimeout?: Duration.Input | undefined
+  /** How long planning, and pg_dump, wait for what others hold. */
+  readonly lockTimeout: Duration.Input
   readonly what: (needs: Task.PlannedNeeds<N>) => Saving
 }) =>
   Task.make("backup", {
@@ -176,6 +227,7 @@ export const task = <N extends Task.Needs>(options: {
     needs: options.needs,
     plan: Effect.fnUntraced(function* (needs) {
       const saving = options.what(needs)
+      const { going, survey } = saving
       const { known } = options
       if (known !== undefined) {
         return {
@@ -185,24 +237,18 @@ export const task = <N extends Task.Needs>(options: {
           run: () => Effect.succeed<Saved>({ journal: known })
         }
       }
-      const going = goes(saving)
-      const replaces = !isNothing(going)
-      const noted = (dump: StoredDump | undefined) =>
-        Effect.map(journalOf(saving, replaces, dump?.file), (journal): Saved => ({
-          journal,
-          ...(dump === undefined ? {} : { dump })
-        }))
-      if (!replaces || options.skip) {
-        const rows = replaces ? [Plan.row("save nothing: there will be no way back", { why: "--no-backup-first" })] : []
+      const goes = replaces(saving)
+      if (!goes || options.skip) {
+        const rows = goes ? [Plan.row("save nothing: there will be no way back", { why: "--no-backup-first" })] : []
         return {
           value: undefined,
-          ...(replaces ? {} : { does: "nothing" as const }),
+          ...(goes ? {} : { does: "nothing" as const }),
           rows,
-          run: () => noted(undefined)
+          run: () => Effect.map(begin(saving, undefined), (journal): Saved => ({ journal }))
         }
       }
-      yield* chosen(saving.survey.server.versionNumber)
-      const patience = options.lockTimeout ?? defaultLockTimeout
+      yield* chosen(survey.server.versionNumber)
+      const patience = options.lockTimeout
       yield* check(saving, yield* LockLimit.reading(patience, select(going)), patience)
       const { directory } = yield* DumpStore
       return {
@@ -215,7 +261,7 @@ export const task = <N extends Task.Needs>(options: {
             }
           )
         ],
-        run: () => Effect.flatMap(save(saving, going), noted)
+        run: () => Effect.map(save(saving, options.lockTimeout), (saved): Saved => saved)
       }
     })
   })

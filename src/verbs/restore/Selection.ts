@@ -4,15 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../../postgres/DatabaseError.ts"
 import { quote } from "../../postgres/Identifier.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
-import type { Replacement } from "./Replacement.ts"
-
-/** What goes. */
-export interface Going extends Pick<Replacement, "databaseWide" | "largeObjects" | "objects"> {
-  /** The schemas that it stands in. */
-  readonly schemas: ReadonlyArray<string>
-  /** Tables of extensions whose rows go. */
-  readonly configTables: ReadonlyArray<{ readonly schema: string; readonly name: string }>
-}
+import type { Going } from "./Going.ts"
 
 /** Options of pg_dump, and how much it is. */
 export interface Selection {

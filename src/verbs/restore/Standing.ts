@@ -10,38 +10,74 @@ import type { Survey } from "../../postgres/survey/Survey.ts"
 import type { Replacement } from "./Replacement.ts"
 import type { Decision, Policy } from "./StatementPolicy.ts"
 
-/** What stands and is not replaced. */
+/** What is left as it is. */
 export interface Standing {
-  /** Keys ({@link objectKey}). Routines of one name have one key: `mixed` of them are partly replaced. */
+  /** Keys ({@link objectKey}) of what stands. Routines of one name have one key: `mixed` are partly replaced. */
   readonly keys: ReadonlySet<string>
   readonly mixed: ReadonlySet<string>
+  /** Of what was not replaced then, and may have been dropped since. */
+  readonly left: ReadonlySet<string>
+  /** What stands and is no table, view or sequence. */
+  readonly besides: ReadonlyArray<NamedObject>
   /** Large objects are replaced only where they are among these, by OID. */
   readonly largeObjects: ReadonlySet<string>
 }
 
-/** By what was found and what of it goes. */
-export const standing = (
-  { databaseWide, objects }: Survey,
-  going: Pick<Replacement, "databaseWide" | "objects">,
-  largeObjects: ReadonlyArray<string>
-): Standing => {
+/** `classid:` of tables, views and sequences. */
+const relation = /^1259:/
+
+/**
+ * By what was found and what of it goes.
+ *
+ * @param known.left what a dump has although it was not replaced when the dump was made
+ * @param known.largeObjects those that are replaced, by OID
+ */
+export const standing = (known: {
+  readonly found: Survey
+  readonly going: Pick<Replacement, "databaseWide" | "objects">
+  readonly left: ReadonlyArray<NamedObject>
+  readonly largeObjects: ReadonlyArray<string>
+}): Standing => {
+  const { found, going, largeObjects, left } = known
   const gone = new Set([...going.objects, ...going.databaseWide].map(({ key }) => key))
-  const keysOf = (found: ReadonlyArray<NamedObject & { readonly key: string }>, goes: boolean) =>
-    found.filter(({ key }) => gone.has(key) === goes).map(objectKey)
-  const replaced = new Set([...keysOf(objects, true), ...keysOf(databaseWide, true)])
-  const keys = new Set([...keysOf(objects, false), ...keysOf(databaseWide, false)])
+  const all = [...found.objects, ...found.databaseWide]
+  const replaced = new Set(all.filter(({ key }) => gone.has(key)).map(objectKey))
+  const stays = all.filter(({ key }) => !gone.has(key))
+  const keys = new Set(stays.map(objectKey))
   return {
     keys,
     mixed: new Set([...keys].filter((key) => replaced.has(key))),
+    left: new Set(left.map(objectKey).filter((key) => !replaced.has(key))),
+    besides: stays
+      .filter(({ key }) => !relation.test(key))
+      .map((object) => ({
+        kind: object.kind,
+        ...("schema" in object ? { schema: object.schema } : {}),
+        name: object.name
+      })),
     largeObjects: new Set(largeObjects)
   }
 }
 
+/** Whether it is left as it is. */
+export const isLeft = ({ keys, left, mixed }: Standing, object: NamedObject): boolean => {
+  const key = objectKey(object)
+  return left.has(key) || (keys.has(key) && !mixed.has(key))
+}
+
 const reason = "it was not replaced: what stands there is left as it is"
 const skip: Decision = { _tag: "Skip", reason }
+/** For what is there all the same. */
+const skipThere: Decision = { ...skip, there: true }
 
 /** SQLSTATEs of what is there already, and of what is another's. */
-const unless: ReadonlyMap<string, string> = new Map(["42723", "42501"].map((sqlstate) => [sqlstate, reason]))
+const unless: ReadonlyMap<string, string> = new Map(["42710", "42723", "42501"].map((sqlstate) => [sqlstate, reason]))
+/** The decision, for what cannot be told by its name: the server says whether it stands. */
+const unlessThere = (decision: Decision): Decision =>
+  decision._tag === "Skip" ? decision : { ...decision, unless: new Map([...(decision.unless ?? []), ...unless]) }
+
+/** They go with their types, and have no names. */
+export const nameless: ReadonlySet<string> = new Set(["CAST", "TRANSFORM"])
 
 /** GRANT's words for kinds that have others elsewhere. */
 const kindOf = (kind: string): string => (kind === "FOREIGN SERVER" ? "SERVER" : kind)
@@ -66,7 +102,8 @@ const nameOf = (statement: StatementKind): NamedObject | undefined => {
 }
 
 /** The policy, for statements about what does not stand; the others are skipped. */
-export const leaving = (policy: Policy, { keys, largeObjects, mixed }: Standing): Policy => {
+export const leaving = (policy: Policy, standing: Standing): Policy => {
+  const { keys, largeObjects } = standing
   /** Between lo_open and lo_close of a large object that stands. */
   let within = false
   return (statement, described) => {
@@ -76,15 +113,12 @@ export const leaving = (policy: Policy, { keys, largeObjects, mixed }: Standing)
       within = stands && call !== "lo_create" && call !== "lo_close"
       return stands ? skip : policy(statement, described)
     }
+    if (statement._tag === "Create" && nameless.has(statement.kind)) return unlessThere(policy(statement, described))
     const object = nameOf(statement)
     if (object === undefined) return policy(statement, described)
     if (object.kind === "LARGE OBJECT") return largeObjects.has(object.name) ? policy(statement, described) : skip
-    const key = objectKey(object)
-    if (!keys.has(key)) return policy(statement, described)
-    if (!mixed.has(key)) return skip
-    const decision = policy(statement, described)
-    return decision._tag === "Skip"
-      ? decision
-      : { ...decision, unless: new Map([...(decision.unless ?? []), ...unless]) }
+    const stands = keys.has(objectKey(object))
+    if (isLeft(standing, object)) return stands ? skipThere : skip
+    return stands ? unlessThere(policy(statement, described)) : policy(statement, described)
   }
 }

@@ -21,6 +21,8 @@ export type Decision =
   | {
       readonly _tag: "Skip"
       readonly reason: string
+      /** What it would create is there all the same. */
+      readonly there?: boolean
       /** What is executed in its place. */
       readonly instead?: string
     }

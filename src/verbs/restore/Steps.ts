@@ -55,28 +55,28 @@ export const make = <E, R, const T extends Task.Any>({
     needs,
     refuse: (differences, database) =>
       options.exact === true ? planStale(differences, "rolled-back") : Lock.changed(differences, database),
-    what: ({ surveyed: { found, going, scope } }) => ({
+    what: ({ surveyed: { found, going, scope, touched } }) => ({
       scope,
       survey: found,
-      going: going.objects,
+      going: touched.objects,
       more: found.largeObjects.length + going.databaseWide.length > 0
     })
   })
   const save = SafetyDump.task({
     needs,
     skip: !options.backupFirst,
-    lockTimeout: options.lockTimeout,
     ...(recovers === undefined || undoes === undefined ? {} : { known: undoes }),
-    what: ({ proof: { contents, file }, surveyed: { course, found, going, scope } }) => ({
+    lockTimeout: options.lockTimeout ?? Lock.defaultLockTimeout,
+    what: ({ proof: { contents, file }, surveyed: { course, found, standing, touched } }) => ({
       by: undoes === undefined ? "restore" : "undo",
       way: course.way,
       ...(course.way === "aside" ? { aside: SetAside.names(found) } : {}),
       file,
       contents,
-      schemas: scope.schemas,
       survey: found,
-      going,
-      clean: undoes?.clean ?? options.clean
+      going: touched,
+      grantees: undoes?.grantees ?? options.grantTo,
+      ...(standing === undefined ? {} : { standing })
     })
   })
   const sessions = InUse.task({
@@ -114,7 +114,7 @@ export const make = <E, R, const T extends Task.Any>({
       ...(course.way === "transaction" ? {} : { budget: course.budget })
     })
   })
-  const rights = FormerRights.task(undoes?.rights ?? [], apply)
+  const rights = FormerRights.task(undoes, apply)
   const grant = Grant.task({
     roles: options.grantTo,
     profile: options.profile,
@@ -122,7 +122,7 @@ export const make = <E, R, const T extends Task.Any>({
     needs,
     scope: ({ proof }) => ({ schemas: proof.schemas, restored: keysOf(proof.contents) })
   })
-  const verify = VerifyTask.task({ proof, apply })
+  const verify = VerifyTask.task({ proof, apply }, undoes !== undefined)
   const putBack = SetAside.rights({
     needs,
     what: ({ surveyed: { course, found } }) => ({ survey: found, wanted: course.way === "aside" })

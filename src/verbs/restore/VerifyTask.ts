@@ -17,10 +17,14 @@ const loadsOnlyItsOwn = ({ creates, tables, unusual }: Contents): boolean => {
 }
 
 /** The task. Fails with VerificationFailed. */
-export const task = (needs: {
-  readonly proof: DumpProof.ProofTask
-  readonly apply: ReturnType<typeof ApplyTask.task>
-}) =>
+export const task = (
+  needs: {
+    readonly proof: DumpProof.ProofTask
+    readonly apply: ReturnType<typeof ApplyTask.task>
+  },
+  /** Something may stand beside what is restored, whether or not tables do. */
+  beside: boolean
+) =>
   Task.make("verify", {
     title: "Verify what was restored",
     session: "target",
@@ -35,6 +39,7 @@ export const task = (needs: {
               expected: proof,
               schemas: proof.schemas,
               missing: apply.missing,
+              beside,
               restored: {
                 // Nothing changes the rows of a table that the dump itself creates: its triggers and rules come after them.
                 ...(loadsOnlyItsOwn(proof.contents) ? { rows: apply.rows } : {}),

@@ -34,7 +34,7 @@ export const pipeline = (journal: Journal, file: string) => {
 const renameBack = Effect.fnUntraced(function* (journal: Journal) {
   const session = yield* Session.Session
   yield* SetAside.bringBack(session, journal.aside ?? [], journal.newSchemas)
-  yield* session.transaction(FormerRights.give(journal.rights))
+  yield* session.transaction(FormerRights.give(journal))
 })
 
 const replay = Effect.fnUntraced(function* (journal: Journal) {

@@ -13,10 +13,11 @@ import { defaultLockTimeout } from "../clean/Lock.ts"
 import { choose } from "../restore/Choosing.ts"
 import type * as DumpProof from "../restore/DumpProof.ts"
 import { unfit } from "../restore/Fitness.ts"
+import { replacedOnly } from "../restore/Going.ts"
 import { facets, type Looked } from "../restore/Looking.ts"
 import { membership } from "../restore/Publishing.ts"
 import type { Settled } from "../restore/RestoreOptions.ts"
-import { standing } from "../restore/Standing.ts"
+import { isLeft, nameless, standing } from "../restore/Standing.ts"
 
 /** What stays in the schemas and may need what goes, as if it stood outside of them. */
 const beside = (object: CatalogObject): OutsideDependent => ({
@@ -48,27 +49,37 @@ export const replaced = (
   { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey }
 ): Omit<Looked, "course" | "scope"> => {
   const created = new Set(journal.creates.map(objectKey))
+  const mine = ({ droppable, extension }: CatalogObject) => droppable && extension === null
+  const named = new Set(found.objects.filter((one) => mine(one) && created.has(objectKey(one))).map(({ key }) => key))
+  // Casts and transforms have no name in a dump, and go with what they need.
+  const needing = new Set(found.dependencies.filter(({ on }) => named.has(on)).map(({ dependent }) => dependent))
   const goes = (object: CatalogObject) =>
-    object.droppable && object.extension === null && (journal.clean || created.has(objectKey(object)))
-  const cleaning = journal.clean ? found : partOf(found, goes)
+    mine(object) && (journal.clean || named.has(object.key) || (nameless.has(object.kind) && needing.has(object.key)))
   const objects = found.objects.filter(goes)
   const databaseWide = found.databaseWide.filter((object) => object.droppable && created.has(objectKey(object)))
-  const stands = standing(found, { objects, databaseWide }, journal.largeObjects)
-  const creates = new Set(
-    contents.creates.map(objectKey).filter((key) => !stands.keys.has(key) || stands.mixed.has(key))
-  )
+  const { leaves: left, largeObjects } = journal
+  const stands = standing({ found, going: { objects, databaseWide }, left, largeObjects })
+  const creates = new Set(contents.creates.filter((object) => !isLeft(stands, object)).map(objectKey))
   const empty = (schema: string) =>
     !found.objects.some((object) => object.schema === schema && !goes(object) && object.extension === null)
+  const leaving = new Set(journal.newSchemas.filter(empty))
+  const cleaning = {
+    ...(journal.clean ? found : partOf(found, goes)),
+    // They go with their schemas, and are not to be taken out and put back around the dump.
+    defaultPrivileges: found.defaultPrivileges.filter(({ schema }) => schema === null || !leaving.has(schema))
+  }
   const published = membership(found, { going: objects, replaced: databaseWide, created: creates })
+  const going = { objects, databaseWide, largeObjects: found.largeObjects, published: published.back, blockers: [] }
   return {
     found,
     cleaning,
-    going: { objects, databaseWide, largeObjects: found.largeObjects, published: published.back, blockers: [] },
+    going,
+    touched: replacedOnly({ contents, found, going, clean: journal.clean }),
     wish: {
       wanted: creates,
       replaced: databaseWide,
       leaves: {
-        schemas: new Set(journal.newSchemas.filter(empty)),
+        schemas: leaving,
         extensions: journal.newExtensions,
         databaseWide
       }
@@ -100,7 +111,7 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           schemas: [...new Set([...journal.schemas, ...contents.schemas])],
           definitions: options.exact === true,
           largeObjects: journal.largeObjects,
-          tables: contents.tables
+          tables: [...contents.tables, ...journal.tables]
         }
         const found = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, survey(scope))
         const reason = unfit(found, contents, options)

@@ -120,7 +120,7 @@ const checkExtensions = Effect.fnUntraced(function* (
 /**
  * Compares objects by kind, and with a manifest their states and the extensions; nothing without a dump.
  *
- * @param others whether there are tables that the dump does not know, whose objects count here too
+ * @param others whether there is something that the dump does not know, which counts here too
  */
 export const checkObjects = Effect.fn("Verify.objects")(function* (
   options: VerifyOptions,
