@@ -33,26 +33,17 @@ export interface Way extends Partial<Restore.RestoreOptions> {
 
 /**
  * Restores a dump, brings back what it replaced, and takes that back too: each time the superuser must see the same as
- * before. `meanwhile` changes what the restore did not touch, and must come to the same however often it runs.
+ * before.
  */
-export const thereAndBack = Effect.fnUntraced(function* (
-  { admin, file, url, ...options }: Way,
-  meanwhile?: {
-    readonly sql: string
-    /** The same on what was there before. */
-    readonly before: Effect.Effect<string, unknown>
-  }
-) {
+export const thereAndBack = Effect.fnUntraced(function* ({ admin, file, url, ...options }: Way) {
   const directory = dirname(file)
   const before = yield* snapshot(admin)
   const restored = yield* restore(url, file, options)
   const after = yield* snapshot(admin)
   assert.notStrictEqual(after, before, "the restore changes nothing")
   assert.isDefined(restored.backup)
-  void meanwhile
-  const undone = yield* undo(url, directory)
+  yield* undo(url, directory)
   yield* Restores.same(yield* snapshot(admin), before, "It is not what it was before the restore")
   yield* undo(url, directory)
   yield* Restores.same(yield* snapshot(admin), after, "It is not what it was after the restore")
-  return { restored, undone }
 })
