@@ -320,7 +320,8 @@ export const open = Effect.fn("Session.open")(function* (
         yield* execute(`SAVEPOINT ${quote(name)}`)
         const exit = yield* Effect.exit(restore(body))
         if (Exit.isFailure(exit)) {
-          yield* undo(`ROLLBACK TO SAVEPOINT ${quote(name)}`)
+          // Released, too: within a savepoint no snapshot can be exported.
+          yield* undo(`ROLLBACK TO SAVEPOINT ${quote(name)}; RELEASE SAVEPOINT ${quote(name)}`)
           return yield* exit
         }
         yield* execute(`RELEASE SAVEPOINT ${quote(name)}`)
