@@ -17,10 +17,14 @@ export const undo = (url: DatabaseUrl, directory: string, more: Undo.UndoOptions
 export const restore = (url: DatabaseUrl, file: string, more: Partial<Restore.RestoreOptions> = {}) =>
   Restores.restore(url, file, { backupFirst: true, ...more })
 
-/** Names in `before-restore`, sorted; none where there is no such folder. */
+/** Names of dumps and journals in `before-restore`, sorted; none where there is no such folder. */
 export const kept = (directory: string): ReadonlyArray<string> => {
   const folder = join(directory, "before-restore")
-  return existsSync(folder) ? readdirSync(folder).toSorted() : []
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => !name.startsWith("."))
+        .toSorted()
+    : []
 }
 
 export interface Way extends Partial<Restore.RestoreOptions> {

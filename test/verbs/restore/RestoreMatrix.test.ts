@@ -1,7 +1,8 @@
 /**
  * Restores by every kind of role, over every kind of target: the way that is taken, who owns what afterwards, what the
- * app may do, and that a refusal leaves everything as it was.
+ * app may do, that a refusal leaves everything as it was, and that undo brings back what was replaced.
  */
+import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,7 +11,8 @@ import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
-import { long } from "../../support/Tier.ts"
+import * as Undoing from "../../support/Undoing.ts"
+import { isLong, long } from "../../support/Tier.ts"
 
 const app = `
   SET search_path = public;
@@ -158,6 +160,8 @@ const useApp = Effect.fnUntraced(function* (admin: DatabaseUrl, user: Clusters.R
 })
 
 const matrix = (major: Clusters.Major) => {
+  // On the others the way back takes no other turns.
+  const backupFirst = major === Clusters.sourceMajor || isLong(process.env)
   for (const one of cases) {
     for (const clean of [true, false]) {
       const expected = clean ? one.clean : one.over === "restores" ? undefined : one.over
@@ -175,7 +179,8 @@ const matrix = (major: Clusters.Major) => {
             assert.isNotEmpty(error.suggestion)
             return
           }
-          const report = yield* Restores.restore(url, file, { clean })
+          const before = yield* snapshot(admin)
+          const report = yield* Restores.restore(url, file, { clean, backupFirst })
           assert.strictEqual(
             report.clean?.rung,
             expected !== undefined && "rung" in expected ? expected.rung : undefined
@@ -189,6 +194,10 @@ const matrix = (major: Clusters.Major) => {
                 WHERE relnamespace = 'public'::regnamespace) AS owner`
           )
           assert.deepStrictEqual(row, { usage: true, owner: owner.name })
+          if (backupFirst) {
+            yield* Undoing.undo(url, dirname(file))
+            yield* Restores.same(yield* snapshot(admin), before)
+          }
           yield* Restores.restore(url, file, { clean, grantTo: [user.name] })
           yield* useApp(admin, user)
         })
