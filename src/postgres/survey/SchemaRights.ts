@@ -16,6 +16,7 @@ export interface Right {
   /** Null for everybody. */
   readonly grantee: string | null
   readonly grantor: string
+  /** Empty where it is said that nobody has any: that differs from nothing being said. */
   readonly privilege: string
   readonly grantable: boolean
 }
@@ -82,8 +83,9 @@ export const read = Effect.fn("SchemaRights.read")(function* (
     )
     select f.schema as "schema", f.role as "role", f.objects as "objects",
       case when a.grantee <> 0 then pg_get_userbyid(a.grantee)::text end as "grantee",
-      pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
-    from found f cross join lateral aclexplode(f.acl) a
+      coalesce(pg_get_userbyid(a.grantor)::text, '') as "grantor", coalesce(a.privilege_type, '') as "privilege",
+      coalesce(a.is_grantable, false) as "grantable"
+    from found f left join lateral aclexplode(f.acl) a on true
     order by 1, 2, 3, 4, 6`.pipe(Effect.mapError(fromSqlError))
   return [...rows.map(ofRow), ...(grantees.length === 0 ? [] : yield* ofObjects(schemas, grantees))]
 })
@@ -141,7 +143,8 @@ export const restore = Effect.fn("SchemaRights.restore")(function* (
     defaults === undefined || schema !== "" ? [] : [defaults.role]
   )
   const known = roles.length === 0 ? [] : yield* builtIn([...new Set(roles)])
-  const [wanted, there] = [whole(before, known), whole(now, known)]
+  const said = ({ privilege }: Right) => privilege !== ""
+  const [wanted, there] = [whole(before, known).filter(said), whole(now, known).filter(said)]
   const keyOf = ({ defaults, on, schema, grantee, grantor, privilege, grantable }: Right) =>
     JSON.stringify([defaults?.role, defaults?.objects, on, schema, grantee, grantor, privilege, grantable])
   const [wantedKeys, thereKeys] = [new Set(wanted.map(keyOf)), new Set(there.map(keyOf))]
