@@ -1,8 +1,8 @@
 /**
  * The library's face: the verbs, what they need, what they fail with, and the pipelines to compose them with.
  *
- * The verbs need a {@link Database}, a {@link DumpStore} and, for a dump, {@link PgDump}. These in turn need the file
- * system and the processes of `NodeServices.layer` (`@effect/platform-node`).
+ * The verbs need a {@link Database}, a {@link DumpStore} and, for a dump or a restore, which first saves what goes,
+ * {@link PgDump}. These in turn need the file system and the processes of `NodeServices.layer` (`@effect/platform-node`).
  */
 export * as Clean from "./verbs/Clean.ts"
 export * as Dump from "./verbs/Dump.ts"
@@ -11,6 +11,7 @@ export * as Keep from "./verbs/Keep.ts"
 export * as Restore from "./verbs/Restore.ts"
 export * as SavedPlan from "./verbs/SavedPlan.ts"
 export * as TargetHold from "./verbs/TargetHold.ts"
+export * as Undo from "./verbs/Undo.ts"
 export * as VerbError from "./verbs/VerbError.ts"
 export * as Verify from "./verbs/Verify.ts"
 export * as Confirmation from "./pipeline/Confirmation.ts"

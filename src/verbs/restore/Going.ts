@@ -21,7 +21,8 @@ export interface Going extends Pick<Replacement, "databaseWide" | "largeObjects"
 export const isNothing = ({ configTables, databaseWide, largeObjects, objects }: Going): boolean =>
   configTables.length + databaseWide.length + largeObjects.length + objects.length === 0
 
-const mine = ({ droppable, extension }: CatalogObject): boolean => droppable && extension === null
+/** What this role may drop, and no extension owns. */
+export const mine = ({ droppable, extension }: CatalogObject): boolean => droppable && extension === null
 
 /** Whether the dump fills, alters or creates over something that it does not drop: rows alone, CREATE OR REPLACE … */
 const changesWhatStands = (contents: Contents, { objects }: Survey, going: Pick<Replacement, "objects">): boolean => {

@@ -56,7 +56,8 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
           largeObjects: contents.largeObjectIds,
           tables: contents.tables
         }
-        const found = yield* LockLimit.reading(options.lockTimeout ?? Lock.defaultLockTimeout, survey(scope))
+        const patience = options.lockTimeout ?? Lock.defaultLockTimeout
+        const found = yield* LockLimit.reading(patience, survey(scope))
         const reason = unfit(found, contents, options)
         if (reason !== undefined) return yield* reason
         // What the clean step has in its way it tells itself.
@@ -76,7 +77,7 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
             backupFirst: options.backupFirst,
             several: options.several
           }),
-          touched: yield* Going.of({ contents, found, going, clean: options.clean }),
+          touched: yield* LockLimit.reading(patience, Going.of({ contents, found, going, clean: options.clean })),
           wish: {
             wanted: new Set(contents.creates.map(objectKey)),
             replaced: going.databaseWide,

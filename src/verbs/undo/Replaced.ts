@@ -13,7 +13,7 @@ import { defaultLockTimeout } from "../clean/Lock.ts"
 import { choose } from "../restore/Choosing.ts"
 import type * as DumpProof from "../restore/DumpProof.ts"
 import { unfit } from "../restore/Fitness.ts"
-import { replacedOnly } from "../restore/Going.ts"
+import { mine, replacedOnly } from "../restore/Going.ts"
 import { facets, type Looked } from "../restore/Looking.ts"
 import { membership } from "../restore/Publishing.ts"
 import type { Settled } from "../restore/RestoreOptions.ts"
@@ -49,7 +49,6 @@ export const replaced = (
   { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey }
 ): Omit<Looked, "course" | "scope"> => {
   const created = new Set(journal.creates.map(objectKey))
-  const mine = ({ droppable, extension }: CatalogObject) => droppable && extension === null
   const named = new Set(found.objects.filter((one) => mine(one) && created.has(objectKey(one))).map(({ key }) => key))
   // Casts and transforms have no name in a dump, and go with what they need.
   const needing = new Set(found.dependencies.filter(({ on }) => named.has(on)).map(({ dependent }) => dependent))

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { exitCodeOf } from "../../../src/cli/ExitCode.ts"
-import * as DatabaseUrl from "../../../src/postgres/DatabaseUrl.ts"
+import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Pgark from "../../support/Pgark.ts"
 import * as Restores from "../../support/Restores.ts"
@@ -22,13 +22,13 @@ const prepare = Effect.gen(function* () {
   return { admin, file, directory: dirname(file) }
 })
 
-const ids = (admin: DatabaseUrl.DatabaseUrl) =>
+const ids = (admin: DatabaseUrl) =>
   Effect.map(Clusters.query<{ id: number }>(admin, "SELECT id FROM public.t ORDER BY 1"), (rows) =>
     rows.map(({ id }) => id)
   )
 
 /** Why undo is refused, with the target as it is. */
-const refusal = Effect.fnUntraced(function* (admin: DatabaseUrl.DatabaseUrl, directory: string) {
+const refusal = Effect.fnUntraced(function* (admin: DatabaseUrl, directory: string) {
   const error = yield* Restores.unchanged(admin, Effect.flip(Undoing.undo(admin, directory)))
   assert.strictEqual(exitCodeOf(error), 4)
   assert.isNotEmpty(error.suggestion)
@@ -138,7 +138,7 @@ const slow = Effect.fnUntraced(function* (directory: string) {
 
 describe("a restore that is killed", () => {
   /** Starts `pgark restore`, and kills it when a backend of the database does this. */
-  const killed = Effect.fnUntraced(function* (admin: DatabaseUrl.DatabaseUrl, file: string, doing: string) {
+  const killed = Effect.fnUntraced(function* (admin: DatabaseUrl, file: string, doing: string) {
     const env = { DATABASE_URL: Pgark.uri(admin) }
     const args = ["restore", file, "--yes", "--dir", dirname(file)]
     const { child, ended, output } = yield* Pgark.start(args, { cwd: dirname(file), env })
