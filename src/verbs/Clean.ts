@@ -136,7 +136,7 @@ export const rowsOf = (
     : [
         Plan.row(`lose what stands outside of the schemas: ${outside.join(", ")}`, {
           destroys: true,
-          why: "it depends on what goes (--cascade-outside)"
+          why: "it depends on what goes (--cascade-outside), and no undo brings it back"
         })
       ]),
   ...ladder.beside.map(row),

@@ -1,5 +1,6 @@
 /**
- * Restores the same plain dump with psql and with pgark, in turn, on the same server: seconds and peak memory.
+ * Restores the same plain dump with psql and with pgark, in turn, on the same server: seconds and peak memory. Then over
+ * what is there: without saving that, with saving it, and back by undo.
  *
  *     npm run bench [-- gigabytes]
  *
@@ -39,6 +40,16 @@ const run = Effect.gen(function* () {
     yield* admin.execute("CHECKPOINT")
     pgark.push(yield* measure(process.execPath, [main, "restore", file, "--yes"], { DATABASE_URL: uri(target) }))
   }
+  const over = (...args: ReadonlyArray<string>) =>
+    Effect.andThen(
+      admin.execute("CHECKPOINT"),
+      measure(process.execPath, [main, ...args, "--dir", folder, "--yes"], { DATABASE_URL: uri(target) })
+    )
+  const replacing = {
+    notSaved: yield* over("restore", file, "--clean", "--no-backup-first"),
+    saved: yield* over("restore", file, "--clean"),
+    undo: yield* over("undo", "--no-backup-first")
+  }
   report("restore", {
     node: process.version,
     server: server.version,
@@ -47,6 +58,8 @@ const run = Effect.gen(function* () {
     psql,
     pgark,
     ratioOfMedians: median(pgark) / median(psql),
+    replacing,
+    ratioOfSaving: replacing.saved.seconds / replacing.notSaved.seconds,
     peakMegabytes: peak(pgark)
   })
 })
