@@ -36,7 +36,9 @@ export const Right = Schema.Struct({
   /** Empty for default privileges that hold in all schemas, and for the database itself. */
   schema: Schema.String,
   /** What it is about, where that is not the schema: a kind as GRANT has it, and the name as SQL. */
-  on: Schema.optionalKey(Schema.Struct({ kind: Schema.String, name: Schema.String })),
+  on: Schema.optionalKey(
+    Schema.Struct({ kind: Schema.String, name: Schema.String, column: Schema.optionalKey(Schema.String) })
+  ),
   /** Of default privileges the role whose objects they are about, and `pg_default_acl.defaclobjtype`. */
   defaults: Schema.optionalKey(Schema.Struct({ role: Schema.String, objects: Schema.String })),
   /** Null for everybody. */

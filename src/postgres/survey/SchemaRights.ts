@@ -10,7 +10,7 @@ export interface Right {
   /** Empty for default privileges that hold in all schemas, and for the database itself. */
   readonly schema: string
   /** What it is about, where that is not the schema: a kind as GRANT has it, and the name as SQL. */
-  readonly on?: { readonly kind: string; readonly name: string }
+  readonly on?: { readonly kind: string; readonly name: string; readonly column?: string }
   /** Of default privileges the role whose objects they are about, and `pg_default_acl.defaclobjtype`. */
   readonly defaults?: { readonly role: string; readonly objects: string }
   /** Null for everybody. */
@@ -32,6 +32,7 @@ const ofRow = ({ role, objects, ...right }: RightRow): Right =>
 interface ObjectRow extends Omit<Right, "defaults" | "on"> {
   readonly kind: string
   readonly name: string
+  readonly column: string | null
 }
 
 /** What these roles, not others of which they are members, may do with the objects in these schemas, and the database. */
@@ -39,27 +40,34 @@ const ofObjects = Effect.fnUntraced(function* (schemas: ReadonlyArray<string>, g
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<ObjectRow>`
     with scope as (select oid, nspname from pg_namespace where ${sql.in("nspname", schemas)}),
-    found(schema, kind, name, acl) as (
+    found(schema, kind, name, acl, attribute) as (
       select nspname::text, case relkind when 'S' then 'SEQUENCE' else 'TABLE' end, format('%I.%I', nspname, relname),
-        relacl
+        relacl, null::text
       from pg_class c join scope s on s.oid = c.relnamespace where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
       union all
+      select nspname::text, 'TABLE', format('%I.%I', nspname, relname), attacl, attname::text
+      from pg_attribute t join pg_class c on c.oid = t.attrelid join scope s on s.oid = c.relnamespace
+      where attacl is not null and not attisdropped
+      union all
       select nspname::text, 'ROUTINE',
-        format('%I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), proacl
+        format('%I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), proacl, null
       from pg_proc p join scope s on s.oid = p.pronamespace
       union all
-      select nspname::text, 'TYPE', format('%I.%I', nspname, typname), typacl
+      select nspname::text, 'TYPE', format('%I.%I', nspname, typname), typacl, null
       from pg_type t join scope s on s.oid = t.typnamespace
       union all
-      select '', 'DATABASE', format('%I', datname), datacl from pg_database where datname = current_database()
+      select '', 'DATABASE', format('%I', datname), datacl, null from pg_database where datname = current_database()
     )
-    select f.schema as "schema", f.kind as "kind", f.name as "name", g.rolname::text as "grantee",
+    select f.schema as "schema", f.kind as "kind", f.name as "name", f.attribute as "column", g.rolname::text as "grantee",
       pg_get_userbyid(a.grantor)::text as "grantor", a.privilege_type as "privilege", a.is_grantable as "grantable"
     from found f cross join lateral aclexplode(f.acl) a
     join pg_roles g on g.oid = a.grantee
     where ${sql.in("g.rolname", grantees)}
-    order by 1, 2, 3, 4, 6`.pipe(Effect.mapError(fromSqlError))
-  return rows.map(({ kind, name, ...right }): Right => ({ ...right, on: { kind, name } }))
+    order by 1, 2, 3, 4, 5, 7`.pipe(Effect.mapError(fromSqlError))
+  return rows.map(({ column, kind, name, ...right }): Right => ({
+    ...right,
+    on: { kind, name, ...(column === null ? {} : { column }) }
+  }))
 })
 
 /**
@@ -127,7 +135,10 @@ const statement = (action: "GRANT" | "REVOKE", right: Right): string => {
   const { defaults, grantable, grantee, on, privilege, schema } = right
   const to = grantee === null ? "PUBLIC" : quote(grantee)
   const whom = action === "REVOKE" ? `FROM ${to}` : `TO ${to}${grantable ? " WITH GRANT OPTION" : ""}`
-  if (on !== undefined) return `${action} ${privilege} ON ${on.kind} ${on.name} ${whom}`
+  if (on !== undefined) {
+    const column = on.column === undefined ? "" : ` (${quote(on.column)})`
+    return `${action} ${privilege}${column} ON ${on.kind} ${on.name} ${whom}`
+  }
   if (defaults === undefined) return `${action} ${privilege} ON SCHEMA ${quote(schema)} ${whom}`
   const within = schema === "" ? "" : ` IN SCHEMA ${quote(schema)}`
   const objects = objectsOf[defaults.objects] ?? defaults.objects
@@ -148,8 +159,14 @@ export const restore = Effect.fn("SchemaRights.restore")(function* (
   const keyOf = ({ defaults, on, schema, grantee, grantor, privilege, grantable }: Right) =>
     JSON.stringify([defaults?.role, defaults?.objects, on, schema, grantee, grantor, privilege, grantable])
   const [wantedKeys, thereKeys] = [new Set(wanted.map(keyOf)), new Set(there.map(keyOf))]
+  const gone = there.filter((right) => !wantedKeys.has(keyOf(right)))
+  // What is revoked of a table is revoked of its columns, too.
+  const ofTable = ({ grantee, on }: Right) => JSON.stringify([on?.kind, on?.name, grantee])
+  const swept = new Set(gone.filter(({ on }) => on !== undefined && on.column === undefined).map(ofTable))
+  const missing = (right: Right) =>
+    !thereKeys.has(keyOf(right)) || (right.on?.column !== undefined && swept.has(ofTable(right)))
   return [
-    ...there.filter((right) => !wantedKeys.has(keyOf(right))).map((right) => statement("REVOKE", right)),
-    ...wanted.filter((right) => !thereKeys.has(keyOf(right))).map((right) => statement("GRANT", right))
+    ...gone.map((right) => statement("REVOKE", right)),
+    ...wanted.filter(missing).map((right) => statement("GRANT", right))
   ]
 })

@@ -13,6 +13,7 @@ const changes = (major: number, [owner, app]: readonly [string, string]): Readon
   `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`,
   `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} REVOKE ALL ON TABLES FROM ${owner}`,
   `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} GRANT USAGE ON SCHEMAS TO PUBLIC`,
+  `GRANT UPDATE (id) ON "s""1".t TO ${app} WITH GRANT OPTION`,
   `GRANT SELECT, UPDATE ON "s""1".t TO ${app}; GRANT USAGE ON SEQUENCE "s""1".q TO ${app} WITH GRANT OPTION`,
   `GRANT EXECUTE ON FUNCTION "s""1".f(int, "s""1".mood) TO ${app}; GRANT EXECUTE ON PROCEDURE "s""1".p() TO ${app}`,
   `GRANT USAGE ON TYPE "s""1".mood TO ${app}; GRANT CONNECT, TEMP ON DATABASE CURRENT TO ${app}`,

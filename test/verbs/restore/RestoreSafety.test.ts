@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Pipeline from "../../../src/pipeline/Pipeline.ts"
@@ -61,7 +61,7 @@ describe("what appears after the plan", () => {
                 assert.deepInclude(error, { _tag: "TargetChanged", state: "rolled-back" })
                 assert.include("detail" in error ? error.detail : "", named)
               }
-            }).pipe(Effect.provide(Restores.restoreLayer(url, ".")))
+            }).pipe(Effect.provide(Restores.restoreLayer(url, dirname(file))))
             if (back !== undefined) yield* Clusters.query(admin, back(role.name))
           }
         })
@@ -80,7 +80,7 @@ describe("what appears after the plan", () => {
           const error = yield* Restores.unchanged(admin, Effect.flip(run))
           assert.deepInclude(error, { _tag: "PlanStale", state: "rolled-back" })
           assert.include("detail" in error ? error.detail : "", `changed: table public."Goal"`)
-        }).pipe(Effect.provide(Restores.restoreLayer(url, ".")))
+        }).pipe(Effect.provide(Restores.restoreLayer(url, dirname(file))))
       })
     )
 
@@ -97,7 +97,7 @@ describe("what appears after the plan", () => {
             `UPDATE public."Goal" SET title = 'late'; CREATE INDEX late ON public."Goal" (title)`
           )
           yield* run
-        }).pipe(Effect.provide(Restores.restoreLayer(url, ".")))
+        }).pipe(Effect.provide(Restores.restoreLayer(url, dirname(file))))
         assert.strictEqual(yield* snapshot(admin), expected)
       })
     )
@@ -200,7 +200,7 @@ describe("rights that a dump needs", () => {
           `CREATE TABLE public.t (id int); GRANT SELECT ON TABLE public.t TO "No body";`
         )
         const { plan } = yield* Pipeline.plan(Restore.pipeline({ ...Restores.restoreOptions, file: rights })).pipe(
-          Effect.provide(Restores.restoreLayer(url, "."))
+          Effect.provide(Restores.restoreLayer(url, dirname(file)))
         )
         assert.isTrue(
           plan.tasks.flatMap(({ rows }) => rows).some(({ what }) => what.endsWith(`the server lacks: "No body"`))
@@ -396,7 +396,7 @@ describe("the scope of a restore", () => {
       yield* Clusters.query(url, "CREATE TABLE public.a AS SELECT 1 AS id; CREATE TABLE public.b AS SELECT 2 AS id")
       const { file } = yield* Restores.dump(url, yield* Restores.folder, { excludeTables: ["public.b"] })
       const { plan } = yield* Pipeline.plan(Restore.pipeline({ ...Restores.restoreOptions, file, clean: true })).pipe(
-        Effect.provide(Restores.restoreLayer(url, "."))
+        Effect.provide(Restores.restoreLayer(url, dirname(file)))
       )
       const destroys = plan.tasks.flatMap(({ rows }) => rows).filter((row) => row.destroys)
       assert.deepInclude(destroys, {
@@ -480,7 +480,7 @@ describe("statements that pg_dump does not write", () => {
         "DELETE FROM public.t;\nDO $$ BEGIN END $$;\nDO 'BEGIN END';\nSELECT lo_import('/x');"
       )
       const { plan } = yield* Pipeline.plan(Restore.pipeline({ ...Restores.restoreOptions, file })).pipe(
-        Effect.provide(Restores.restoreLayer(url, "."))
+        Effect.provide(Restores.restoreLayer(url, dirname(file)))
       )
       const rows = plan.tasks.flatMap(({ rows }) => rows).filter(({ destroys }) => destroys)
       assert.deepStrictEqual(

@@ -34,6 +34,8 @@ interface Case {
   /** What is dumped, and what is there when it is restored. `role` has a part in both. */
   readonly source: (role: string) => string
   readonly target: (role: string) => string
+  /** Without --grant-to: a right that was given and taken is another entry of the catalogue than none. */
+  readonly plain?: true
   /** More that is there where nothing is emptied first. */
   readonly beside?: string
 }
@@ -65,13 +67,19 @@ const more: ReadonlyArray<Case> = [
   {
     title: "every kind, by an app",
     source: () => `${app(1)}; CREATE SCHEMA kinds; CREATE TABLE kinds.fleeting (id int)`,
-    target: (role) => `${everyKind(role)}; DROP PUBLICATION parts; DROP EVENT TRIGGER watched`
+    target: (role) => `${everyKind(role)}; DROP PUBLICATION parts; DROP EVENT TRIGGER watched`,
+    plain: true
   },
-  { title: "an app, by every kind", source: everyKind, target: () => app(1), beside: "CREATE TABLE kinds (id int)" }
+  {
+    title: "an app, by every kind",
+    source: everyKind,
+    target: () => `${app(1)}; CREATE SCHEMA kinds; CREATE TABLE kinds.fleeting AS SELECT 'a' AS id`,
+    plain: true
+  }
 ]
 
 const roundTrips = (major: Clusters.Major, some: ReadonlyArray<Case>) => {
-  for (const { beside, source, target, title } of some) {
+  for (const { beside, plain = false, source, target, title } of some) {
     for (const clean of [true, false]) {
       it.live(`${title}${clean ? ", --clean" : ""}`, () =>
         Effect.gen(function* () {
@@ -82,7 +90,7 @@ const roundTrips = (major: Clusters.Major, some: ReadonlyArray<Case>) => {
           const admin = yield* Clusters.makeDatabase(major)
           yield* Clusters.query(admin, target(role))
           if (!clean && beside !== undefined) yield* Clusters.query(admin, beside)
-          yield* Undoing.thereAndBack({ url: admin, admin, file, clean, grantTo: role })
+          yield* Undoing.thereAndBack({ url: admin, admin, file, clean, ...(plain ? {} : { grantTo: role }) })
         })
       )
     }
