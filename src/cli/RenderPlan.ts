@@ -18,8 +18,9 @@ const sqlLines = (sql: string): ReadonlyArray<string> => {
 
 /** @param database `user@host:port/database` */
 export const renderPlan = (plan: Plan, database: string): string => {
+  const consisting = new Set(plan.tasks.map(({ within }) => within))
   const rows = plan.tasks.flatMap((task) =>
-    task.rows.length === 0
+    task.rows.length === 0 && !consisting.has(task.name)
       ? []
       : [
           `${task.title}`,
