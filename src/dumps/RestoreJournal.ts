@@ -3,9 +3,11 @@
  * `restore_<moment>.json`, flushed before each step that it announces.
  */
 import { join } from "node:path"
+import * as Arr from "effect/Array"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { DiskFull, FolderUnusable } from "./DumpError.ts"
 import { DumpDamaged, type DumpUnreadable } from "./DumpError.ts"
@@ -16,9 +18,12 @@ import { partialOf, syncFolder } from "./DumpWriting.ts"
 /** The version of journals that this pgark writes and reads. */
 export const journalVersion = 1
 
-/** A database: two with the same number on the same system are one, whatever host and name it is reached by. */
+/**
+ * A database: two with the same number on the same system are one, whatever host and name it is reached by. Where the
+ * system is not known, host and port stand for it.
+ */
 export const Target = Schema.Struct({
-  /** `system_identifier` of the cluster. */
+  /** `system_identifier` of the cluster; empty where the role, or the provider's PostgreSQL, does not allow it to be read. */
   system: Schema.String,
   /** OID of the database. */
   oid: Schema.String,
@@ -49,6 +54,14 @@ export const Right = Schema.Struct({
 })
 export type Right = typeof Right.Type
 
+const Server = Schema.Struct({
+  started: Schema.String,
+  history: Schema.optionalKey(Schema.Struct({ system: Schema.String, timeline: Schema.optionalKey(Schema.String) }))
+})
+
+/** A name in the journal's folder: what a journal names may be removed. */
+const Beside = Schema.String.check(Schema.isPattern(/^[^/\\]+$/))
+
 export const Journal = Schema.Struct({
   version: Schema.Literal(journalVersion),
   /** When the run began. */
@@ -66,8 +79,10 @@ export const Journal = Schema.Struct({
   state: Schema.Literals(["begun", "replacing", "done"]),
   /** The transaction that replaces, or begins to, from just before its COMMIT. */
   xid: Schema.optionalKey(Schema.String),
+  /** The server whose number that is; see `ServerMark`. */
+  server: Schema.optionalKey(Server),
   /** Name of the safety dump in the same folder. Absent where nothing goes, or where none was wanted. */
-  backup: Schema.optionalKey(Schema.String),
+  backup: Schema.optionalKey(Beside),
   /** Whether something was there that went. */
   replaces: Schema.Boolean,
   /** Whether all of these schemas may have been replaced; otherwise only what the dump creates. */
@@ -141,11 +156,18 @@ export const within = (fs: FileSystem.FileSystem, directory: string): Journals =
       Effect.flatMap((names) =>
         Effect.forEach(names.filter(isJournal).toSorted().toReversed(), (name) => {
           const file = join(directory, name)
-          return Effect.flatMap(Effect.mapError(fs.readFileString(file), DumpFile.unreadable(file)), (text) =>
-            decode(text, file)
+          return fs.readFileString(file).pipe(
+            Effect.asSome,
+            // Another pgark, at work on another database, has removed it meanwhile.
+            Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
+            Effect.mapError(DumpFile.unreadable(file)),
+            Effect.flatMap((text) =>
+              Option.isNone(text) ? Effect.succeedNone : Effect.asSome(decode(text.value, file))
+            )
           )
         })
       ),
+      Effect.map(Arr.getSomes),
       Effect.withSpan("RestoreJournal.list")
     ),
     write: Effect.fn("RestoreJournal.write")(function* (journal: Journal) {

@@ -98,22 +98,30 @@ const forgotten = "22023"
 
 const question = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8) AS status"
 
+/** What the server `now` says of it, over a connection to it; not to be asked within a transaction. */
+export const answer = Effect.fn("CommitOutcome.answer")(function* (
+  ask: ServerMark.Ask,
+  now: ServerMark.ServerMark,
+  { server, xid }: Numbered
+): Effect.fn.Return<Outcome | Pending, DatabaseError> {
+  const status = yield* ask<{ status: Status }>(question, [xid]).pipe(
+    Effect.map(({ status }) => status),
+    Effect.catchIf(
+      ({ sqlstate }) => sqlstate === forgotten,
+      () => Effect.succeed("aborted" as const)
+    )
+  )
+  return judge(ServerMark.compare(server, now), status)
+})
+
 const ask = Effect.fnUntraced(function* (
   url: DatabaseUrl.DatabaseUrl,
-  { server, xid }: Numbered
+  transaction: Numbered
 ): Effect.fn.Return<Outcome | Pending, DatabaseError> {
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const row = Connecting.asking(yield* Connecting.acquire(url))
-      const kinship = ServerMark.compare(server, yield* ServerMark.read(row))
-      const status = yield* row<{ status: Status }>(question, [xid]).pipe(
-        Effect.map(({ status }) => status),
-        Effect.catchIf(
-          ({ sqlstate }) => sqlstate === forgotten,
-          () => Effect.succeed("aborted" as const)
-        )
-      )
-      return judge(kinship, status)
+      return yield* answer(row, yield* ServerMark.read(row), transaction)
     })
   )
 })

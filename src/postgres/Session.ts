@@ -63,6 +63,8 @@ export interface SessionService {
   readonly url: DatabaseUrl.DatabaseUrl
   /** The process of the server that serves it, as the server said when it was opened; a pooler may have said another. */
   readonly backend: number
+  /** Which server it is, as that said when the session was opened. */
+  readonly server: ServerMark.ServerMark
   readonly status: () => TransactionStatus
   /** Runs SQL by the simple protocol: one statement, or several as one string. */
   readonly execute: (sql: string | Uint8Array, place?: Place) => Effect.Effect<Completed, DatabaseError>
@@ -329,7 +331,7 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  return { sql, url, backend, status, execute, copyIn, transaction, renew, savepoint }
+  return { sql, url, backend, server, status, execute, copyIn, transaction, renew, savepoint }
 })
 
 /**

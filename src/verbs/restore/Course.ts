@@ -84,7 +84,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
           begun,
           committed,
           uncertain,
-          committing: ({ xid }) => Journaling.update({ xid }),
+          committing: Journaling.update,
           lockTimeout
         })
         return { apply: owners, backup, clean, grant, tasks, verify }
@@ -98,7 +98,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     pipeline: Pipeline.make("secure", [steps.sessions, steps.lock, steps.save, steps.aside], outside),
     around: (run) =>
       Effect.flatMap(Session, (session) =>
-        session.transaction(run, { begun, committing: ({ xid }) => Journaling.replacing(xid), lockTimeout })
+        session.transaction(run, { begun, committing: Journaling.replacing, lockTimeout })
       )
   })
   const finish = Pipeline.asTask("finish", {

@@ -14,7 +14,9 @@ import type { DiskFull, DumpDamaged, DumpUnreadable, FolderUnusable } from "../.
 import { DumpStore, type DumpStoreService } from "../../dumps/DumpStore.ts"
 import type { Journal, Target } from "../../dumps/RestoreJournal.ts"
 import { note } from "../../pipeline/RunEvent.ts"
+import * as CommitOutcome from "../../postgres/CommitOutcome.ts"
 import { type DatabaseError, StatementFailed } from "../../postgres/DatabaseError.ts"
+import type { Ask } from "../../postgres/ServerMark.ts"
 import { Session } from "../../postgres/Session.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
 import { RestoreUnfinished } from "../VerbError.ts"
@@ -39,13 +41,12 @@ export const target = Effect.fn("Journaling.target")(function* (): Effect.fn.Ret
   Session | SqlClient.SqlClient
 > {
   const sql = yield* SqlClient.SqlClient
-  const { url } = yield* Session
-  const [row] = yield* sql<{ readonly system: string; readonly oid: string; readonly database: string }>`
-    select (select system_identifier::text from pg_control_system()) as "system", oid::text as "oid",
-      datname::text as "database"
-    from pg_database where datname = current_database()`.pipe(Effect.mapError(fromSqlError))
+  const { server, url } = yield* Session
+  const [row] = yield* sql<{ readonly oid: string; readonly database: string }>`
+    select oid::text as "oid", datname::text as "database" from pg_database
+    where datname = current_database()`.pipe(Effect.mapError(fromSqlError))
   return {
-    system: row?.system ?? "",
+    system: server.history?.system ?? "",
     oid: row?.oid ?? "",
     database: row?.database ?? "",
     host: url.host,
@@ -76,9 +77,9 @@ export const update = Effect.fnUntraced(function* (change: Partial<Journal>) {
   if (entry?.journal !== undefined) yield* write({ ...entry.journal, ...change })
 })
 
-/** Notes that the transaction of this number sets the schemas aside, where it does. */
-export const replacing = Effect.fnUntraced(function* (xid: string) {
-  if ((yield* current)?.way === "aside") yield* update({ xid, state: "replacing" })
+/** Notes that this transaction sets the schemas aside, where it does. */
+export const replacing = Effect.fnUntraced(function* (transaction: CommitOutcome.Numbered) {
+  if ((yield* current)?.way === "aside") yield* update({ ...transaction, state: "replacing" })
 })
 
 /** Fails where the last restore into this database was cut short between its transactions. */
@@ -121,18 +122,21 @@ const discard = Effect.fnUntraced(function* (store: DumpStoreService, journal: J
   yield* store.journals.remove(journal)
 })
 
-const sameTarget = (a: Target, b: Target): boolean => a.system === b.system && a.oid === b.oid
+const sameTarget = (a: Target, b: Target): boolean =>
+  a.oid === b.oid &&
+  (a.system === "" || b.system === "" ? a.host === b.host && a.port === b.port : a.system === b.system)
 
 /** Journals of a target, newest first. */
 const of = Effect.fnUntraced(function* (store: DumpStoreService, target: Target) {
   return (yield* store.journals.list).filter((journal) => sameTarget(journal.target, target))
 })
 
-/** Removes what lies behind the newest safety dumps of a target. */
+/** Removes what lies behind the newest safety dumps of a target. A journal without one says something while it is the last. */
 const retain = Effect.fnUntraced(function* (store: DumpStoreService, target: Target) {
   let backups = 0
-  for (const journal of yield* of(store, target)) {
-    if (backups >= kept && journal.state === "done") yield* discard(store, journal)
+  for (const [index, journal] of (yield* of(store, target)).entries()) {
+    const useless = backups >= kept || (index > 0 && journal.backup === undefined)
+    if (useless && journal.state === "done") yield* discard(store, journal)
     if (journal.backup !== undefined) backups++
   }
 })
@@ -158,15 +162,24 @@ export const forget = Effect.fn("Journaling.forget")(function* (
   yield* discard(yield* past, journal)
 })
 
-/** What a transaction became. */
-type Outcome = "committed" | "aborted" | "in progress" | null
-
-export const outcomeOf = Effect.fnUntraced(function* (xid: string) {
+/** What became of the transaction that a journal has noted, as the session's server says; aborted where it has noted none. */
+export const outcomeOf = Effect.fn("Journaling.outcomeOf")(function* ({
+  server,
+  xid
+}: Pick<Journal, "server" | "xid">): Effect.fn.Return<
+  CommitOutcome.Outcome | CommitOutcome.Pending,
+  DatabaseError,
+  Session | SqlClient.SqlClient
+> {
+  if (xid === undefined) return { _tag: "Aborted" }
   const sql = yield* SqlClient.SqlClient
-  const [row] = yield* sql<{ readonly outcome: Outcome }>`select pg_xact_status(${xid}::xid8) as "outcome"`.pipe(
-    Effect.mapError(fromSqlError)
-  )
-  return row?.outcome ?? null
+  const session = yield* Session
+  const ask: Ask = <Row extends object>(text: string, values: ReadonlyArray<unknown> = []) =>
+    sql.unsafe<Row>(text, values).pipe(
+      Effect.mapError(fromSqlError),
+      Effect.map(([row]) => row!)
+    )
+  return yield* CommitOutcome.answer(ask, session.server, { xid, server: server ?? session.server })
 })
 
 /** Whether the failure says that the target may not be as it was. */
@@ -177,12 +190,17 @@ const mayHaveHappened = (error: unknown): boolean =>
  * What became of a run that has not succeeded. An interruption hides how the COMMIT has ended that was under way, so the
  * server is asked; where it does not answer, whoever reads the journal next asks again.
  */
-const unsuccessful = Effect.fnUntraced(function* <A, E>({ xid }: Journal, exit: Exit.Exit<A, E>) {
+const unsuccessful = Effect.fnUntraced(function* <A, E>(journal: Journal, exit: Exit.Exit<A, E>) {
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  if (error !== undefined) return mayHaveHappened(error) ? null : "aborted"
-  if (xid === undefined) return "aborted"
-  return yield* Effect.catch(outcomeOf(xid), ({ message }) =>
-    Effect.as(Effect.logDebug(`The outcome of transaction ${xid} is left open: ${message}`), null)
+  if (error !== undefined) return mayHaveHappened(error) ? "Unknown" : "Aborted"
+  return yield* outcomeOf(journal).pipe(
+    Effect.map(({ _tag }) => _tag),
+    Effect.catch(({ message }) =>
+      Effect.as(
+        Effect.logDebug(`The outcome of transaction ${journal.xid} is left open: ${message}`),
+        "Unknown" as const
+      )
+    )
   )
 })
 
@@ -192,7 +210,7 @@ const unsuccessful = Effect.fnUntraced(function* <A, E>({ xid }: Journal, exit: 
  */
 export const within = <A, E, R>(
   run: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R | DumpStore | SqlClient.SqlClient> =>
+): Effect.Effect<A, E, R | DumpStore | Session | SqlClient.SqlClient> =>
   Effect.suspend(() => {
     const entry: Entry = {}
     const ended = (exit: Exit.Exit<A, E>) =>
@@ -200,22 +218,23 @@ export const within = <A, E, R>(
         const { journal } = entry
         if (journal === undefined) return
         const store = yield* past
-        const outcome = Exit.isSuccess(exit) ? "committed" : yield* unsuccessful(journal, exit)
-        if (outcome === "committed") {
+        const outcome = Exit.isSuccess(exit) ? "Committed" : yield* unsuccessful(journal, exit)
+        if (outcome === "Committed") {
           const state = Exit.isSuccess(exit) ? "done" : stateBehindCommit(journal)
           yield* store.journals
             .write({ ...journal, state })
             .pipe(Effect.andThen(retain(store, journal.target)), Effect.catch(told("The journal was not finished")))
-        } else if (outcome === "aborted" && journal.state === "begun") {
+        } else if (outcome === "Aborted" && journal.state === "begun") {
           yield* Effect.catch(discard(store, journal), told("The safety dump of a restore that failed was left"))
         }
       })
     return Effect.onExit(Effect.provideService(run, Current, entry), ended)
   })
 
-const undecided = (journal: Journal, file: string) =>
+const undecided = (journal: Journal, file: string, why: string) =>
   new StatementFailed({
     message: `The server cannot tell whether the restore of ${journal.file} was committed (transaction ${journal.xid}).`,
+    detail: why,
     suggestion:
       `Look at the target: \`pgark verify ${journal.file}\` holds it against that dump. Where it was not, remove ${file}; ` +
       "where it was, change its state from begun to done.",
@@ -238,12 +257,12 @@ export const last = Effect.fn("Journaling.last")(function* (
   const store = yield* past
   for (const journal of yield* of(store, yield* target())) {
     if (journal.state === "done" || (journal.state === "replacing" && journal.xid === undefined)) return journal
-    const outcome = journal.xid === undefined ? "aborted" : yield* outcomeOf(journal.xid)
-    if (outcome === "aborted") {
+    const outcome = yield* outcomeOf(journal)
+    if (outcome._tag === "Aborted") {
       if (!looking) yield* discard(store, journal)
       continue
     }
-    if (outcome !== "committed") return yield* undecided(journal, store.journals.path(journal))
+    if (outcome._tag !== "Committed") return yield* undecided(journal, store.journals.path(journal), outcome.why)
     if (journal.state === "replacing") return journal
     const state = stateBehindCommit(journal)
     if (!looking) yield* store.journals.write({ ...journal, state })

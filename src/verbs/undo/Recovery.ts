@@ -62,8 +62,8 @@ export const recover = Effect.fn("Recovery.recover")(function* (journal: Journal
     Effect.gen(function* () {
       const session = yield* Session.open(url)
       const work = Effect.gen(function* () {
-        const outcome = journal.xid === undefined ? "committed" : yield* Journaling.outcomeOf(journal.xid)
-        if (outcome === "aborted") return
+        const begun = journal.xid === undefined || (yield* Journaling.outcomeOf(journal))._tag !== "Aborted"
+        if (!begun) return
         if (journal.way === "aside") yield* renameBack(journal)
         else yield* replay(journal)
       })
