@@ -9,6 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Compression from "../dumps/Compression.ts"
 import * as DumpLabel from "../dumps/DumpLabel.ts"
+import { defaultDir } from "../dumps/UndoCommand.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 
 /** The database, for every command that needs one. */
@@ -42,12 +43,11 @@ export const ColorFlag = GlobalFlag.Setting("color")({
   )
 })
 
-/** Where dumps are, unless told. */
-export const defaultDir = "dumps"
+export { defaultDir }
 
 export const dir = Flag.String("dir").pipe(
   Flag.withMetavar("FOLDER"),
-  Flag.withDescription("Folder of the dumps (default: dumps)"),
+  Flag.withDescription(`Folder of the dumps (default: ${defaultDir})`),
   Flag.withDefault(defaultDir)
 )
 

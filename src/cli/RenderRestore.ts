@@ -1,4 +1,6 @@
 /** Reports of restores, for people. */
+import { dirname } from "node:path"
+import { undoCommand } from "../dumps/UndoCommand.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { RestoreReport } from "../verbs/Restore.ts"
 import type { RecoveryReport, UndoReport } from "../verbs/Undo.ts"
@@ -33,7 +35,12 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
   ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify)),
   ...(report.backup === undefined
     ? []
-    : [hang("  way back   ", `pgark undo brings back what was there, from ${report.backup}`)])
+    : [
+        hang(
+          "  way back   ",
+          `${undoCommand(dirname(dirname(report.backup)))} brings back what was there, from ${report.backup}`
+        )
+      ])
 ]
 
 /** What a restore did. */

@@ -6,9 +6,10 @@ import { DumpMissing } from "../dumps/DumpError.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import type { Journal } from "../dumps/RestoreJournal.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
+import { note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import type { PgDump } from "../postgres/PgDump.ts"
-import type { Session } from "../postgres/Session.ts"
+import { Session } from "../postgres/Session.ts"
 import type { RestoreError, RestoreOptions, RestoreReport } from "./Restore.ts"
 import * as Course from "./restore/Course.ts"
 import * as DumpProof from "./restore/DumpProof.ts"
@@ -48,6 +49,14 @@ export interface RecoveryReport {
 const nothing = (file: string, message: string, suggestion: string) =>
   new DumpMissing({ message, suggestion, state: "untouched", file })
 
+/** Which restore it is that is taken back: who is in the wrong folder sees it before anything goes. */
+const tell = Effect.fnUntraced(function* ({ at, by, file, target: { host, port } }: Journal) {
+  const { url } = yield* Session
+  const elsewhere = host === url.host && port === url.port ? "" : `, which was run at ${host}:${port}`
+  const what = by === "restore" ? `the restore of ${file}` : "the last undo"
+  yield* note(`Takes back ${what} of ${DateTime.formatIso(at)}${elsewhere}.`)
+})
+
 /** The safety dump of the restore to take back. Fails with DumpMissing where there is none. */
 const saved = Effect.fnUntraced(function* (journal: Journal | undefined) {
   const past = yield* Effect.flatMap(DumpStore, (store) => store.beforeRestore)
@@ -59,7 +68,17 @@ const saved = Effect.fnUntraced(function* (journal: Journal | undefined) {
     )
   }
   const file = Journaling.backupOf(past, journal)
-  if (file !== undefined) return { journal, file }
+  if (file !== undefined) {
+    yield* Effect.catchTag(past.find(file), "DumpMissing", () =>
+      nothing(
+        file,
+        `The dump of what was there before ${journal.file} was restored is gone: ${file}.`,
+        "Bring it back to its folder, with its manifest; or restore another dump (`pgark list`)."
+      )
+    )
+    yield* tell(journal)
+    return { journal, file }
+  }
   const at = DateTime.formatIso(journal.at)
   const named = `The last restore into this database, of ${journal.file} (${at}),`
   return journal.replaces

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -67,19 +67,22 @@ describe("journals of restores", () => {
       writeFileSync(`${file}.partial`, "{")
       writeFileSync(join(directory, "db_dump_2026-01-02T03-04-05-678Z.sql"), "")
       mkdirSync(join(directory, "restore"))
+      // It is gone when it is to be read: another pgark has removed it.
+      symlinkSync("nowhere", journals.path(journal(5)))
       assert.lengthOf(yield* journals.list, 1)
       for (const broken of [
         "",
         "{",
         text.replace(`"version": ${journalVersion}`, `"version": 99`),
-        text.slice(0, -20)
+        text.slice(0, -20),
+        text.replace(`"backup": "`, `"backup": "../`)
       ]) {
         writeFileSync(file, broken)
         const error = yield* Effect.flip(journals.list)
         assert.strictEqual(error._tag, "DumpDamaged")
         assert.include(error.message, file)
       }
-      assert.lengthOf(readdirSync(directory), 4)
+      assert.lengthOf(readdirSync(directory), 5)
     })
   )
 })

@@ -2,7 +2,7 @@
  * Notes beside the safety dumps what a restore is about to do and how far it came, and finds out afterwards what became
  * of it.
  */
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -13,6 +13,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DiskFull, DumpDamaged, DumpUnreadable, FolderUnusable } from "../../dumps/DumpError.ts"
 import { DumpStore, type DumpStoreService } from "../../dumps/DumpStore.ts"
 import type { Journal, Target } from "../../dumps/RestoreJournal.ts"
+import { undoCommand } from "../../dumps/UndoCommand.ts"
 import { note } from "../../pipeline/RunEvent.ts"
 import * as CommitOutcome from "../../postgres/CommitOutcome.ts"
 import { type DatabaseError, StatementFailed } from "../../postgres/DatabaseError.ts"
@@ -101,7 +102,7 @@ export const unfinished = (journal: Journal, file: string): RestoreUnfinished =>
       ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} as it was is called ${aside} meanwhile.`),
       ...(journal.backup === undefined ? [] : [`What was there is saved in ${journal.backup}, beside the journal.`])
     ].join("\n"),
-    suggestion: "Bring back what was there with `pgark undo`; then restore again.",
+    suggestion: `Bring back what was there with \`${undoCommand(dirname(dirname(file)))}\`; then restore again.`,
     state: "changed",
     file
   })

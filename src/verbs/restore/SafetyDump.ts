@@ -11,10 +11,11 @@ import { DiskFull } from "../../dumps/DumpError.ts"
 import type { Contents } from "../../dumps/DumpReading.ts"
 import { beforeRestore, DumpStore, type StoredDump } from "../../dumps/DumpStore.ts"
 import { type Journal, journalVersion } from "../../dumps/RestoreJournal.ts"
+import { undoCommand } from "../../dumps/UndoCommand.ts"
 import * as Plan from "../../pipeline/Plan.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { count, plural } from "../../pipeline/Words.ts"
-import { LockTimeout, StatementFailed, withFields } from "../../postgres/DatabaseError.ts"
+import { type ConnectionFailed, LockTimeout, StatementFailed, withFields } from "../../postgres/DatabaseError.ts"
 import { quote } from "../../postgres/Identifier.ts"
 import * as LockLimit from "../../postgres/LockLimit.ts"
 import { type NamedObject, objectKey } from "../../postgres/ObjectName.ts"
@@ -170,6 +171,17 @@ const behindOthers = (failure: LockTimeout | PgDumpFailed) =>
     })
   })
 
+/** SQLSTATE of a connection that is one too many, for the role or the server. */
+const tooMany = "53300"
+
+/** A role that may have one connection can restore all the same. */
+const withoutSecond = (failure: ConnectionFailed) =>
+  Effect.fail(
+    failure.sqlstate === tooMany
+      ? withFields(failure, { suggestion: `${(failure.suggestion ?? "").replace(/\.$/, "")}; ${unlessWanted}` })
+      : failure
+  )
+
 /** Writes the dump, of what the session's transaction sees now; the journal first. */
 const save = Effect.fnUntraced(function* (saving: Saving, lockTimeout: Duration.Input) {
   const session = yield* Session
@@ -197,7 +209,7 @@ const save = Effect.fnUntraced(function* (saving: Saving, lockTimeout: Duration.
       })
   }).pipe(
     Effect.provideService(DumpStore, store),
-    Effect.catchTags({ LockTimeout: behindOthers, PgDumpFailed: behindOthers })
+    Effect.catchTags({ ConnectionFailed: withoutSecond, LockTimeout: behindOthers, PgDumpFailed: behindOthers })
   )
   return { journal: journal ?? (yield* begin(saving, dump.file)), dump } satisfies Saved
 })
@@ -257,7 +269,7 @@ export const task = <N extends Task.Needs>(options: {
           Plan.row(
             `dump what goes into ${directory}/${beforeRestore}/: ${plural(tables(going), "table")} and the rest`,
             {
-              why: "`pgark undo` brings it back"
+              why: `\`${undoCommand(directory)}\` brings it back`
             }
           )
         ],

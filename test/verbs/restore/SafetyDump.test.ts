@@ -71,6 +71,21 @@ describe("what a role may drop and not read", () => {
   )
 })
 
+describe("a role that may have one connection", () => {
+  it.live("is told that saving takes a second one", () =>
+    Effect.gen(function* () {
+      const { admin, role, url } = yield* Clusters.makeTarget(major, "databaseOwner")
+      yield* Clusters.query(url, "CREATE SCHEMA own; CREATE TABLE own.t AS SELECT 1 AS id")
+      yield* Clusters.query(admin, `ALTER ROLE ${role.name} CONNECTION LIMIT 1`)
+      const file = yield* Restores.script("DROP TABLE own.t;\nCREATE TABLE own.t (id int);")
+      const error = yield* Restores.unchanged(admin, Effect.flip(Undoing.restore(url, file)))
+      assert.strictEqual(exitCodeOf(error), 6)
+      assert.include(error.suggestion, "or restore without a way back: --no-backup-first.")
+      assert.isUndefined((yield* Undoing.restore(url, file, { backupFirst: false })).backup)
+    })
+  )
+})
+
 describe("another session that waits for a table that goes", () => {
   it.live("does not keep the safety dump waiting for ever", () =>
     Effect.gen(function* () {

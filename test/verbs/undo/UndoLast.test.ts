@@ -89,6 +89,31 @@ describe("the last restore", () => {
     })
   )
 
+  it.live("does without a word of those before it that have nothing to bring back", () =>
+    Effect.gen(function* () {
+      const { admin, directory, file } = yield* prepare
+      for (let i = 0; i < 3; i++) yield* Undoing.restore(admin, file, { backupFirst: false })
+      assert.lengthOf(Undoing.kept(directory), 1)
+      yield* Undoing.restore(admin, file)
+      assert.lengthOf(Undoing.kept(directory), 3)
+    })
+  )
+
+  it.live("is found by a role that may not ask which cluster it is", () =>
+    Effect.gen(function* () {
+      const { admin, url } = yield* Clusters.makeTarget(major, "databaseOwner")
+      yield* Clusters.query(admin, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+      yield* Clusters.query(url, "CREATE SCHEMA own; CREATE TABLE own.t AS SELECT 1 AS id")
+      const file = yield* Restores.script("DROP TABLE IF EXISTS own.t;\nCREATE TABLE own.t (id int);")
+      yield* Undoing.restore(url, file)
+      yield* Undoing.undo(url, dirname(file))
+      assert.deepStrictEqual(yield* Clusters.query(admin, "SELECT id FROM own.t"), [{ id: 1 }])
+      // Who knows more finds it too.
+      yield* Undoing.undo(admin, dirname(file))
+      assert.deepStrictEqual(yield* Clusters.query(admin, "SELECT id FROM own.t"), [])
+    })
+  )
+
   it.live("cannot be taken back where its safety dump is damaged, or its journal cannot be read", () =>
     Effect.gen(function* () {
       const { admin, directory, file } = yield* prepare
@@ -96,6 +121,8 @@ describe("the last restore", () => {
       const text = readFileSync(backup, "utf8")
       writeFileSync(backup, text.replace(/^1$/m, "4"))
       yield* refusal(admin, directory)
+      rmSync(backup)
+      assert.match(yield* refusal(admin, directory), /^The dump of what was there before .* is gone: /)
       writeFileSync(backup, text)
       yield* Undoing.undo(admin, directory)
       assert.deepStrictEqual(yield* ids(admin), [1])
@@ -137,6 +164,43 @@ const slow = Effect.fnUntraced(function* (directory: string) {
 })
 
 describe("a restore that is killed", () => {
+  /** Makes of the newest journal one that knows no more than that the COMMIT of this transaction was about to be sent. */
+  const begun = (directory: string, change: (text: string) => string) => {
+    const journal = Undoing.kept(directory).findLast((name) => name.startsWith("restore_")) ?? ""
+    const path = join(directory, "before-restore", journal)
+    writeFileSync(path, change(readFileSync(path, "utf8").replace(`"state": "done"`, `"state": "begun"`)))
+    return path
+  }
+
+  it.live("at its COMMIT: a number that a crash of the server has taken back is none that was committed", () =>
+    Effect.gen(function* () {
+      const { admin, directory, file } = yield* prepare
+      yield* Undoing.restore(admin, file)
+      begun(directory, (text) => text.replace(/"xid": "\d+"/, `"xid": "4000000000"`))
+      yield* Undoing.restore(admin, file)
+      assert.lengthOf(Undoing.kept(directory), 3)
+      begun(directory, (text) => text)
+      yield* Undoing.undo(admin, directory)
+      assert.lengthOf(Undoing.kept(directory), 6)
+    })
+  )
+
+  it.live("at its COMMIT: the log of a server that was promoted since says nothing of it", () =>
+    Effect.gen(function* () {
+      const { admin, directory, file } = yield* prepare
+      yield* Undoing.restore(admin, file)
+      const path = begun(directory, (text) =>
+        text
+          .replace(/"started": "[\d.]+"/, `"started": "1.000000"`)
+          .replace(/"timeline": "\w+"/, `"timeline": "0000000F"`)
+      )
+      const error = yield* Restores.unchanged(admin, Effect.flip(Undoing.undo(admin, directory)))
+      assert.strictEqual(exitCodeOf(error), 8)
+      assert.match(error.message, /^The server cannot tell whether the restore of .* was committed/)
+      assert.include(error.suggestion, path)
+    })
+  )
+
   /** Starts `pgark restore`, and kills it when a backend of the database does this. */
   const killed = Effect.fnUntraced(function* (admin: DatabaseUrl, file: string, doing: string) {
     const env = { DATABASE_URL: Pgark.uri(admin) }
