@@ -1,6 +1,6 @@
 /**
  * What a restore notes beside its safety dump, so that the way back is found whatever became of the run: one file each,
- * `restore_<moment>.json`, flushed before each step that it announces.
+ * `restore_<moment>_<OID of the database>.json`, flushed before each step that it announces.
  */
 import { join } from "node:path"
 import * as Arr from "effect/Array"
@@ -26,7 +26,7 @@ export const Target = Schema.Struct({
   /** `system_identifier` of the cluster; empty where the role, or the provider's PostgreSQL, does not allow it to be read. */
   system: Schema.String,
   /** OID of the database. */
-  oid: Schema.String,
+  oid: Schema.String.check(Schema.isPattern(/^\d*$/)),
   database: Schema.String,
   host: Schema.String,
   port: Schema.Int
@@ -112,9 +112,11 @@ export type Journal = typeof Journal.Type
 
 const Json = Schema.fromJsonString(Schema.toCodecJson(Journal))
 
-const nameOf = ({ at }: Pick<Journal, "at">): string => `restore_${DateTime.formatIso(at).replace(/[:.]/g, "-")}.json`
+/** Restores of several databases may begin at one moment. */
+const nameOf = ({ at, target: { oid } }: Pick<Journal, "at" | "target">): string =>
+  `restore_${DateTime.formatIso(at).replace(/[:.]/g, "-")}_${oid}.json`
 
-const isJournal = (name: string): boolean => /^restore_[\dTZ-]+\.json$/.test(name)
+const isJournal = (name: string): boolean => /^restore_[\dTZ_-]+\.json$/.test(name)
 
 /** Journals of one folder. */
 export interface Journals {

@@ -49,11 +49,14 @@ describe("journals of restores", () => {
       const found = yield* journals.list
       assert.deepStrictEqual(found, [journal(30), { ...journal(7), state: "done", xid: "12345678901" }, journal(4)])
       const file = journals.path(journal(4))
-      assert.strictEqual(file, join(directory, "restore_2026-01-02T03-04-05-678Z.json"))
+      assert.strictEqual(file, join(directory, "restore_2026-01-02T03-04-05-678Z_5.json"))
       assert.strictEqual(statSync(file).mode & 0o777, 0o600)
       yield* journals.remove(journal(4))
       yield* journals.remove(journal(4))
       assert.lengthOf(yield* journals.list, 2)
+      // Of the same moment, and of another database.
+      yield* journals.write({ ...journal(7), target: { ...journal(7).target, oid: "6" } })
+      assert.lengthOf(yield* journals.list, 3)
     })
   )
 

@@ -10,7 +10,7 @@ import { note } from "../../pipeline/RunEvent.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
 import { describe } from "../../postgres/Blockers.ts"
-import { Session } from "../../postgres/Session.ts"
+import { Session, type SessionService } from "../../postgres/Session.ts"
 import { facts } from "../../postgres/survey/Facts.ts"
 import type { Holder } from "../../postgres/survey/Holders.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
@@ -49,6 +49,23 @@ export const changed = (found: ReadonlyArray<string>, database: string): TargetC
     state: "rolled-back"
   })
 
+const lockOf = (tables: ReadonlyArray<CatalogObject>): string =>
+  `LOCK TABLE ${tables.map(({ identity }) => identity).join(", ")} IN EXCLUSIVE MODE`
+
+/** Locks all that this role may lock. The owner of a schema may drop tables that it may not; DROP locks them then. */
+const lockOneByOne = Effect.fnUntraced(function* (session: SessionService, tables: ReadonlyArray<CatalogObject>) {
+  const open: Array<string> = []
+  for (const table of tables) {
+    yield* Effect.catchTag(session.savepoint("pgark lock", session.execute(lockOf([table]))), "PermissionDenied", () =>
+      Effect.sync(() => void open.push(table.identity))
+    )
+  }
+  yield* note(
+    `${plural(open.length, "table")} could not be locked for want of UPDATE, DELETE or TRUNCATE on them: ` +
+      `${listed(open, named).join(", ")}. What others write there until they are dropped is lost, and saved nowhere.`
+  )
+})
+
 /**
  * The task. Writers wait from its run on; what they have committed until then is what is replaced.
  *
@@ -67,7 +84,7 @@ export const task = <N extends Task.Needs, E>(options: {
     plan: (needs) => {
       const { scope, survey: planned, going, more } = options.what(needs)
       const tables = going.filter(({ kind, droppable }) => kind === "TABLE" && droppable)
-      const sql = `LOCK TABLE ${tables.map(({ identity }) => identity).join(", ")} IN EXCLUSIVE MODE`
+      const sql = lockOf(tables)
       return Effect.succeed({
         value: undefined,
         ...(going.length === 0 && !more ? { does: "nothing" as const } : {}),
@@ -85,8 +102,7 @@ export const task = <N extends Task.Needs, E>(options: {
             const session = yield* Session
             if (tables.length > 0) {
               yield* session.savepoint("pgark lock", session.execute(sql)).pipe(
-                // An owner of the schema may drop a table that it may not lock; DROP takes the lock then.
-                Effect.catchTag("PermissionDenied", ({ message }) => note(`Tables are locked as they go: ${message}`)),
+                Effect.catchTag("PermissionDenied", () => lockOneByOne(session, tables)),
                 // A table is gone: the survey below says which.
                 Effect.catchIf(
                   ({ sqlstate }) => sqlstate === "42P01",

@@ -5,8 +5,12 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as SqlClient from "effect/sql/SqlClient"
 import { exitCodeOf } from "../../../src/cli/ExitCode.ts"
+import { RunEvents } from "../../../src/pipeline/RunEvent.ts"
+import * as Task from "../../../src/pipeline/Task.ts"
 import * as Session from "../../../src/postgres/Session.ts"
+import * as Restore from "../../../src/verbs/Restore.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import * as Undoing from "../../support/Undoing.ts"
@@ -56,6 +60,53 @@ describe("what a role may drop and not read", () => {
         [{ n: 2, id: 1 }]
       )
       assert.strictEqual(role.name, url.user)
+    })
+  )
+
+  it.live("is named where it may not be locked, and all else is locked", () =>
+    Effect.gen(function* () {
+      const { admin, file, role, url } = yield* owned
+      yield* Clusters.query(
+        admin,
+        `DROP TABLE public.hidden; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role.name}`
+      )
+      yield* Clusters.query(admin, `GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${role.name}`)
+      const own = yield* Clusters.query<{ oid: number }>(
+        url,
+        "CREATE TABLE public.a AS SELECT 1; CREATE TABLE public.z AS SELECT 1; SELECT 'a'::regclass::oid UNION SELECT 'z'::regclass::oid"
+      )
+      const notes: Array<string> = []
+      const locked = Task.make("locked", {
+        title: "Look at the locks",
+        session: "target",
+        plan: () =>
+          Effect.succeed({
+            value: undefined,
+            rows: [],
+            run: () =>
+              Effect.flatMap(
+                SqlClient.SqlClient,
+                (sql) => sql<{ oid: number }>`
+                  select relation as oid from pg_locks where pid = pg_backend_pid() and mode = 'ExclusiveLock'
+                  and locktype = 'relation' order by 1`
+              )
+          })
+      })
+      const { tasks } = yield* Restore.restore({
+        ...Restores.restoreOptions,
+        file,
+        clean: true,
+        backupFirst: true,
+        tasks: [locked]
+      }).pipe(
+        Effect.provide(Restores.restoreLayer(url, dirname(file))),
+        Effect.provideService(RunEvents, (event) =>
+          Effect.sync(() => void (event._tag === "TaskNote" && notes.push(event.note)))
+        )
+      )
+      assert.lengthOf(own, 2)
+      assert.deepStrictEqual(tasks.locked, own)
+      assert.match(notes.join("\n"), /^1 table could not be locked for want of .* public\.theirs\. What others write/m)
     })
   )
 
