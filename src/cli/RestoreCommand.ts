@@ -124,11 +124,12 @@ export const restore = Command.make(
           ...Flags.givenAll("forRoles", forRole)
         }
         if (yield* Target.isDryRun({ dryRun, plan })) {
-          const pipeline = Restore.pipeline({ ...asked, ...patience, exact: true })
           return yield* Effect.provide(
-            Target.dryRun(pipeline, url, { dryRun, plan }, (planned) => ({
-              options: SavedPlan.savedOptions(asked, planned("prove").file)
-            })),
+            Effect.flatMap(Restore.planned({ ...asked, ...patience, exact: true }), (pipeline) =>
+              Target.dryRun(pipeline, url, { dryRun, plan }, (planned) => ({
+                options: SavedPlan.savedOptions(asked, planned("prove").file)
+              }))
+            ),
             layer
           )
         }

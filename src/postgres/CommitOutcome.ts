@@ -94,7 +94,7 @@ export const judge = (kinship: ServerMark.Kinship, status: Status): Outcome | Pe
 }
 
 /** A number that is not given yet was forgotten with all that was done under it: by a crash, or by a late standby. */
-const forgotten = "22023"
+export const forgotten = "22023"
 
 const question = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8) AS status"
 

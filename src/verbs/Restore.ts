@@ -21,6 +21,7 @@ import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as Course from "./restore/Course.ts"
 import * as DumpProof from "./restore/DumpProof.ts"
 import * as Looking from "./restore/Looking.ts"
+import * as Journaling from "./restore/Journaling.ts"
 import type * as OwnTasks from "./restore/OwnTasks.ts"
 import { report, type RestoreReport } from "./restore/Report.ts"
 import { type RestoreOptions, settled } from "./restore/RestoreOptions.ts"
@@ -88,6 +89,15 @@ export type RestoreError =
   | ToolMissing
   | VerificationFailed
   | VersionMismatch
+
+/**
+ * The same pipeline, to be planned alone. Fails with RestoreUnfinished where the last restore was cut short: what stands
+ * in the target now is no basis for a plan.
+ */
+export const planned = Effect.fn("Restore.planned")(function* (options: RestoreOptions) {
+  yield* Journaling.refuseUnfinished(true)
+  return pipeline(options)
+})
 
 /**
  * Restores a dump: it happened, or the target is as it was.

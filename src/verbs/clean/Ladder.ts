@@ -17,6 +17,7 @@ import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { OutsideDependent } from "../../postgres/survey/Outside.ts"
 import { type Blocker, describeObject, haveRun, ownIt } from "./Blocker.ts"
 import * as Dependents from "./Dependents.ts"
+import * as LargeObjects from "./LargeObjects.ts"
 import { membership } from "../restore/Publishing.ts"
 import { foreignLargeObjects } from "../restore/Replacement.ts"
 
@@ -246,17 +247,11 @@ const besides = (survey: Survey, wish: Wish): ReadonlyArray<RungStatement> => [
     what: `drop ${kind.toLowerCase()} ${quote(name)}, which the dump has too`,
     destroys: true
   })),
-  ...(survey.largeObjects.length === 0
-    ? []
-    : [
-        {
-          sql:
-            "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata " +
-            `WHERE oid IN (${survey.largeObjects.map(({ oid }) => oid).join(", ")})`,
-          what: `unlink ${plural(survey.largeObjects.length, "large object")} that the dump has too`,
-          destroys: true
-        }
-      ]),
+  ...LargeObjects.unlink(survey.largeObjects.map(({ oid }) => oid)).map(({ count, sql }) => ({
+    sql,
+    what: `unlink ${plural(count, "large object")} that the dump has too`,
+    destroys: true
+  })),
   ...survey.configTables
     .filter(({ rows }) => rows === true)
     .map(({ schema, name, condition, extension }) => ({

@@ -1,4 +1,5 @@
 /** The step of a restore that applies the dump, and what it has to do around it so that the target is the dump's. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Contents } from "../../dumps/DumpReading.ts"
@@ -34,18 +35,22 @@ export interface Applying {
   readonly going: Replacement
   /** Tables that come back without rows. */
   readonly hollow: ReadonlyArray<CatalogObject>
+  /** The target has been emptied, or fresh schemas are filled. */
+  readonly emptied: boolean
   /** Several transactions, each of which may take so many entries of the server's lock table; one that is open unless told. */
   readonly budget?: number
+  /** How long these wait for what others hold. */
+  readonly lockTimeout: Duration.Input
   /** What is left alone although the dump has it. */
   readonly standing?: Standing
 }
 
 /** In words, what the dump's own statements take away, and what does not come back with them. */
-const replacedRows = ({ contents, going, hollow, leftOut, manifest }: Applying, clean: boolean) => {
+const replacedRows = ({ contents, emptied, going, hollow, leftOut, manifest }: Applying) => {
   const byItself = { destroys: true, why: "the dump's own DROP statements" }
   const words = Object.entries(contents.unusual).map(([word, n]) => `${n} ${word.toUpperCase()}`)
   const partialRows = manifest?.partialRows ?? []
-  const { objects, largeObjects } = clean ? { objects: [], largeObjects: [] } : going
+  const { objects, largeObjects } = emptied ? { objects: [], largeObjects: [] } : going
   return [
     ...(objects.length === 0 ? [] : [Plan.row(`replace ${census(objects)}`, byItself)]),
     ...(largeObjects.length === 0
@@ -137,8 +142,6 @@ const executeAll = (session: SessionService, statements: ReadonlyArray<string>) 
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
-  /** The target has been emptied. */
-  readonly clean: boolean
   readonly owner: StatementPolicy.OwnerMode
   /** Add up the rows of the tables for which the manifest has a checksum, as soon as they are in. */
   readonly checksums: boolean
@@ -150,16 +153,16 @@ export const task = <N extends Task.Needs>(options: {
     needs: options.needs,
     plan: (needs) => {
       const applying = options.what(needs)
-      const { budget, contents, file, going, manifest, standing, survey } = applying
+      const { budget, contents, emptied, file, going, lockTimeout, manifest, standing, survey } = applying
       const policy = () => {
-        const all = StatementPolicy.make({ survey, cleaned: options.clean, owner: options.owner })
+        const all = StatementPolicy.make({ survey, cleaned: emptied, owner: options.owner })
         return standing === undefined ? all : leaving(all, standing)
       }
       const rows = DumpProof.totalRows(contents.tables)
       return Effect.succeed({
         value: contents,
         rows: [
-          ...replacedRows(applying, options.clean),
+          ...replacedRows(applying),
           ...withoutRoles(applying),
           ...aside(applying),
           Plan.row(
@@ -206,7 +209,7 @@ export const task = <N extends Task.Needs>(options: {
               yield* Publishing.putBack(session, survey, going.published)
               return { ...applied, checksums: sums } satisfies Loaded
             }).pipe((all) =>
-              budget === undefined ? all : Effect.flatMap(Session, (session) => session.transaction(all))
+              budget === undefined ? all : Effect.flatMap(Session, (session) => session.transaction(all, { lockTimeout }))
             )
           )
       })

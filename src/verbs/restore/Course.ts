@@ -1,5 +1,6 @@
 /** How a restore, or its undoing, goes: proof, survey, the replacing in one transaction or in several, statistics. */
 import * as Effect from "effect/Effect"
+import type { DumpStore } from "../../dumps/DumpStore.ts"
 import * as Pipeline from "../../pipeline/Pipeline.ts"
 import * as Plan from "../../pipeline/Plan.ts"
 import { changing, note } from "../../pipeline/RunEvent.ts"
@@ -99,7 +100,8 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     around: (run) =>
       Effect.flatMap(Session, (session) =>
         session.transaction(run, { begun, committing: Journaling.replacing, lockTimeout })
-      )
+        // What comes next is committed bit by bit.
+      ).pipe(Effect.tap(Journaling.replacingNow))
   })
   const finish = Pipeline.asTask("finish", {
     title: "Grant and finish",
@@ -111,7 +113,18 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
       [...outside, steps.apply.name, steps.verify.name]
     ),
     around: (run) =>
-      Effect.flatMap(Session, (session) => session.transaction(run, { committed, uncertain, lockTimeout }))
+      Effect.gen(function* () {
+        const session = yield* Session
+        const context = yield* Effect.context<DumpStore>()
+        // No interruption between the COMMIT and this: it would take back what is complete. Where it cannot be written,
+        // the next step fails of it before anything is dropped.
+        const complete = Effect.ignore(Effect.provide(Journaling.update({ state: "done" }), context))
+        return yield* session.transaction(run, {
+          committed: Effect.andThen(complete, committed),
+          uncertain,
+          lockTimeout
+        })
+      })
   })
   const several = Pipeline.asTask("transaction", {
     title: undoes === undefined ? "Restore in several transactions" : "Bring back in several transactions",

@@ -78,19 +78,51 @@ export const update = Effect.fnUntraced(function* (change: Partial<Journal>) {
   if (entry?.journal !== undefined) yield* write({ ...entry.journal, ...change })
 })
 
-/** Notes that this transaction sets the schemas aside, where it does. */
+/** Notes that this transaction, whose COMMIT is next, sets the schemas aside, where it does. */
 export const replacing = Effect.fnUntraced(function* (transaction: CommitOutcome.Numbered) {
   if ((yield* current)?.way === "aside") yield* update({ ...transaction, state: "replacing" })
 })
 
-/** Fails where the last restore into this database was cut short between its transactions. */
-export const refuseUnfinished = Effect.fn("Journaling.refuseUnfinished")(function* (): Effect.fn.Return<
+/** Notes that from here on the target is not as it was. */
+export const replacingNow = Effect.fnUntraced(function* () {
+  if ((yield* current)?.state === "begun") yield* update({ state: "replacing" })
+})
+
+/**
+ * Whether there is a way back from it once it has begun to replace something: schemas that are set aside, a safety dump,
+ * or nothing that was there before.
+ */
+export const leadsBack = ({ backup, replaces, way }: Journal): boolean =>
+  way === "aside" || backup !== undefined || !replaces
+
+/**
+ * What helps where a restore has been cut short.
+ *
+ * @param file the journal's path
+ */
+export const remedy = (journal: Journal, file: string): string =>
+  leadsBack(journal)
+    ? `Bring back what was there with \`${undoCommand(dirname(dirname(file)))}\`; then restore again.`
+    : "What was there was not saved (--no-backup-first). Restore a dump with --clean (`pgark list`)."
+
+/**
+ * Fails where the last restore into this database was cut short between its transactions, and there is a way back. Where
+ * there is none another restore is all that helps.
+ *
+ * @param looking as of {@link last}
+ */
+export const refuseUnfinished = Effect.fn("Journaling.refuseUnfinished")(function* (
+  looking = false
+): Effect.fn.Return<
   void,
   DatabaseError | DiskFull | DumpDamaged | DumpUnreadable | FolderUnusable | RestoreUnfinished,
   DumpStore | Session | SqlClient.SqlClient
 > {
-  const journal = yield* last()
-  if (journal?.state === "replacing") return yield* unfinished(journal, (yield* past).journals.path(journal))
+  const journal = yield* last(looking)
+  if (journal?.state !== "replacing") return
+  const found = unfinished(journal, (yield* past).journals.path(journal))
+  if (leadsBack(journal)) return yield* found
+  yield* note(`${found.message} What was there was not saved (--no-backup-first).`)
 })
 
 /** What is known of a restore that was cut short. */
@@ -102,7 +134,7 @@ export const unfinished = (journal: Journal, file: string): RestoreUnfinished =>
       ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} as it was is called ${aside} meanwhile.`),
       ...(journal.backup === undefined ? [] : [`What was there is saved in ${journal.backup}, beside the journal.`])
     ].join("\n"),
-    suggestion: `Bring back what was there with \`${undoCommand(dirname(dirname(file)))}\`; then restore again.`,
+    suggestion: remedy(journal, file),
     state: "changed",
     file
   })
@@ -154,7 +186,8 @@ export const newest = Effect.fn("Journaling.newest")(function* (): Effect.fn.Ret
 const told = (what: string) => (error: { readonly message: string }) => note(`${what}: ${error.message}`)
 
 /** How far a restore has come when its transaction is committed, and nothing is known of what came then. */
-const stateBehindCommit = ({ way }: Journal): Journal["state"] => (way === "transaction" ? "done" : "replacing")
+const stateBehindCommit = ({ state, way }: Journal): Journal["state"] =>
+  way === "transaction" || state === "done" ? "done" : "replacing"
 
 /** Removes the journal of a restore that has been taken back, and its safety dump. */
 export const forget = Effect.fn("Journaling.forget")(function* (

@@ -51,6 +51,7 @@ export const make = <E, R, const T extends Task.Any>({
   undoes
 }: StepOptions<E, R, T>) => {
   const needs = { proof, surveyed }
+  const lockTimeout = options.lockTimeout ?? Lock.defaultLockTimeout
   const lock = Lock.task({
     needs,
     refuse: (differences, database) =>
@@ -97,12 +98,12 @@ export const make = <E, R, const T extends Task.Any>({
   const cleanInBatches = Emptying.task({
     needs,
     cascadeOutside: options.cascadeOutside,
+    lockTimeout: options.lockTimeout,
     what: ({ surveyed: { cleaning, course, wish } }) =>
       drops && course.way === "batches" ? { survey: cleaning, wish, course } : undefined
   })
   const apply = ApplyTask.task({
     needs,
-    clean: drops,
     owner: options.owner,
     checksums: options.verify,
     what: ({ proof, surveyed: { cleaning, course, going, hollow, standing } }) => ({
@@ -110,6 +111,8 @@ export const make = <E, R, const T extends Task.Any>({
       survey: cleaning,
       going,
       hollow,
+      emptied: drops || course.way === "aside",
+      lockTimeout,
       ...(standing === undefined ? {} : { standing }),
       ...(course.way === "transaction" ? {} : { budget: course.budget })
     })

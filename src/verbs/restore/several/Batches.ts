@@ -1,4 +1,5 @@
 /** Dropping in transactions that the server's lock table holds. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { progress } from "../../../pipeline/RunEvent.ts"
@@ -9,7 +10,9 @@ import type { Dependency, Droppable } from "../../../postgres/survey/DropOrder.t
 import { type ForeignKey, readForeignKeys } from "../../../postgres/survey/ForeignKeys.ts"
 import { readLockTable } from "../../../postgres/survey/LockTable.ts"
 import { dropWeightOf, type LockWeights, readLockWeights } from "../../../postgres/survey/LockWeights.ts"
+import * as LargeObjects from "../../clean/LargeObjects.ts"
 import { survey } from "../../../postgres/survey/Survey.ts"
+import { defaultLockTimeout } from "../../clean/Lock.ts"
 import { budgetOf } from "../Way.ts"
 
 /** What a batch consists of. */
@@ -29,14 +32,26 @@ export const of = (
   return dropBatches(objects, dependencies, { budget, foreignKeys, weightOf: dropWeightOf(weights) })
 }
 
-/** Runs them, each in a transaction of its own. */
+/** Runs them, each in a transaction of its own, which waits so long for what others hold; 30 seconds unless told. */
 export const run = Effect.fn("Batches.run")(function* (
   session: SessionService,
-  batches: ReadonlyArray<Batch>
+  batches: ReadonlyArray<Batch>,
+  lockTimeout: Duration.Input = defaultLockTimeout
 ): Effect.fn.Return<void, DatabaseError> {
   for (const [index, { statements }] of batches.entries()) {
-    yield* session.transaction(Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true }))
+    const all = Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true })
+    yield* session.transaction(all, { lockTimeout })
     yield* progress("transactions", index + 1, "statements", batches.length)
+  }
+})
+
+/** Unlinks those of these large objects that there are, in transactions that the server's lock table holds. */
+export const unlink = Effect.fn("Batches.unlink")(function* (
+  session: SessionService,
+  oids: ReadonlyArray<string>
+): Effect.fn.Return<void, DatabaseError> {
+  for (const { sql } of LargeObjects.unlink(oids)) {
+    yield* session.transaction(session.execute(sql), { lockTimeout: defaultLockTimeout })
   }
 })
 

@@ -1,18 +1,17 @@
 /** The clean step where it does not fit into one transaction: the content of the schemas goes in several. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { type DiskFull, type FolderUnusable } from "../../../dumps/DumpError.ts"
-import type { DumpStore } from "../../../dumps/DumpStore.ts"
 import * as Task from "../../../pipeline/Task.ts"
 import { plural } from "../../../pipeline/Words.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import { Session } from "../../../postgres/Session.ts"
 import { readForeignKeys } from "../../../postgres/survey/ForeignKeys.ts"
 import * as Clean from "../../Clean.ts"
+import { defaultLockTimeout } from "../../clean/Lock.ts"
 import { census, type Rung, type RungStatement } from "../../clean/Ladder.ts"
 import type { CleanBlocked, CleanRefused } from "../../VerbError.ts"
 import type { Course } from "../Choosing.ts"
-import * as Journaling from "../Journaling.ts"
 import * as Batches from "./Batches.ts"
 
 /** What the batches drop, as a rung says it. */
@@ -37,13 +36,15 @@ const statementOf = (batches: ReadonlyArray<Batches.Batch>): ReadonlyArray<RungS
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
   readonly cascadeOutside: boolean
+  /** How long others may hold what goes; 30 seconds unless told. */
+  readonly lockTimeout?: Duration.Input | undefined
   readonly what: (needs: Task.PlannedNeeds<N>) => (Clean.Emptying & { readonly course: Course }) | undefined
 }): Task.Task<
   "clean",
   undefined,
   Clean.CleanReport | undefined,
-  CleanBlocked | CleanRefused | DatabaseError | DiskFull | FolderUnusable,
-  DumpStore | Session | SqlClient.SqlClient
+  CleanBlocked | CleanRefused | DatabaseError,
+  Session | SqlClient.SqlClient
 > =>
   Task.make("clean", {
     title: "Empty the target, in several transactions",
@@ -55,6 +56,7 @@ export const task = <N extends Task.Needs>(options: {
         return { value: undefined, does: "nothing" as const, rows: [], run: () => Effect.undefined }
       }
       const { course, survey } = emptying
+      const lockTimeout = options.lockTimeout ?? defaultLockTimeout
       const found = yield* Clean.decided(emptying, options.cascadeOutside)
       const { beside, rungs } = found.ladder
       // The last one keeps the schemas.
@@ -73,11 +75,12 @@ export const task = <N extends Task.Needs>(options: {
           Effect.gen(function* () {
             const session = yield* Session
             const all = (statements: ReadonlyArray<RungStatement>) =>
-              session.transaction(Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true }))
-            // From here on the target is not as it was.
-            yield* Journaling.update({ state: "replacing" })
-            yield* all(beside)
-            yield* Batches.run(session, batches)
+              session.transaction(
+                Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true }),
+                { lockTimeout }
+              )
+            for (const statement of beside) yield* all([statement])
+            yield* Batches.run(session, batches, lockTimeout)
             yield* all(rung?.behind ?? [])
             const report: Clean.CleanReport = {
               rung: rung === undefined ? 0 : rung.rung,

@@ -13,6 +13,7 @@ import { Session, type SessionService } from "../../../postgres/Session.ts"
 import { fromSqlError } from "../../../postgres/Sqlstate.ts"
 import type { Survey } from "../../../postgres/survey/Survey.ts"
 import type { SchemaFacts } from "../../../postgres/survey/Schemas.ts"
+import { defaultLockTimeout } from "../../clean/Lock.ts"
 import * as Batches from "./Batches.ts"
 
 /** A schema, and what it is called while it is out of the way. */
@@ -169,7 +170,8 @@ export const bringBack = Effect.fn("SetAside.bringBack")(function* (
         if (inPlace.has(schema)) yield* session.execute(`DROP SCHEMA ${quote(schema)}`)
         yield* session.execute(`ALTER SCHEMA ${quote(aside)} RENAME TO ${quote(schema)}`)
       }
-    })
+    }),
+    { lockTimeout: defaultLockTimeout }
   )
   yield* drop(session, created)
 })

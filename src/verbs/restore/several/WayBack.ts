@@ -31,7 +31,9 @@ const unfinished = (journal: Journal, file: string, cause: Cause.Cause<unknown>,
       `Bringing back: ${failureMessage(why)}`,
       ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} is called ${aside} meanwhile.`)
     ].join("\n"),
-    suggestion: "When what kept it from it is mended, `pgark undo` brings it back. Nothing of it is lost.",
+    suggestion: Journaling.leadsBack(journal)
+      ? "When what kept it from it is mended, `pgark undo` brings it back. Nothing of it is lost."
+      : Journaling.remedy(journal),
     state: "changed",
     file
   })
