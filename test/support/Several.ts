@@ -133,8 +133,11 @@ export const undo = (url: DatabaseUrl.DatabaseUrl, directory: string, more: Undo
   Undo.undo({ analyze: false, ...more }).pipe(Effect.provide(Restores.restoreLayer(url, directory)))
 
 /** `pgark restore FILE --clean` in several transactions, with a safety dump. */
-export const restore = (target: Pick<Prepared, "url">, file: string, more: Parameters<typeof Restores.restore>[2] = {}) =>
-  Restores.restore(target.url, file, { clean: true, several: true, backupFirst: true, ...more })
+export const restore = (
+  target: Pick<Prepared, "url">,
+  file: string,
+  more: Parameters<typeof Restores.restore>[2] = {}
+) => Restores.restore(target.url, file, { clean: true, several: true, backupFirst: true, ...more })
 
 /** The folder of a dump. */
 export const folderOf = (file: string): string => dirname(file)

@@ -1,0 +1,286 @@
+/** Restores in several transactions whose process is killed, at steps where somebody else's lock makes them wait. */
+import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
+import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import * as Session from "../../src/postgres/Session.ts"
+import * as Clusters from "../support/Clusters.ts"
+import * as Pgark from "../support/Pgark.ts"
+import * as Restores from "../support/Restores.ts"
+import * as Several from "../support/Several.ts"
+import { snapshot } from "../support/Snapshot.ts"
+import { each } from "../support/Tier.ts"
+
+/** A server whose lock table is too small for one transaction over 60 tables. */
+class SmallServer extends Context.Service<SmallServer, EmbeddedServer.EmbeddedServer>()("test/SmallServer") {
+  static readonly layer = Layer.effect(
+    SmallServer,
+    EmbeddedServer.start({ settings: { max_locks_per_transaction: "10", max_connections: "50" } })
+  ).pipe(Layer.orDie)
+}
+
+const gate = 42
+
+const tables = 60
+const forAll = (sql: (i: number) => string) => Array.from({ length: tables }, (_, i) => sql(i)).join(";\n")
+
+/** The index on the last table waits while somebody holds the gate. */
+const sample = `
+CREATE FUNCTION public.gate(n integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(${gate}); RETURN n; END';
+${forAll((i) => `CREATE TABLE public.t${i} (id serial PRIMARY KEY, name text UNIQUE)`)};
+${forAll((i) => `INSERT INTO public.t${i} (name) SELECT 'old ' || i FROM generate_series(1, 5) i`)};
+CREATE TABLE public.z (id integer);
+INSERT INTO public.z VALUES (1);
+CREATE INDEX z_gate ON public.z (public.gate(id));
+COMMENT ON SCHEMA public IS 'ours';
+SELECT lo_from_bytea(4711, 'large');
+`
+
+const later = `
+${forAll((i) => `UPDATE public.t${i} SET name = 'new ' || id`)};
+ALTER TABLE public.t3 ADD COLUMN more text DEFAULT 'x';
+CREATE TABLE public.since (id integer REFERENCES public.t7);
+SELECT lo_unlink(4711);
+`
+
+interface Target {
+  readonly url: DatabaseUrl.DatabaseUrl
+  readonly cwd: string
+  readonly file: string
+  readonly before: string
+  readonly options: Pgark.Options
+}
+
+const database = Effect.fnUntraced(function* (name: string) {
+  const { superuser } = yield* SmallServer
+  yield* Effect.acquireRelease(Effect.orDie(Clusters.query(superuser, `CREATE DATABASE ${name}`)), () =>
+    Effect.orDie(Clusters.query(superuser, `DROP DATABASE ${name} WITH (FORCE)`))
+  )
+  return DatabaseUrl.withDatabase(superuser, name)
+})
+
+const prepare = Effect.fnUntraced(function* (
+  way: Several.Way
+): Effect.fn.Return<Target, never, Scope.Scope | SmallServer> {
+  const url = yield* database(way)
+  const cwd = yield* Restores.folder
+  const file = yield* Effect.orDie(
+    Effect.gen(function* () {
+      if (way === "batches") yield* Clusters.query(url, "CREATE EXTENSION citext SCHEMA public")
+      yield* Clusters.query(url, sample)
+      const { file } = yield* Restores.dump(url, `${cwd}/dumps`)
+      yield* Clusters.query(url, later)
+      return file
+    })
+  )
+  const before = yield* Effect.orDie(snapshot(url))
+  return { url, cwd, file, before, options: { cwd, env: { DATABASE_URL: Pgark.uri(url) } } }
+})
+
+/** Sessions of pgark that wait for a lock in a statement like this one. */
+const waiting = (url: DatabaseUrl.DatabaseUrl, like: string) =>
+  Clusters.query<{ query: string }>(
+    DatabaseUrl.withDatabase(url, "postgres"),
+    `SELECT query FROM pg_stat_activity
+     WHERE datname = $1 AND application_name LIKE 'pgark%' AND wait_event_type = 'Lock' AND query LIKE $2`,
+    [url.database, like]
+  )
+
+const gone = (url: DatabaseUrl.DatabaseUrl) =>
+  Restores.until(
+    Clusters.query(
+      DatabaseUrl.withDatabase(url, "postgres"),
+      "SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'pgark%'",
+      [url.database]
+    ),
+    (rows) => rows.length === 0,
+    "10 seconds"
+  )
+
+/** Where a run is stopped: what somebody locks before it begins or when the dump is in, and what waits for that. */
+interface Stop {
+  readonly way: Several.Way
+  readonly name: string
+  readonly before?: string
+  readonly meanwhile?: string
+  readonly waits: string
+}
+
+const unbegun: ReadonlyArray<Stop> = [
+  {
+    way: "aside",
+    name: "aside, before the first COMMIT",
+    before: "LOCK TABLE public.t5 IN ACCESS SHARE MODE",
+    waits: "LOCK TABLE%ACCESS EXCLUSIVE%"
+  },
+  {
+    way: "batches",
+    name: "batches, before the first COMMIT",
+    before: "LOCK TABLE public.t5 IN ROW EXCLUSIVE MODE",
+    waits: "LOCK TABLE%"
+  }
+]
+
+const between: ReadonlyArray<Stop> = (["aside", "batches"] as const).flatMap((way) => [
+  ...(way === "aside"
+    ? [
+        {
+          way,
+          name: "aside, in the last transaction",
+          meanwhile: "COMMENT ON SCHEMA public IS 'mine'",
+          waits: "%ON SCHEMA%"
+        }
+      ]
+    : [
+        {
+          way,
+          name: "batches, while the old things are dropped",
+          before: "LOCK TABLE public.t5 IN ACCESS SHARE MODE",
+          waits: "DROP TABLE%"
+        }
+      ]),
+  { way, name: `${way}, in the middle of the dump`, waits: "CREATE INDEX%" },
+  {
+    way,
+    name: `${way}, while verifying`,
+    meanwhile: "LOCK TABLE public.t0 IN ACCESS EXCLUSIVE MODE",
+    waits: "%t0%"
+  }
+])
+
+const usual = (stop: Stop) => stop.name.includes("last transaction") || stop.name.includes("old things")
+
+/** When the new state is complete. */
+const dropping: Stop = {
+  way: "aside",
+  name: "aside, while the old schemas are dropped",
+  meanwhile: "LOCK TABLE pgark_aside_1.t5 IN ACCESS SHARE MODE",
+  waits: "DROP TABLE%"
+}
+
+const restoreArgs = ({ file }: Target) => ["restore", file, "--clean", "--yes", "--while-in-use", "--no-analyze"]
+
+/** Runs it until it waits for that, and kills it there. */
+const killAt = Effect.fnUntraced(function* (
+  target: Target,
+  args: ReadonlyArray<string>,
+  stop: Stop,
+  signal?: "SIGINT"
+) {
+  const { options, url } = target
+  return yield* Effect.scoped(
+    Effect.gen(function* () {
+      const holder = yield* Session.open(url, "holder")
+      yield* holder.execute(`SELECT pg_advisory_lock(${gate})`)
+      yield* holder.execute("BEGIN")
+      if (stop.before !== undefined) yield* holder.execute(stop.before)
+      const running = yield* Pgark.start(args, options)
+      if (stop.meanwhile !== undefined) {
+        yield* Restores.until(waiting(url, "CREATE INDEX%"), (rows) => rows.length > 0, "30 seconds")
+        yield* holder.execute(stop.meanwhile)
+        yield* holder.execute(`SELECT pg_advisory_unlock(${gate})`)
+      }
+      yield* Restores.until(waiting(url, stop.waits), (rows) => rows.length > 0, "30 seconds")
+      running.child.kill(signal ?? "SIGKILL")
+      // Its way back would wait for the same lock.
+      if (signal !== undefined) yield* holder.execute("ROLLBACK")
+      const ended = yield* running.ended
+      yield* gone(url)
+      return ended
+    })
+  )
+})
+
+const undone = Effect.fnUntraced(function* ({ before, cwd, options, url }: Target) {
+  const undo = yield* Pgark.run(["undo", "--yes"], options)
+  assert.strictEqual(undo.code, 0, undo.stderr)
+  assert.strictEqual(yield* snapshot(url), before)
+  assert.deepStrictEqual(yield* Several.asides(url), [])
+  return undo
+})
+
+const nothingLeft = ({ cwd }: Target) => assert.deepStrictEqual(Several.before(`${cwd}/dumps`), [])
+
+layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a restore that is killed", (it) => {
+  each(
+    between,
+    between.filter(usual),
+    ({ name }) => name,
+    (stop) => {
+      it.effect(
+        "is told of, and what was there comes back with undo",
+        () =>
+          Effect.gen(function* () {
+            const target = yield* prepare(stop.way)
+            const { cwd, options, url } = target
+            const { code } = yield* killAt(target, restoreArgs(target), stop)
+            assert.strictEqual(code, null)
+            assert.notStrictEqual(yield* snapshot(url), target.before)
+            const again = restoreArgs(target)
+            for (const args of [again, [...again, "--dry-run"]]) {
+              const refused = yield* Pgark.run(args, options)
+              assert.strictEqual(refused.code, 8, refused.stderr)
+              assert.match(refused.stderr, /was cut short: the target is between its old and its new state/)
+              assert.match(refused.stderr, /^ {2}next .*`pgark undo`/m)
+            }
+            const dumped = yield* Pgark.run(["dump", "--dir", "dumps"], options)
+            assert.strictEqual(dumped.code, 0, dumped.stderr)
+            assert.match(dumped.stderr, /^WARNING: .* was cut short/m)
+            yield* undone(target)
+            nothingLeft(target)
+            const twice = yield* Pgark.run(["undo", "--yes"], options)
+            assert.strictEqual(twice.code, 4, twice.stderr)
+          }),
+        120_000
+      )
+    }
+  )
+
+  each(
+    unbegun,
+    [],
+    ({ name }) => name,
+    (stop) => {
+      it.effect(
+        "has changed nothing, and leaves nothing to be undone",
+        () =>
+          Effect.gen(function* () {
+            const target = yield* prepare(stop.way)
+            yield* killAt(target, restoreArgs(target), stop)
+            assert.strictEqual(yield* snapshot(target.url), target.before)
+            const undo = yield* Pgark.run(["undo", "--yes"], target.options)
+            assert.strictEqual(undo.code, 4, undo.stderr)
+            nothingLeft(target)
+          }),
+        120_000
+      )
+    }
+  )
+
+  it.effect(
+    `${dropping.name}, has happened, and whoever comes next tidies up`,
+    () =>
+      Effect.gen(function* () {
+        const target = yield* prepare(dropping.way)
+        const { options, url } = target
+        // A signal that can be heeded ends in the same state.
+        const interrupted = yield* killAt(target, restoreArgs(target), dropping, "SIGINT")
+        assert.strictEqual(interrupted.code, 8, interrupted.stderr)
+        assert.match(interrupted.stderr, /^pgark: Interrupted: the restore was committed/m)
+        assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
+        const undo = yield* undone(target)
+        assert.match(undo.stderr, /pgark_aside_1/)
+
+        yield* killAt(target, restoreArgs(target), dropping)
+        assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
+        const next = yield* Pgark.run([...restoreArgs(target).slice(0, 4), "--no-analyze"], options)
+        assert.strictEqual(next.code, 0, next.stderr)
+        assert.deepStrictEqual(yield* Several.asides(url), [])
+      }),
+    120_000
+  )
+})
