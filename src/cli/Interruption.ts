@@ -3,8 +3,9 @@ import type { RunRecord } from "./Output.ts"
 import type { Problem } from "./Problem.ts"
 
 /** In what state the run has left the target, as a problem like every other. */
-export const problem = ({ begun, committed, doubted, unfinished }: RunRecord): Problem => {
+export const problem = ({ begun, committed, doubted, torn, unfinished }: RunRecord): Problem => {
   const _tag = "Interrupted"
+  if (torn !== undefined) return { _tag, ...torn, message: `Interrupted. ${torn.message}`, state: "changed" }
   if (committed !== undefined) {
     const rest = unfinished.map((title) => `"${title}"`).join(", ")
     return {

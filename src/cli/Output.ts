@@ -18,11 +18,19 @@ export interface RunRecord {
   readonly committed: string | undefined
   /** The same, where nobody can tell whether it was. */
   readonly doubted: string | undefined
+  /** The target was left between two states: what is to be said of it. */
+  readonly torn: { readonly message: string; readonly suggestion: string } | undefined
   /** Titles of the tasks that have begun after the commit and not ended. */
   readonly unfinished: ReadonlyArray<string>
 }
 
-const nothing: RunRecord = { begun: undefined, committed: undefined, doubted: undefined, unfinished: [] }
+const nothing: RunRecord = {
+  begun: undefined,
+  committed: undefined,
+  doubted: undefined,
+  torn: undefined,
+  unfinished: []
+}
 
 /** Milliseconds between two lines about the same task. */
 const progressEvery = 3000
@@ -102,7 +110,8 @@ export const make = Effect.fnUntraced(function* (options: {
         TaskSkipped: () => Effect.void,
         Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
         Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what })),
-        Doubted: ({ what }) => Ref.update(record, (known) => ({ ...known, doubted: what }))
+        Doubted: ({ what }) => Ref.update(record, (known) => ({ ...known, doubted: what })),
+        Torn: ({ message, suggestion }) => Ref.update(record, (known) => ({ ...known, torn: { message, suggestion } }))
       })
   })
 })

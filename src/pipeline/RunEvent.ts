@@ -37,7 +37,9 @@ export const RunEvent = Schema.TaggedUnion({
   /** It has ended well: from here on the target is not as it was, whatever happens to the run. */
   Committed: { what: Schema.String },
   /** Its commit was sent and not answered, and nobody could be asked what became of it. */
-  Doubted: { what: Schema.String }
+  Doubted: { what: Schema.String },
+  /** It was committed in parts, and not to its end: the target is neither as it was nor as it should be. */
+  Torn: { message: Schema.String, suggestion: Schema.String }
 })
 export type RunEvent = typeof RunEvent.Type
 
@@ -82,6 +84,18 @@ export const changing = (what: string) => ({
   committed: tell(RunEvent.cases.Committed.make({ what })),
   uncertain: tell(RunEvent.cases.Doubted.make({ what }))
 })
+
+/** Tells that the target is left between two states: in a sentence, and what to do next. */
+export const torn = (message: string, suggestion: string): Effect.Effect<void> =>
+  tell(RunEvent.cases.Torn.make({ message, suggestion }))
+
+/** Keeps from the listeners what becomes of the target: of work that is not what was asked for, but takes it back. */
+export const unsaid = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(RunEvents, (publish) =>
+    Effect.provideService(work, RunEvents, (event) =>
+      RunEvent.isAnyOf(["Began", "Committed", "Doubted"])(event) ? Effect.void : publish(event)
+    )
+  )
 
 /** Tells that the running task has failed and is tried again. */
 export const retried = Effect.fnUntraced(function* (attempt: {

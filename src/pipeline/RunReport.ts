@@ -54,6 +54,7 @@ const record = (recording: Recording, event: RunEvent): Recording => {
     case "TaskProgress":
     case "Began":
     case "Doubted":
+    case "Torn":
       return recording
     case "TaskNote":
       return { ...recording, report: { ...report, notes: [...report.notes, { task: event.task, note: event.note }] } }

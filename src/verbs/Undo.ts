@@ -18,6 +18,7 @@ import { report } from "./restore/Report.ts"
 import { settled } from "./restore/RestoreOptions.ts"
 import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
 import * as Leftover from "./restore/several/Leftover.ts"
+import { takeBack } from "./restore/several/WayBack.ts"
 import { recover } from "./undo/Recovery.ts"
 import { hold, holding } from "./TargetHold.ts"
 import * as Replaced from "./undo/Replaced.ts"
@@ -141,8 +142,7 @@ export const undo = Effect.fn("Undo.undo")(function* (
   const undoing = Effect.gen(function* () {
     const journal = yield* Journaling.last()
     if (journal?.state === "replacing" && journal.way !== "transaction") {
-      yield* recover(journal)
-      yield* Journaling.forget(journal)
+      yield* takeBack(journal, recover)
       return { recovered: journal.way, undone: undone(journal) }
     }
     yield* Leftover.settle()

@@ -83,9 +83,9 @@ const prepare = Effect.fnUntraced(function* (
 
 /** Sessions of pgark that wait for a lock in a statement like this one. */
 const waiting = (url: DatabaseUrl.DatabaseUrl, like: string) =>
-  Clusters.query<{ query: string }>(
+  Clusters.query<{ pid: number }>(
     DatabaseUrl.withDatabase(url, "postgres"),
-    `SELECT query FROM pg_stat_activity
+    `SELECT pid FROM pg_stat_activity
      WHERE datname = $1 AND application_name LIKE 'pgark%' AND wait_event_type = 'Lock' AND query LIKE $2`,
     [url.database, like]
   )
@@ -164,12 +164,15 @@ const dropping: Stop = {
 
 const restoreArgs = ({ file }: Target) => ["restore", file, "--clean", "--yes", "--while-in-use", "--no-analyze"]
 
-/** Runs it until it waits for that, and kills it there. */
-const killAt = Effect.fnUntraced(function* (
+/** What ends a run: a signal, or the end of its connection. */
+type End = "SIGKILL" | "SIGINT" | "pg_terminate_backend"
+
+/** Runs it until it waits for that, and ends it there. */
+const endAt = Effect.fnUntraced(function* (
   target: Target,
   args: ReadonlyArray<string>,
-  stop: Stop,
-  signal?: "SIGINT"
+  stop: Omit<Stop, "name" | "way">,
+  end: End = "SIGKILL"
 ) {
   const { options, url } = target
   return yield* Effect.scoped(
@@ -184,10 +187,11 @@ const killAt = Effect.fnUntraced(function* (
         yield* holder.execute(stop.meanwhile)
         yield* holder.execute(`SELECT pg_advisory_unlock(${gate})`)
       }
-      yield* Restores.until(waiting(url, stop.waits), (rows) => rows.length > 0, "30 seconds")
-      running.child.kill(signal ?? "SIGKILL")
-      // Its way back would wait for the same lock.
-      if (signal !== undefined) yield* holder.execute("ROLLBACK")
+      const [found] = yield* Restores.until(waiting(url, stop.waits), (rows) => rows.length > 0, "30 seconds")
+      if (end === "pg_terminate_backend") yield* holder.execute(`SELECT pg_terminate_backend(${found!.pid})`)
+      else running.child.kill(end)
+      // Its way back would wait for the same.
+      if (end !== "SIGKILL") yield* holder.execute("ROLLBACK; SELECT pg_advisory_unlock_all()")
       const ended = yield* running.ended
       yield* gone(url)
       return ended
@@ -195,7 +199,7 @@ const killAt = Effect.fnUntraced(function* (
   )
 })
 
-const undone = Effect.fnUntraced(function* ({ before, cwd, options, url }: Target) {
+const undone = Effect.fnUntraced(function* ({ before, options, url }: Target) {
   const undo = yield* Pgark.run(["undo", "--yes"], options)
   assert.strictEqual(undo.code, 0, undo.stderr)
   assert.strictEqual(yield* snapshot(url), before)
@@ -216,8 +220,8 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
         () =>
           Effect.gen(function* () {
             const target = yield* prepare(stop.way)
-            const { cwd, options, url } = target
-            const { code } = yield* killAt(target, restoreArgs(target), stop)
+            const { options, url } = target
+            const { code } = yield* endAt(target, restoreArgs(target), stop)
             assert.strictEqual(code, null)
             assert.notStrictEqual(yield* snapshot(url), target.before)
             const again = restoreArgs(target)
@@ -250,10 +254,67 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
         () =>
           Effect.gen(function* () {
             const target = yield* prepare(stop.way)
-            yield* killAt(target, restoreArgs(target), stop)
+            yield* endAt(target, restoreArgs(target), stop)
             assert.strictEqual(yield* snapshot(target.url), target.before)
             const undo = yield* Pgark.run(["undo", "--yes"], target.options)
             assert.strictEqual(undo.code, 4, undo.stderr)
+            nothingLeft(target)
+          }),
+        120_000
+      )
+    }
+  )
+
+  each(
+    [...unbegun, ...between],
+    [],
+    ({ name }) => name,
+    (stop) => {
+      for (const end of ["SIGINT", "pg_terminate_backend"] as const) {
+        it.effect(
+          `is taken back by itself where it is ended by ${end}`,
+          () =>
+            Effect.gen(function* () {
+              const target = yield* prepare(stop.way)
+              const { code, stderr } = yield* endAt(target, restoreArgs(target), stop, end)
+              assert.strictEqual(code, end === "SIGINT" ? 130 : 6, stderr)
+              assert.match(stderr, /^ {2}state {3}(rolled back|the target is as it was)/m)
+              assert.strictEqual(yield* snapshot(target.url), target.before)
+              nothingLeft(target)
+            }),
+          120_000
+        )
+      }
+    }
+  )
+
+  each(
+    [
+      ...(["aside", "batches"] as const).map((way) => ({
+        way,
+        name: `${way}, and whose undo is killed while it drops`,
+        before: "LOCK TABLE public.t0 IN ACCESS SHARE MODE",
+        waits: "DROP TABLE%"
+      })),
+      {
+        way: "aside",
+        name: "aside, and whose undo is killed before it renames",
+        before: "GRANT USAGE ON SCHEMA pgark_aside_1 TO PUBLIC",
+        waits: "%ALTER SCHEMA%"
+      },
+      { way: "batches", name: "batches, and whose undo is killed in the middle", waits: "CREATE INDEX%" }
+    ] satisfies ReadonlyArray<Stop>,
+    [],
+    ({ name }) => name,
+    (stop) => {
+      it.effect(
+        "is undone by the next undo",
+        () =>
+          Effect.gen(function* () {
+            const target = yield* prepare(stop.way)
+            yield* endAt(target, restoreArgs(target), { waits: "CREATE INDEX%" })
+            yield* endAt(target, ["undo", "--yes"], stop)
+            yield* undone(target)
             nothingLeft(target)
           }),
         120_000
@@ -268,14 +329,14 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
         const target = yield* prepare(dropping.way)
         const { options, url } = target
         // A signal that can be heeded ends in the same state.
-        const interrupted = yield* killAt(target, restoreArgs(target), dropping, "SIGINT")
+        const interrupted = yield* endAt(target, restoreArgs(target), dropping, "SIGINT")
         assert.strictEqual(interrupted.code, 8, interrupted.stderr)
         assert.match(interrupted.stderr, /^pgark: Interrupted: the restore was committed/m)
         assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
         const undo = yield* undone(target)
         assert.match(undo.stderr, /pgark_aside_1/)
 
-        yield* killAt(target, restoreArgs(target), dropping)
+        yield* endAt(target, restoreArgs(target), dropping)
         assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
         const next = yield* Pgark.run([...restoreArgs(target).slice(0, 4), "--no-analyze"], options)
         assert.strictEqual(next.code, 0, next.stderr)

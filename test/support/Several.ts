@@ -82,11 +82,18 @@ export interface Prepared extends Clusters.Target {
   readonly edited: (edit: (text: string) => string) => string
 }
 
+export interface Options {
+  /** An extension of the superuser's in schema public. */
+  readonly extension?: boolean
+  /** A publication of the superuser's of one of the tables. */
+  readonly publication?: boolean
+}
+
 export const prepare = Effect.fn("Several.prepare")(function* (
   kind: Clusters.RoleKind,
-  options: { readonly major?: Clusters.Major; readonly extension?: boolean; readonly publication?: boolean } = {}
+  options: Options = {}
 ): Effect.fn.Return<Prepared, never, Scope.Scope> {
-  const major = options.major ?? Clusters.sourceMajor
+  const major = Clusters.sourceMajor
   const { name: reader } = yield* Clusters.makeRole(major)
   const target = yield* Clusters.makeTarget(major, kind)
   const { admin, url } = target

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { DumpStore } from "../../../dumps/DumpStore.ts"
 import type { Journal } from "../../../dumps/RestoreJournal.ts"
-import { changing, failureMessage, note } from "../../../pipeline/RunEvent.ts"
+import { failureMessage, note, torn, unsaid } from "../../../pipeline/RunEvent.ts"
 import type { PgDump } from "../../../postgres/PgDump.ts"
 import { isDatabaseError, withFields } from "../../../postgres/DatabaseError.ts"
 import type { Session } from "../../../postgres/Session.ts"
@@ -23,20 +23,41 @@ export type Recover<E> = (
 /** The failure of what was taken back: the target is as it was, whatever had been committed meanwhile. */
 const takenBack = <E>(error: E): E => (isDatabaseError(error) ? withFields(error, { state: "rolled-back" }) : error)
 
-const unfinished = (journal: Journal, file: string, cause: Cause.Cause<unknown>, why: unknown) =>
-  new RestoreUnfinished({
-    message: `The restore of ${journal.file} failed, and so did bringing back what was there before: the target is between the two.`,
+const later = (journal: Journal): string =>
+  Journaling.leadsBack(journal)
+    ? "When what kept it from it is mended, `pgark undo` brings it back. Nothing of it is lost."
+    : Journaling.remedy(journal)
+
+const between = "the target is between its old and its new state."
+
+/** Tells what became of it where it fails, as of a run that is interrupted nobody hears the error. */
+const unfinished = Effect.fnUntraced(function* (journal: Journal, message: string, detail: ReadonlyArray<string>) {
+  const store = yield* Effect.flatMap(DumpStore, ({ beforeRestore }) => beforeRestore)
+  const suggestion = later(journal)
+  yield* torn(message, suggestion)
+  return yield* new RestoreUnfinished({
+    message,
     detail: [
-      `The restore: ${failureMessage(Cause.squash(cause))}`,
-      `Bringing back: ${failureMessage(why)}`,
-      ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} is called ${aside} meanwhile.`)
+      ...detail,
+      ...(journal.aside ?? []).map(({ schema, aside }) => `Schema ${schema} as it was is called ${aside} meanwhile.`)
     ].join("\n"),
-    suggestion: Journaling.leadsBack(journal)
-      ? "When what kept it from it is mended, `pgark undo` brings it back. Nothing of it is lost."
-      : Journaling.remedy(journal),
+    suggestion,
     state: "changed",
-    file
+    file: store.journals.path(journal)
   })
+})
+
+/** Takes back a restore that was cut short. Where that fails, or is interrupted, it can be begun again. */
+export const takeBack = <E>(journal: Journal, recover: Recover<E>) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(restore(unsaid(recover(journal))))
+      if (Exit.isSuccess(exit)) return yield* Journaling.forget(journal)
+      return yield* unfinished(journal, `What was there before could not be brought back: ${between}`, [
+        failureMessage(Cause.squash(exit.cause))
+      ])
+    })
+  )
 
 /**
  * Runs the steps; where they fail after the first transaction, or are interrupted, brings the former state back, which
@@ -52,13 +73,18 @@ export const orBack = <A, E, R, E2>(run: Effect.Effect<A, E, R>, recover: Recove
           const journal = yield* Journaling.current
           if (journal?.state !== "replacing") return yield* exit
           yield* note("It failed: what was there before is brought back.")
-          const back = yield* Effect.exit(recover(journal))
+          const back = yield* Effect.exit(unsaid(recover(journal)))
           if (Exit.isSuccess(back)) {
             yield* Effect.catch(Journaling.forget(journal), ({ message }) => note(`The journal was left: ${message}`))
             return yield* Effect.mapError(exit, takenBack)
           }
-          const store = yield* Effect.flatMap(DumpStore, ({ beforeRestore }) => beforeRestore)
-          yield* changing("the restore").committed
-          return yield* unfinished(journal, store.journals.path(journal), exit.cause, Cause.squash(back.cause))
+          return yield* unfinished(
+            journal,
+            `The restore of ${journal.file} failed, and so did bringing back what was there before: ${between}`,
+            [
+              `The restore: ${failureMessage(Cause.squash(exit.cause))}`,
+              `Bringing back: ${failureMessage(Cause.squash(back.cause))}`
+            ]
+          )
         })
       )
