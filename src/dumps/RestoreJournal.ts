@@ -62,6 +62,16 @@ const Server = Schema.Struct({
 /** A name in the journal's folder: what a journal names may be removed. */
 const Beside = Schema.String.check(Schema.isPattern(/^[^/\\]+$/))
 
+/** A table that a publication names; see `PublishedTable`. */
+const Published = Schema.Struct({
+  schema: Schema.String,
+  table: Schema.String,
+  publication: Schema.String,
+  owner: Schema.String,
+  owned: Schema.Boolean,
+  restore: Schema.String
+})
+
 export const Journal = Schema.Struct({
   version: Schema.Literal(journalVersion),
   /** When the run began. */
@@ -105,6 +115,8 @@ export const Journal = Schema.Struct({
   grantees: Schema.Array(Schema.String),
   /** Rights on these schemas, default privileges, and what these roles might do, as it was. */
   rights: Schema.Array(Right),
+  /** Tables that went and were published: with them goes every trace of that. Absent in one transaction. */
+  published: Schema.optionalKey(Schema.Array(Published)),
   /** Schemas that were renamed to get out of the way, and what they are called. */
   aside: Schema.optionalKey(Schema.Array(Schema.Struct({ schema: Schema.String, aside: Schema.String })))
 })

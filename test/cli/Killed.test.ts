@@ -1,85 +1,15 @@
 /** Restores in several transactions whose process is killed, at steps where somebody else's lock makes them wait. */
 import { assert, layer } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
-import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import * as Restores from "../support/Restores.ts"
+import { gate, prepare, SmallServer, type Target } from "../support/SmallServer.ts"
 import * as Several from "../support/Several.ts"
 import { snapshot } from "../support/Snapshot.ts"
 import { each } from "../support/Tier.ts"
-
-/** A server whose lock table is too small for one transaction over 60 tables. */
-class SmallServer extends Context.Service<SmallServer, EmbeddedServer.EmbeddedServer>()("test/SmallServer") {
-  static readonly layer = Layer.effect(
-    SmallServer,
-    EmbeddedServer.start({ settings: { max_locks_per_transaction: "10", max_connections: "50" } })
-  ).pipe(Layer.orDie)
-}
-
-const gate = 42
-
-const tables = 60
-const forAll = (sql: (i: number) => string) => Array.from({ length: tables }, (_, i) => sql(i)).join(";\n")
-
-/** The index on the last table waits while somebody holds the gate. */
-const sample = `
-CREATE FUNCTION public.gate(n integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
-  'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(${gate}); RETURN n; END';
-${forAll((i) => `CREATE TABLE public.t${i} (id serial PRIMARY KEY, name text UNIQUE)`)};
-${forAll((i) => `INSERT INTO public.t${i} (name) SELECT 'old ' || i FROM generate_series(1, 5) i`)};
-CREATE TABLE public.z (id integer);
-INSERT INTO public.z VALUES (1);
-CREATE INDEX z_gate ON public.z (public.gate(id));
-COMMENT ON SCHEMA public IS 'ours';
-SELECT lo_from_bytea(4711, 'large');
-`
-
-const later = `
-${forAll((i) => `UPDATE public.t${i} SET name = 'new ' || id`)};
-ALTER TABLE public.t3 ADD COLUMN more text DEFAULT 'x';
-CREATE TABLE public.since (id integer REFERENCES public.t7);
-SELECT lo_unlink(4711);
-`
-
-interface Target {
-  readonly url: DatabaseUrl.DatabaseUrl
-  readonly cwd: string
-  readonly file: string
-  readonly before: string
-  readonly options: Pgark.Options
-}
-
-const database = Effect.fnUntraced(function* (name: string) {
-  const { superuser } = yield* SmallServer
-  yield* Effect.acquireRelease(Effect.orDie(Clusters.query(superuser, `CREATE DATABASE ${name}`)), () =>
-    Effect.orDie(Clusters.query(superuser, `DROP DATABASE ${name} WITH (FORCE)`))
-  )
-  return DatabaseUrl.withDatabase(superuser, name)
-})
-
-const prepare = Effect.fnUntraced(function* (
-  way: Several.Way
-): Effect.fn.Return<Target, never, Scope.Scope | SmallServer> {
-  const url = yield* database(way)
-  const cwd = yield* Restores.folder
-  const file = yield* Effect.orDie(
-    Effect.gen(function* () {
-      if (way === "batches") yield* Clusters.query(url, "CREATE EXTENSION citext SCHEMA public")
-      yield* Clusters.query(url, sample)
-      const { file } = yield* Restores.dump(url, `${cwd}/dumps`)
-      yield* Clusters.query(url, later)
-      return file
-    })
-  )
-  const before = yield* Effect.orDie(snapshot(url))
-  return { url, cwd, file, before, options: { cwd, env: { DATABASE_URL: Pgark.uri(url) } } }
-})
 
 /** Sessions of pgark that wait for a lock in a statement like this one. */
 const waiting = (url: DatabaseUrl.DatabaseUrl, like: string) =>

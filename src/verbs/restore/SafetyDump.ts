@@ -117,6 +117,7 @@ const begin = Effect.fnUntraced(function* (saving: Saving, backup: string | unde
     file,
     way,
     ...(aside === undefined ? {} : { aside }),
+    ...(way === "transaction" ? {} : { published: going.published }),
     state: "begun",
     ...(backup === undefined ? {} : { backup: basename(backup) }),
     replaces: replaces(saving),

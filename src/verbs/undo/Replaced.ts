@@ -43,10 +43,15 @@ const partOf = (found: Survey, goes: (object: CatalogObject) => boolean): Survey
   )
 })
 
-/** What goes, by what was found and what the journal says. */
+/**
+ * What goes, by what was found and what the journal says.
+ *
+ * @param cut the restore was cut short: what was published then the target may not tell any more
+ */
 export const replaced = (
   journal: Journal,
-  { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey }
+  { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey },
+  cut = false
 ): Omit<Looked, "course" | "scope"> => {
   const created = new Set(journal.creates.map(objectKey))
   const named = new Set(found.objects.filter((one) => mine(one) && created.has(objectKey(one))).map(({ key }) => key))
@@ -67,8 +72,10 @@ export const replaced = (
     // They go with their schemas, and are not to be taken out and put back around the dump.
     defaultPrivileges: found.defaultPrivileges.filter(({ schema }) => schema === null || !leaving.has(schema))
   }
-  const published = membership(found, { going: objects, replaced: databaseWide, created: creates })
-  const going = { objects, databaseWide, largeObjects: found.largeObjects, published: published.back, blockers: [] }
+  const published = cut
+    ? (journal.published ?? [])
+    : membership(found, { going: objects, replaced: databaseWide, created: creates }).back
+  const going = { objects, databaseWide, largeObjects: found.largeObjects, published, blockers: [] }
   return {
     found,
     cleaning,
@@ -115,7 +122,7 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
         const found = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, survey(scope))
         const reason = unfit(found, contents, options)
         if (reason !== undefined) return yield* reason
-        const goes = replaced(journal, { contents, found })
+        const goes = replaced(journal, { contents, found }, recovers)
         const course = yield* choose({
           survey: found,
           contents,

@@ -63,7 +63,7 @@ const failures: ReadonlyArray<{
   { name: "the last one", edit: Restores.withLast(missingType("late")), tag: "RestoreFailed" },
   {
     name: "verification",
-    edit: Restores.withLast("ALTER TABLE public.parted RENAME TO renamed;"),
+    edit: Restores.withLast("ALTER TABLE public.b RENAME TO renamed;"),
     tag: "VerificationFailed"
   }
 ]
