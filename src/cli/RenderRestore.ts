@@ -3,6 +3,7 @@ import { dirname } from "node:path"
 import { undoCommand } from "../dumps/UndoCommand.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { RestoreReport } from "../verbs/Restore.ts"
+import * as Way from "../verbs/restore/Way.ts"
 import type { RecoveryReport, UndoReport } from "../verbs/Undo.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { hang } from "./Text.ts"
@@ -11,15 +12,10 @@ import { hang } from "./Text.ts"
 const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
   items.length === 0 ? [] : [hang(label, text(listed(items, 6).join(", ")))]
 
-const ways = {
-  aside: "several transactions, the old schemas set aside meanwhile",
-  batches: "several transactions behind a safety dump"
-}
-
 const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> => [
   hang("  proof      ", proofWords),
   ...report.unproven.map((what) => hang("  not proven ", what)),
-  ...(report.way === "transaction" ? [] : [hang("  way        ", `${ways[report.way]}: ${report.why}`)]),
+  ...(report.way === "transaction" ? [] : [hang("  way        ", `${Way.words[report.way]}: ${report.why}`)]),
   ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
   `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
     `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,

@@ -1,5 +1,6 @@
 /** The task that looks at the target, and what a restore makes of what it finds there. */
 import * as Effect from "effect/Effect"
+import * as Plan from "../../pipeline/Plan.ts"
 import * as Task from "../../pipeline/Task.ts"
 import * as LockLimit from "../../postgres/LockLimit.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
@@ -16,6 +17,7 @@ import * as Going from "./Going.ts"
 import { emptied, replacement, type Replacement, withoutRows } from "./Replacement.ts"
 import type { Settled } from "./RestoreOptions.ts"
 import type { Standing } from "./Standing.ts"
+import * as Way from "./Way.ts"
 
 /** What was found, and what it means. */
 export interface Looked {
@@ -38,6 +40,8 @@ export interface Looked {
 
 /** What of the target makes a plan: all of a task's ways to look have it. */
 export const facets = {
+  rows: ({ course: { way, why } }: Looked) =>
+    way === "transaction" ? [] : [Plan.row(`go about it ${Way.words[way]}`, { why })],
   scope: ({ found }: Looked) => found.schemas.map(({ name }) => `schema ${name}`),
   basis: ({ found }: Looked) => Lock.basisOf(found)
 }

@@ -18,6 +18,12 @@ export interface Chosen {
   readonly budget: number
 }
 
+/** The ways that take several transactions, in words. */
+export const words = {
+  aside: "in several transactions, the old schemas set aside meanwhile",
+  batches: "in several transactions behind a safety dump"
+}
+
 export interface WayOptions extends LockNeeds {
   readonly table: LockTable
   /** One transaction has failed for want of entries. */

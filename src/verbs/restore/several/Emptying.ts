@@ -3,14 +3,16 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Task from "../../../pipeline/Task.ts"
-import { plural } from "../../../pipeline/Words.ts"
+import { listed, plural } from "../../../pipeline/Words.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import { Session } from "../../../postgres/Session.ts"
+import type { OutsideDependent } from "../../../postgres/survey/Outside.ts"
 import { readForeignKeys } from "../../../postgres/survey/ForeignKeys.ts"
 import * as Clean from "../../Clean.ts"
 import { defaultLockTimeout } from "../../clean/Lock.ts"
+import * as Dependents from "../../clean/Dependents.ts"
 import { census, type Rung, type RungStatement } from "../../clean/Ladder.ts"
-import type { CleanBlocked, CleanRefused } from "../../VerbError.ts"
+import { CleanBlocked, type CleanRefused } from "../../VerbError.ts"
 import type { Course } from "../Choosing.ts"
 import * as Batches from "./Batches.ts"
 
@@ -27,6 +29,21 @@ const statementOf = (batches: ReadonlyArray<Batches.Batch>): ReadonlyArray<RungS
         }
       ]
 }
+
+const forGood = (outside: ReadonlyArray<OutsideDependent>, why: string) =>
+  new CleanBlocked({
+    message: `What stands outside of the schemas would be lost even if the restore failed, as it takes several transactions: ${why}.`,
+    detail: listed(outside.map(Dependents.describe)).join("\n"),
+    suggestion: "Drop it first, and create it again afterwards; then --cascade-outside is not needed.",
+    state: "untouched",
+    blockers: outside.map((one) => ({
+      what: one.description,
+      owner: one.owner,
+      why: `it depends on ${one.on}`,
+      wants: "choice" as const,
+      remedy: `Drop the ${one.description} first, and create it again afterwards.`
+    }))
+  })
 
 /**
  * Empties the surveyed schemas on the session "target", on which no transaction is open; they are kept themselves.
@@ -58,7 +75,9 @@ export const task = <N extends Task.Needs>(options: {
       const { course, survey } = emptying
       const lockTimeout = options.lockTimeout ?? defaultLockTimeout
       const found = yield* Clean.decided(emptying, options.cascadeOutside)
-      const { beside, rungs } = found.ladder
+      const { beside, outside, rungs } = found.ladder
+      // The safety dump has nothing of theirs, and what has been dropped is committed when the restore fails.
+      if (outside.length > 0) return yield* forGood(outside, course.why)
       // The last one keeps the schemas.
       const last = rungs.at(-1)
       const foreignKeys = yield* readForeignKeys(survey.schemas.map(({ name }) => name))

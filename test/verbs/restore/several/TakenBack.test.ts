@@ -184,6 +184,18 @@ describe("a restore in several transactions that fails", () => {
     )
   }
 
+  it.live("is refused where it would lose, even then, what stands outside", () =>
+    Effect.gen(function* () {
+      const target = yield* Several.prepare("superuser")
+      yield* Clusters.query(target.admin, "CREATE SCHEMA other; CREATE VIEW other.v AS SELECT * FROM public.parted")
+      const restoring = Several.restore(target, target.file, { cascadeOutside: true })
+      const error = yield* Restores.unchanged(target.admin, Effect.flip(restoring))
+      assert.deepInclude(error, { _tag: "CleanBlocked", state: "untouched" })
+      assert.match(error.message, /even if the restore failed/)
+      yield* nothingLeft(target)
+    })
+  )
+
   it.live("in batches without a safety dump says that nothing leads back, and another restore helps", () =>
     Effect.gen(function* () {
       const target = yield* Several.prepare("databaseOwner", { extension: true })
