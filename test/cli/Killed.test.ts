@@ -6,7 +6,7 @@ import * as Pgark from "../support/Pgark.ts"
 import { prepare, SmallServer } from "../support/SmallServer.ts"
 import * as Several from "../support/Several.ts"
 import { snapshot } from "../support/Snapshot.ts"
-import { each } from "../support/Tier.ts"
+import { each, long } from "../support/Tier.ts"
 
 const unbegun: ReadonlyArray<Stop> = [
   {
@@ -50,7 +50,8 @@ const between: ReadonlyArray<Stop> = (["aside", "batches"] as const).flatMap((wa
   }
 ])
 
-const usual = (stop: Stop) => stop.name.includes("last transaction") || stop.name.includes("old things")
+/** One of the other way is in {@link file://./KilledLarge.test.ts}. */
+const usual = (stop: Stop) => stop.name.includes("old things")
 
 /** When the new state is complete. */
 const dropping: Stop = {
@@ -174,25 +175,35 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
   )
 
   it.effect(
-    `${dropping.name}, has happened, and whoever comes next tidies up`,
+    `${dropping.name}, has happened, and the next restore tidies up`,
     () =>
       Effect.gen(function* () {
         const target = yield* prepare(dropping.way)
         const { options, url } = target
-        // A signal that can be heeded ends in the same state.
-        const interrupted = yield* endAt(target, restoreArgs(target), dropping, "SIGINT")
-        assert.strictEqual(interrupted.code, 8, interrupted.stderr)
-        assert.match(interrupted.stderr, /^pgark: Interrupted: the restore was committed/m)
-        assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
-        const undo = yield* undone(target)
-        assert.match(undo.stderr, /pgark_aside_1/)
-
         yield* endAt(target, restoreArgs(target), dropping)
         assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
         const next = yield* Pgark.run([...restoreArgs(target).slice(0, 4), "--no-analyze"], options)
         assert.strictEqual(next.code, 0, next.stderr)
+        assert.match(next.stderr, /^note {2}.*"pgark_aside_1" are dropped now/m)
         assert.deepStrictEqual(yield* Several.asides(url), [])
       }),
     120_000
   )
+
+  long(`${dropping.name}, by a signal that is heeded`, () => {
+    it.effect(
+      "has happened, and can be undone",
+      () =>
+        Effect.gen(function* () {
+          const target = yield* prepare(dropping.way)
+          const { code, stderr } = yield* endAt(target, restoreArgs(target), dropping, "SIGINT")
+          assert.strictEqual(code, 8, stderr)
+          assert.match(stderr, /^pgark: Interrupted: the restore was committed; only "Drop what was set aside", /m)
+          assert.deepStrictEqual(yield* Several.asides(target.url), ["pgark_aside_1"])
+          const undo = yield* undone(target)
+          assert.match(undo.stderr, /pgark_aside_1/)
+        }),
+      120_000
+    )
+  })
 })

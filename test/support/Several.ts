@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import type * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
 import * as Undo from "../../src/verbs/Undo.ts"
 import * as Clusters from "./Clusters.ts"
@@ -88,6 +88,28 @@ export interface Options {
   /** A publication of the superuser's of one of the tables. */
   readonly publication?: boolean
 }
+
+/** What leads to a way. */
+export interface Case extends Options {
+  readonly kind: Clusters.RoleKind
+  readonly way: Way
+}
+
+export const cases: ReadonlyArray<Case> = [
+  { kind: "databaseOwner", way: "aside" },
+  { kind: "databaseOwner", way: "batches", extension: true },
+  { kind: "superuser", way: "batches", extension: true },
+  { kind: "schemaOwner", way: "batches" },
+  { kind: "someTablesOwner", way: "batches" },
+  { kind: "superuser", way: "aside" },
+  { kind: "superuser", way: "batches", publication: true }
+]
+/** Those that every run tries. */
+export const [asideCase, batchesCase] = cases as readonly [Case, Case]
+
+/** How a test is called. */
+export const titleOf = ({ extension, kind, publication, way }: Case) =>
+  `${way} as ${kind}${extension === true ? ", extension" : ""}${publication === true ? ", publication" : ""}`
 
 export const prepare = Effect.fn("Several.prepare")(function* (
   kind: Clusters.RoleKind,

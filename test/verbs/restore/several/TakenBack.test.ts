@@ -11,26 +11,9 @@ import * as Restore from "../../../../src/verbs/Restore.ts"
 import * as Clusters from "../../../support/Clusters.ts"
 import * as Restores from "../../../support/Restores.ts"
 import * as Several from "../../../support/Several.ts"
+import { asideCase, batchesCase, cases, titleOf } from "../../../support/Several.ts"
 import { snapshot } from "../../../support/Snapshot.ts"
 import { each } from "../../../support/Tier.ts"
-
-interface Case extends Several.Options {
-  readonly kind: Clusters.RoleKind
-  readonly way: Several.Way
-}
-
-const cases: ReadonlyArray<Case> = [
-  { kind: "databaseOwner", way: "aside" },
-  { kind: "databaseOwner", way: "batches", extension: true },
-  { kind: "schemaOwner", way: "batches" },
-  { kind: "someTablesOwner", way: "batches" },
-  { kind: "superuser", way: "aside" },
-  { kind: "superuser", way: "batches", publication: true }
-]
-const [aside, batches] = cases as readonly [Case, Case]
-
-const titleOf = ({ extension, kind, publication, way }: Case) =>
-  `${way} as ${kind}${extension === true ? ", extension" : ""}${publication === true ? ", publication" : ""}`
 
 /** Which way a run takes, by its tasks. */
 const waysOf = <A, E, R>(run: Effect.Effect<A, E, R>) =>
@@ -74,7 +57,7 @@ const nothingLeft = Effect.fnUntraced(function* (target: Several.Prepared, name 
 })
 
 describe("a restore in several transactions that fails", () => {
-  each(cases, [aside, batches], titleOf, ({ kind, way, ...options }) => {
+  each(cases, [asideCase, batchesCase], titleOf, ({ kind, way, ...options }) => {
     it.live("leaves the target as it was", () =>
       Effect.gen(function* () {
         const target = yield* Several.prepare(kind, options)
@@ -93,7 +76,7 @@ describe("a restore in several transactions that fails", () => {
 
   class Unwanted extends Data.TaggedError("Unwanted") {}
 
-  for (const { kind, way, ...options } of [aside, batches]) {
+  for (const { kind, way, ...options } of [asideCase, batchesCase]) {
     it.live(`by a task of the caller, in the last transaction: ${way}`, () =>
       Effect.gen(function* () {
         const target = yield* Several.prepare(kind, options)

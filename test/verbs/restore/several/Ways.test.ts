@@ -6,22 +6,9 @@ import * as Clusters from "../../../support/Clusters.ts"
 import { twin } from "../../../support/Restores.ts"
 import * as Restores from "../../../support/Restores.ts"
 import * as Several from "../../../support/Several.ts"
+import { asideCase, batchesCase, cases, titleOf } from "../../../support/Several.ts"
 import { snapshot } from "../../../support/Snapshot.ts"
-
-const cases: ReadonlyArray<{
-  readonly kind: Clusters.RoleKind
-  readonly way: Several.Way
-  readonly extension?: boolean
-  readonly publication?: boolean
-}> = [
-  { kind: "superuser", way: "aside" },
-  { kind: "databaseOwner", way: "aside" },
-  { kind: "superuser", way: "batches", extension: true },
-  { kind: "databaseOwner", way: "batches", extension: true },
-  { kind: "schemaOwner", way: "batches" },
-  { kind: "someTablesOwner", way: "batches" },
-  { kind: "superuser", way: "batches", publication: true }
-]
+import { each } from "../../../support/Tier.ts"
 
 /** As `pg_dump --clean` writes it. */
 const drops = "DROP TABLE public.t;\nDROP TABLE public.u;\n"
@@ -77,9 +64,8 @@ describe("a restore in several transactions without --clean", () => {
 })
 
 describe("a restore in several transactions", () => {
-  for (const { kind, way, ...options } of cases) {
-    const with_ = Object.keys(options).join()
-    it.live(`leaves what one leaves, and can be undone: ${way} as ${kind} ${with_}`, () =>
+  each(cases, [asideCase, batchesCase], titleOf, ({ kind, way, ...options }) => {
+    it.live("leaves what one leaves, and can be undone", () =>
       Effect.gen(function* () {
         const target = yield* Several.prepare(kind, options)
         const before = yield* snapshot(target.admin)
@@ -99,5 +85,5 @@ describe("a restore in several transactions", () => {
         assert.strictEqual(yield* snapshot(target.admin), before)
       })
     )
-  }
+  })
 })
