@@ -209,7 +209,9 @@ export const task = <N extends Task.Needs>(options: {
               yield* Publishing.putBack(session, survey, going.published)
               return { ...applied, checksums: sums } satisfies Loaded
             }).pipe((all) =>
-              budget === undefined ? all : Effect.flatMap(Session, (session) => session.transaction(all, { lockTimeout }))
+              budget === undefined
+                ? all
+                : Effect.flatMap(Session, (session) => session.transaction(all, { lockTimeout }))
             )
           )
       })

@@ -1,7 +1,7 @@
 /** Whether schemas can be renamed aside while a dump fills fresh ones of their names, and renamed back. */
 import type { Contents } from "../../dumps/DumpReading.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
-import { qualified } from "../../postgres/Identifier.ts"
+import { isSystemSchema, qualified } from "../../postgres/Identifier.ts"
 import { databaseWide, objectKey } from "../../postgres/ObjectName.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
 import { describeObject } from "../clean/Blocker.ts"
@@ -52,7 +52,7 @@ const besideSchemas = (
 /** What of the old schemas would be missing in the fresh ones, and what the dump does besides filling them. */
 const ofDump = (
   survey: Survey,
-  { creates, tables, unusual }: Contents,
+  { alters, creates, tables, unusual }: Contents,
   going: Pick<Replacement, "objects">
 ): ReadonlyArray<string> => {
   const created = new Set(creates.map(objectKey))
@@ -61,6 +61,8 @@ const ofDump = (
   const staying = survey.objects.filter(({ extension, key }) => extension === null && !gone.has(key))
   const [first] = staying
   const words = Object.keys(unusual)
+  const scope = new Set(survey.schemas.map(({ name }) => name))
+  const elsewhere = alters.filter(({ schema = "" }) => schema !== "" && !isSystemSchema(schema) && !scope.has(schema))
   return [
     ...(first === undefined
       ? []
@@ -72,6 +74,11 @@ const ofDump = (
     ...(foreign.length === 0
       ? []
       : [`the dump has rows for ${plural(foreign.length, "table")} that it does not create`]),
+    ...(elsewhere.length === 0
+      ? []
+      : [
+          `the dump alters what stands in other schemas (${qualified(elsewhere[0]!.schema ?? "", elsewhere[0]!.name)})`
+        ]),
     ...(words.length === 0
       ? []
       : [`the dump has statements that pg_dump does not write (${words.map((word) => word.toUpperCase()).join(", ")})`])

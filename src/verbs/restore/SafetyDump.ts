@@ -31,6 +31,7 @@ import { written } from "../dump/DumpWrite.ts"
 import { chosen } from "../dump/Tool.ts"
 import * as Journaling from "./Journaling.ts"
 import * as Going from "./Going.ts"
+import type { Replacement } from "./Replacement.ts"
 import { select, type Selection } from "./Selection.ts"
 import { isLeft, type Standing, standing } from "./Standing.ts"
 
@@ -40,6 +41,8 @@ export interface Saving {
   readonly way: Journal["way"]
   /** With which names schemas get out of the way. */
   readonly aside?: NonNullable<Journal["aside"]>
+  /** Tables of what goes that are to be published as before. */
+  readonly published: Replacement["published"]
   /** The dump that is restored. */
   readonly file: string
   readonly contents: Contents
@@ -104,7 +107,7 @@ const replaces = ({ by, going }: Saving): boolean => by === "undo" || !Going.isN
 
 /** Begins the journal: before anything of the safety dump is written, so that it tells what a killed run has left. */
 const begin = Effect.fnUntraced(function* (saving: Saving, backup: string | undefined) {
-  const { aside, by, contents, file, going, grantees, standing: former, survey, way } = saving
+  const { aside, by, contents, file, going, grantees, published, standing: former, survey, way } = saving
   const { schemas, whole } = going
   // What is there and stays the dump does not create, although it may have the same.
   const stands = standing({ found: survey, going, left: [], largeObjects: [] })
@@ -117,7 +120,7 @@ const begin = Effect.fnUntraced(function* (saving: Saving, backup: string | unde
     file,
     way,
     ...(aside === undefined ? {} : { aside }),
-    ...(way === "transaction" ? {} : { published: going.published }),
+    ...(way === "transaction" ? {} : { published }),
     state: "begun",
     ...(backup === undefined ? {} : { backup: basename(backup) }),
     replaces: replaces(saving),

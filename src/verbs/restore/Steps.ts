@@ -68,7 +68,7 @@ export const make = <E, R, const T extends Task.Any>({
     skip: !options.backupFirst,
     ...(recovers === undefined || undoes === undefined ? {} : { known: undoes }),
     lockTimeout: options.lockTimeout ?? Lock.defaultLockTimeout,
-    what: ({ proof: { contents, file }, surveyed: { course, found, standing, touched } }) => ({
+    what: ({ proof: { contents, file }, surveyed: { course, found, going, standing, touched } }) => ({
       by: undoes === undefined ? "restore" : "undo",
       way: course.way,
       ...(course.way === "aside" ? { aside: SetAside.names(found) } : {}),
@@ -76,6 +76,7 @@ export const make = <E, R, const T extends Task.Any>({
       contents,
       survey: found,
       going: touched,
+      published: going.published,
       grantees: undoes?.grantees ?? options.grantTo,
       ...(standing === undefined ? {} : { standing })
     })
