@@ -57,7 +57,7 @@ const usual = (stop: Stop) => stop.name.includes("old things")
 const dropping: Stop = {
   way: "aside",
   name: "aside, while the old schemas are dropped",
-  meanwhile: "LOCK TABLE pgark_aside_1.t5 IN ACCESS SHARE MODE",
+  meanwhile: "LOCK TABLE pgark_aside_2200.t5 IN ACCESS SHARE MODE",
   waits: "DROP TABLE%"
 }
 
@@ -151,7 +151,7 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
       {
         way: "aside",
         name: "aside, and whose undo is killed before it renames",
-        before: "GRANT USAGE ON SCHEMA pgark_aside_1 TO PUBLIC",
+        before: "GRANT USAGE ON SCHEMA pgark_aside_2200 TO PUBLIC",
         waits: "%ALTER SCHEMA%"
       },
       { way: "batches", name: "batches, and whose undo is killed in the middle", waits: "CREATE INDEX%" }
@@ -181,10 +181,10 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
         const target = yield* prepare(dropping.way)
         const { options, url } = target
         yield* endAt(target, restoreArgs(target), dropping)
-        assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_1"])
+        assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_2200"])
         const next = yield* Pgark.run([...restoreArgs(target).slice(0, 4), "--no-analyze"], options)
         assert.strictEqual(next.code, 0, next.stderr)
-        assert.match(next.stderr, /^note {2}.*"pgark_aside_1" are dropped now/m)
+        assert.match(next.stderr, /^note {2}.*"pgark_aside_2200" are dropped now/m)
         assert.deepStrictEqual(yield* Several.asides(url), [])
       }),
     120_000
@@ -202,9 +202,9 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
             stderr,
             /^pgark: Interrupted: the restore was committed; only "Drop what was set aside" was cut short/m
           )
-          assert.deepStrictEqual(yield* Several.asides(target.url), ["pgark_aside_1"])
+          assert.deepStrictEqual(yield* Several.asides(target.url), ["pgark_aside_2200"])
           const undo = yield* undone(target)
-          assert.match(undo.stderr, /pgark_aside_1/)
+          assert.match(undo.stderr, /pgark_aside_2200/)
         }),
       120_000
     )

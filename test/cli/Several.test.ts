@@ -48,7 +48,7 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("where 
           assert.match(
             text,
             way === "aside"
-              ? /^ {2}! drop what was in "public": 62 tables, 1 function\n {6}because pgark_aside_1/m
+              ? /^ {2}! drop what was in "public": 62 tables, 1 function\n {6}because pgark_aside_2200/m
               : /^ {2}! drop 62 tables, 1 function, in \d+ transactions$/m
           )
           for (const line of text.split("\n")) assert.isAtMost(line.length, line.includes("/") ? 240 : 80, line)

@@ -8,6 +8,7 @@ export const schema = (
   name: string,
   more: Partial<Extract<SchemaFacts, { readonly exists: true }>> = {}
 ): SchemaFacts => ({
+  oid: "2200",
   name,
   exists: true,
   owner: "other",

@@ -44,6 +44,7 @@ interface DefaultGrant {
 }
 
 interface ExistingSchema {
+  readonly oid: string
   readonly name: string
   readonly exists: true
   readonly owner: string
@@ -63,6 +64,7 @@ interface ExistingSchema {
 export type SchemaFacts = ExistingSchema | { readonly name: string; readonly exists: false }
 
 interface SchemaRow {
+  readonly oid: string
   readonly name: string
   readonly owner: string
   readonly ownedByRole: boolean
@@ -195,6 +197,7 @@ export const readSchemas = Effect.fnUntraced(function* (
   const rows = yield* sql<SchemaRow>`
     with scope as (select oid, nspname from pg_namespace where ${sql.in("nspname", schemas)})
     select
+      n.oid::text as "oid",
       n.nspname::text as "name",
       o.rolname::text as "owner",
       pg_has_role(n.nspowner, 'USAGE') as "ownedByRole",
@@ -263,8 +266,9 @@ export const readSchemas = Effect.fnUntraced(function* (
     if (row === undefined) return { name, exists: false }
     const grants: ReadonlyArray<Grant> = JSON.parse(row.grants)
     const found = obstacles(row, grants, known.canCreateInDatabase, known.outside, known.published)
-    const { owner, ownedByRole, canCreate } = row
+    const { oid, owner, ownedByRole, canCreate } = row
     return {
+      oid,
       name,
       exists: true,
       owner,

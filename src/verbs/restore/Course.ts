@@ -98,8 +98,9 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     needs: [proof, surveyed],
     pipeline: Pipeline.make("secure", [steps.sessions, steps.lock, steps.save, steps.aside], outside),
     around: (run) =>
-      Effect.flatMap(Session, (session) =>
-        session.transaction(run, { begun, committing: Journaling.replacing, lockTimeout })
+      Effect.flatMap(
+        Session,
+        (session) => session.transaction(run, { begun, committing: Journaling.replacing, lockTimeout })
         // What comes next is committed bit by bit.
       ).pipe(Effect.tap(Journaling.replacingNow))
   })

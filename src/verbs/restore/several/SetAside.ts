@@ -21,27 +21,16 @@ export type Renamed = NonNullable<Journal["aside"]>[number]
 
 const prefix = "pgark_aside_"
 
-/** SQL for names that only schemas out of the way have; a LIKE pattern. */
-export const pattern = "pgark\\_aside\\_%"
-
 /** Whether a schema of this name is one that was set aside. */
 export const isAside = (name: string): boolean => /^pgark_aside_\d+$/.test(name)
-
-/** Names for those of the schemas that are there. */
-export const names = ({ schemas, server }: Survey): ReadonlyArray<Renamed> => {
-  let number = 0
-  const free = (): string => {
-    for (;;) {
-      const name = `${prefix}${++number}`
-      if (!server.schemas.has(name)) return name
-    }
-  }
-  return schemas.filter(({ exists }) => exists).map(({ name }) => ({ schema: name, aside: free() }))
-}
 
 type Existing = Extract<SchemaFacts, { readonly exists: true }>
 
 const existing = (survey: Survey): ReadonlyArray<Existing> => survey.schemas.filter((schema) => schema.exists)
+
+/** Names for those of the schemas that are there, by their OIDs: no other restore ever gives one of them. */
+export const names = (survey: Survey): ReadonlyArray<Renamed> =>
+  existing(survey).map(({ name, oid }) => ({ schema: name, aside: `${prefix}${oid}` }))
 
 /** Moves schemas away and creates empty ones, which for the time being only their owners may use. */
 const away = (survey: Survey, { aside, schema }: Renamed): ReadonlyArray<string> => [
@@ -132,6 +121,16 @@ const present = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
     Effect.mapError(fromSqlError)
   )
   return new Set(rows.map(({ name }) => name))
+})
+
+/** Schemas that are out of the way now, of this restore or of any. */
+export const standing = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly name: string }>`
+    select nspname::text as "name" from pg_namespace where nspname = ${prefix}::text || oid order by 1`.pipe(
+    Effect.mapError(fromSqlError)
+  )
+  return rows.map(({ name }) => name)
 })
 
 /** Drops schemas with all that stands in them, in batches. Those that are gone already do not matter. */

@@ -2,12 +2,14 @@
  * A restore that takes several transactions, because the server's lock table does not hold one: behind schemas that are
  * set aside, or behind the safety dump alone. When it fails the former state is brought back before anybody is told.
  */
+import { dirname } from "node:path"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { DumpStore } from "../../../dumps/DumpStore.ts"
 import type { Journal } from "../../../dumps/RestoreJournal.ts"
+import { undoCommand } from "../../../dumps/UndoCommand.ts"
 import { failureMessage, note, torn, unsaid } from "../../../pipeline/RunEvent.ts"
 import type { PgDump } from "../../../postgres/PgDump.ts"
 import { isDatabaseError, withFields } from "../../../postgres/DatabaseError.ts"
@@ -23,17 +25,18 @@ export type Recover<E> = (
 /** The failure of what was taken back: the target is as it was, whatever had been committed meanwhile. */
 const takenBack = <E>(error: E): E => (isDatabaseError(error) ? withFields(error, { state: "rolled-back" }) : error)
 
-const later = (journal: Journal): string =>
+const later = (journal: Journal, file: string): string =>
   Journaling.leadsBack(journal)
-    ? "When what kept it from it is mended, `pgark undo` brings it back. Nothing of it is lost."
-    : Journaling.remedy(journal)
+    ? `When what kept it from it is mended, \`${undoCommand(dirname(dirname(file)))}\` brings it back. Nothing of it is lost.`
+    : Journaling.remedy(journal, file)
 
 const between = "the target is between its old and its new state."
 
 /** Tells what became of it where it fails, as of a run that is interrupted nobody hears the error. */
 const unfinished = Effect.fnUntraced(function* (journal: Journal, message: string, detail: ReadonlyArray<string>) {
   const store = yield* Effect.flatMap(DumpStore, ({ beforeRestore }) => beforeRestore)
-  const suggestion = later(journal)
+  const file = store.journals.path(journal)
+  const suggestion = later(journal, file)
   yield* torn(message, suggestion)
   return yield* new RestoreUnfinished({
     message,
@@ -43,7 +46,7 @@ const unfinished = Effect.fnUntraced(function* (journal: Journal, message: strin
     ].join("\n"),
     suggestion,
     state: "changed",
-    file: store.journals.path(journal)
+    file
   })
 })
 

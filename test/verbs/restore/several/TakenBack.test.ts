@@ -154,7 +154,7 @@ describe("a restore in several transactions that fails", () => {
         if (error._tag !== "RestoreUnfinished") return assert.fail(error._tag)
         assert.strictEqual(error.state, "changed")
         assert.match(error.message, /^The restore of .* failed, and so did bringing back/)
-        assert.match(error.suggestion ?? "", /`pgark undo` brings it back/)
+        assert.match(error.suggestion ?? "", /`pgark undo --dir \S+` brings it back/)
         const undoing = yield* Effect.flip(Several.undo(url, directory))
         assert.deepStrictEqual([undoing._tag, undoing.state], ["RestoreUnfinished", "changed"], undoing.message)
         if (way === "aside") yield* Clusters.query(admin, "DROP SCHEMA other CASCADE")
