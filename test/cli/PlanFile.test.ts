@@ -7,6 +7,7 @@ import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { dump, fillJournal, folder, unchanged } from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { each } from "../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -38,26 +39,31 @@ const rungs: ReadonlyArray<readonly [Clusters.RoleKind, 1 | 2]> = [
 ]
 
 describe("a plan that is kept", () => {
-  for (const [kind, rung] of rungs) {
-    it.live(`is what the run does, by rung ${rung}, as ${kind}`, () =>
-      Effect.gen(function* () {
-        const { admin, plan, run } = yield* prepare(kind, "--clean")
-        const before = yield* snapshot(admin)
-        const clean = plan.tasks.find(({ name }) => name === "clean")
-        assert.strictEqual(clean?.within, "transaction")
-        assert.isTrue(clean?.rows.some(({ why }) => why?.startsWith(`rung ${rung}: `)))
-        const { code, stdout, stderr } = yield* run(...execute)
-        assert.strictEqual(code, 0, stderr)
-        const { restore } = JSON.parse(stdout)
-        assert.strictEqual(restore.clean.rung, rung)
-        assert.deepStrictEqual(
-          restore.clean.dropped,
-          clean?.rows.filter(({ destroys, sql }) => destroys && sql !== undefined).map(({ what }) => what)
-        )
-        assert.strictEqual(yield* snapshot(admin), before)
-      })
-    )
-  }
+  each(
+    rungs,
+    [rungs[1]!, rungs[3]!],
+    ([kind, rung]) => `by rung ${rung}, as ${kind}`,
+    ([kind, rung]) => {
+      it.live("is what the run does", () =>
+        Effect.gen(function* () {
+          const { admin, plan, run } = yield* prepare(kind, "--clean")
+          const before = yield* snapshot(admin)
+          const clean = plan.tasks.find(({ name }) => name === "clean")
+          assert.strictEqual(clean?.within, "transaction")
+          assert.isTrue(clean?.rows.some(({ why }) => why?.startsWith(`rung ${rung}: `)))
+          const { code, stdout, stderr } = yield* run(...execute)
+          assert.strictEqual(code, 0, stderr)
+          const { restore } = JSON.parse(stdout)
+          assert.strictEqual(restore.clean.rung, rung)
+          assert.deepStrictEqual(
+            restore.clean.dropped,
+            clean?.rows.filter(({ destroys, sql }) => destroys && sql !== undefined).map(({ what }) => what)
+          )
+          assert.strictEqual(yield* snapshot(admin), before)
+        })
+      )
+    }
+  )
 
   it.live("does not change from one dry run to the next, nor by rows, statistics and what other databases do", () =>
     Effect.gen(function* () {

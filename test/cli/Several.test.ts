@@ -10,6 +10,7 @@ import * as Restores from "../support/Restores.ts"
 import { database, prepare, SmallServer, type Target } from "../support/SmallServer.ts"
 import * as Several from "../support/Several.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { each } from "../support/Tier.ts"
 
 const restoreArgs = ({ file }: Target) => ["restore", file, "--clean", "--yes", "--no-analyze"]
 
@@ -23,58 +24,64 @@ ${Array.from({ length: 600 }, (_, i) => `SELECT pg_catalog.pg_advisory_xact_lock
 `
 
 layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("where the lock table is small", (it) => {
-  for (const way of ["aside", "batches"] as const) {
-    it.effect(
-      `a restore says how it goes about it: ${way}`,
-      () =>
-        Effect.gen(function* () {
-          const target = yield* prepare(way)
-          const { options, url } = target
-          const dryRun = (...more: ReadonlyArray<string>) =>
-            Effect.map(
-              Pgark.run([...restoreArgs(target), "--dry-run", ...more], options),
-              ({ code, stderr, stdout }) => {
-                assert.strictEqual(code, 0, stderr)
-                return stdout
-              }
+  each(
+    ["aside", "batches"] as const,
+    ["aside"],
+    (way) => `a restore that goes ${way}`,
+    (way) => {
+      it.effect(
+        "says how it goes about it",
+        () =>
+          Effect.gen(function* () {
+            const target = yield* prepare(way)
+            const { options, url } = target
+            const dryRun = (...more: ReadonlyArray<string>) =>
+              Effect.map(
+                Pgark.run([...restoreArgs(target), "--dry-run", ...more], options),
+                ({ code, stderr, stdout }) => {
+                  assert.strictEqual(code, 0, stderr)
+                  return stdout
+                }
+              )
+            const text = yield* dryRun()
+            const how = [
+              "in several transactions",
+              way === "aside" ? "the old schemas set aside meanwhile" : "behind a safety dump"
+            ]
+            for (const words of how) assert.match(text, new RegExp(`^  - .*${words}`, "m"))
+            assert.match(text.replaceAll(/\s+/g, " "), /entries of the server's lock table/)
+            assert.match(
+              text,
+              way === "aside"
+                ? /^ {2}! drop what was in "public": 62 tables, 1 function\n {6}because pgark_aside_2200/m
+                : /^ {2}! drop 62 tables, 1 function, in \d+ transactions$/m
             )
-          const text = yield* dryRun()
-          const how = [
-            "in several transactions",
-            way === "aside" ? "the old schemas set aside meanwhile" : "behind a safety dump"
-          ]
-          for (const words of how) assert.match(text, new RegExp(`^  - .*${words}`, "m"))
-          assert.match(text.replaceAll(/\s+/g, " "), /entries of the server's lock table/)
-          assert.match(
-            text,
-            way === "aside"
-              ? /^ {2}! drop what was in "public": 62 tables, 1 function\n {6}because pgark_aside_2200/m
-              : /^ {2}! drop 62 tables, 1 function, in \d+ transactions$/m
-          )
-          for (const line of text.split("\n")) assert.isAtMost(line.length, line.includes("/") ? 240 : 80, line)
-          const mermaid = yield* dryRun("--plan", "mermaid")
-          assert.include(mermaid, `["Restore in several transactions"]`)
-          assert.include(mermaid, way === "aside" ? "Drop what was set aside" : "Empty the target")
-          const { plan } = JSON.parse(yield* dryRun("--plan", "json")) as {
-            readonly plan: { readonly tasks: ReadonlyArray<{ readonly name: string }> }
-          }
-          const names = plan.tasks.map(({ name }) => name)
-          const steps =
-            way === "aside"
-              ? ["aside", "apply", "verify", "finish", "put back", "drop old"]
-              : ["clean", "apply", "verify", "finish"]
-          const first = ["prove", "survey", "transaction", "secure", "sessions", "lock", "backup"]
-          assert.deepStrictEqual(names, [...first, ...steps])
-          assert.strictEqual(yield* snapshot(url), target.before)
-          const done = yield* Pgark.run(restoreArgs(target), options)
-          assert.strictEqual(done.code, 0, done.stderr)
-          assert.match(done.stderr, /^WARNING: .*\n {2}- drop .*62 tables/m)
-          assert.match(done.stdout.replaceAll(/\s+/g, " "), new RegExp(` way in several transactions,? ${how[1]}: `))
-          for (const line of done.stdout.split("\n")) assert.isAtMost(line.length, line.includes("/") ? 240 : 80, line)
-        }),
-      120_000
-    )
-  }
+            for (const line of text.split("\n")) assert.isAtMost(line.length, line.includes("/") ? 240 : 80, line)
+            const mermaid = yield* dryRun("--plan", "mermaid")
+            assert.include(mermaid, `["Restore in several transactions"]`)
+            assert.include(mermaid, way === "aside" ? "Drop what was set aside" : "Empty the target")
+            const { plan } = JSON.parse(yield* dryRun("--plan", "json")) as {
+              readonly plan: { readonly tasks: ReadonlyArray<{ readonly name: string }> }
+            }
+            const names = plan.tasks.map(({ name }) => name)
+            const steps =
+              way === "aside"
+                ? ["aside", "apply", "verify", "finish", "put back", "drop old"]
+                : ["clean", "apply", "verify", "finish"]
+            const first = ["prove", "survey", "transaction", "secure", "sessions", "lock", "backup"]
+            assert.deepStrictEqual(names, [...first, ...steps])
+            assert.strictEqual(yield* snapshot(url), target.before)
+            const done = yield* Pgark.run(restoreArgs(target), options)
+            assert.strictEqual(done.code, 0, done.stderr)
+            assert.match(done.stderr, /^WARNING: .*\n {2}- drop .*62 tables/m)
+            assert.match(done.stdout.replaceAll(/\s+/g, " "), new RegExp(` way in several transactions,? ${how[1]}: `))
+            for (const line of done.stdout.split("\n"))
+              assert.isAtMost(line.length, line.includes("/") ? 240 : 80, line)
+          }),
+        120_000
+      )
+    }
+  )
 
   it.effect(
     "other sessions in the database stop it, and are named",

@@ -4,6 +4,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { type Basis, differences, fact } from "../../pipeline/Basis.ts"
 import * as Plan from "../../pipeline/Plan.ts"
 import { note } from "../../pipeline/RunEvent.ts"
@@ -66,6 +67,12 @@ const lockOneByOne = Effect.fnUntraced(function* (session: SessionService, table
   )
 })
 
+/** SQLSTATE of two sessions that wait for each other: one took the tables in another order. */
+const deadlock = "40P01"
+
+/** The savepoint has given back all locks, so that the other session can go on. */
+const again = Schedule.exponential("50 millis").pipe(Schedule.jittered)
+
 /**
  * The task. Writers wait from its run on; what they have committed until then is what is replaced.
  *
@@ -102,6 +109,7 @@ export const task = <N extends Task.Needs, E>(options: {
             const session = yield* Session
             if (tables.length > 0) {
               yield* session.savepoint("pgark lock", session.execute(sql)).pipe(
+                Effect.retry({ times: 6, schedule: again, while: ({ sqlstate }) => sqlstate === deadlock }),
                 Effect.catchTag("PermissionDenied", () => lockOneByOne(session, tables)),
                 // A table is gone: the survey below says which.
                 Effect.catchIf(

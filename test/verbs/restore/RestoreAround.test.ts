@@ -205,45 +205,50 @@ each(
   }
 )
 
-describe.each(Clusters.majors)("subscriptions on PostgreSQL %i", (major) => {
-  for (const clean of [false, true]) {
-    for (const kind of ["superuser", "tableOwner"] as const) {
-      it.live(`stop a ${kind} that would take their tables from them${clean ? ", --clean" : ""}`, () =>
-        Effect.gen(function* () {
-          const publisher = yield* Clusters.makeDatabase(major)
-          yield* Clusters.query(
-            publisher,
-            "CREATE TABLE public.t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t"
-          )
-          const { admin, url } = yield* Clusters.makeTarget(major, kind)
-          yield* Clusters.query(url, "CREATE TABLE public.t (id int PRIMARY KEY); CREATE TABLE public.u ()")
-          const dump = (excludeTables: ReadonlyArray<string>) =>
-            Effect.flatMap(Restores.folder, (folder) =>
-              Restores.dump(url, folder, { schemas: ["public"], excludeTables })
+each(
+  Clusters.majors,
+  newest,
+  (major) => `subscriptions on PostgreSQL ${major}`,
+  (major) => {
+    for (const clean of [false, true]) {
+      for (const kind of ["superuser", "tableOwner"] as const) {
+        it.live(`stop a ${kind} that would take their tables from them${clean ? ", --clean" : ""}`, () =>
+          Effect.gen(function* () {
+            const publisher = yield* Clusters.makeDatabase(major)
+            yield* Clusters.query(
+              publisher,
+              "CREATE TABLE public.t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t"
             )
-          const [whole, other] = [yield* dump([]), yield* dump(["public.t"])]
-          const { database, host, password, port, user } = publisher
-          const secret = Redacted.value(password ?? Redacted.make(""))
-          yield* Clusters.query(
-            admin,
-            `CREATE SUBSCRIPTION s
+            const { admin, url } = yield* Clusters.makeTarget(major, kind)
+            yield* Clusters.query(url, "CREATE TABLE public.t (id int PRIMARY KEY); CREATE TABLE public.u ()")
+            const dump = (excludeTables: ReadonlyArray<string>) =>
+              Effect.flatMap(Restores.folder, (folder) =>
+                Restores.dump(url, folder, { schemas: ["public"], excludeTables })
+              )
+            const [whole, other] = [yield* dump([]), yield* dump(["public.t"])]
+            const { database, host, password, port, user } = publisher
+            const secret = Redacted.value(password ?? Redacted.make(""))
+            yield* Clusters.query(
+              admin,
+              `CREATE SUBSCRIPTION s
              CONNECTION 'host=${host} port=${port} dbname=${database} user=${user} password=${secret}'
              PUBLICATION p WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false)`
-          )
-          yield* Effect.addFinalizer(() => Effect.orDie(Clusters.query(admin, "DROP SUBSCRIPTION s")))
-          const members = Clusters.query(admin, "SELECT srrelid::regclass::text AS name FROM pg_subscription_rel")
-          assert.deepStrictEqual(yield* members, [{ name: "t" }])
-          const refused = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, whole.file, { clean })))
-          assert.strictEqual(exitCodeOf(refused), kind === "superuser" ? 2 : 5)
-          assert.include(refused.suggestion, `DROP SUBSCRIPTION "s" first`)
-          // What leaves the table where it is takes nothing from the subscription.
-          if (!clean) yield* Restores.restore(url, other.file)
-          assert.deepStrictEqual(yield* members, [{ name: "t" }])
-        })
-      )
+            )
+            yield* Effect.addFinalizer(() => Effect.orDie(Clusters.query(admin, "DROP SUBSCRIPTION s")))
+            const members = Clusters.query(admin, "SELECT srrelid::regclass::text AS name FROM pg_subscription_rel")
+            assert.deepStrictEqual(yield* members, [{ name: "t" }])
+            const refused = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(url, whole.file, { clean })))
+            assert.strictEqual(exitCodeOf(refused), kind === "superuser" ? 2 : 5)
+            assert.include(refused.suggestion, `DROP SUBSCRIPTION "s" first`)
+            // What leaves the table where it is takes nothing from the subscription.
+            if (!clean) yield* Restores.restore(url, other.file)
+            assert.deepStrictEqual(yield* members, [{ name: "t" }])
+          })
+        )
+      }
     }
   }
-})
+)
 
 describe("restore --clean of the same database's dump", () => {
   describe.each(Clusters.roleKinds)("as %s", (kind) => {

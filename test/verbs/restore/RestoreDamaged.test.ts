@@ -14,11 +14,11 @@ import { DamagedDumps, lay, ofMethod, sourceMajor } from "../../support/DamagedD
 import * as Damages from "../../support/Damages.ts"
 import * as NativePgDump from "../../support/NativePgDump.ts"
 import * as Restores from "../../support/Restores.ts"
-import { long } from "../../support/Tier.ts"
+import { isLong, long } from "../../support/Tier.ts"
 import * as WasmPgDump from "../../support/WasmPgDump.ts"
 
 /** Places by chance. */
-const count = 300
+const count = isLong(process.env) ? 300 : 60
 const packings = Damages.methods.filter((method) => method !== "none")
 
 /** What the sessions of a database have last done, besides taking and giving back the lock against other pgarks. */

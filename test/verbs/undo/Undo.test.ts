@@ -53,17 +53,17 @@ const cases: ReadonlyArray<Case> = [
     source: everyKind,
     target: (role) => `${everyKind(role)}; ALTER TABLE kinds.refers ADD COLUMN more int; CREATE TABLE beside (id int)`,
     beside: "CREATE FUNCTION kinds.twice(text) RETURNS text LANGUAGE sql AS 'SELECT 1::text'"
-  },
+  }
+]
+
+const more: ReadonlyArray<Case> = [
   {
     title: "what stands in no schema",
     source: () => around,
     target: () =>
       `CREATE TABLE "User" (id text); INSERT INTO "User" VALUES ('a'); CREATE PUBLICATION p FOR TABLE "User"`,
     beside: "CREATE TABLE b (id int); GRANT SELECT ON b TO PUBLIC; ALTER PUBLICATION p ADD TABLE b"
-  }
-]
-
-const more: ReadonlyArray<Case> = [
+  },
   {
     title: "every kind, by an app",
     source: () => `${app(1)}; CREATE SCHEMA kinds; CREATE TABLE kinds.fleeting (id int)`,

@@ -9,6 +9,7 @@ import * as Clusters from "../../support/Clusters.ts"
 import * as Pgark from "../../support/Pgark.ts"
 import * as Restores from "../../support/Restores.ts"
 import * as Undoing from "../../support/Undoing.ts"
+import { long } from "../../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -57,19 +58,21 @@ describe("the last restore", () => {
     })
   )
 
-  it.live("is that of the database itself, whatever others do in the same folder", () =>
-    Effect.gen(function* () {
-      const { admin, directory, file } = yield* prepare
-      const other = yield* Clusters.makeDatabase(major)
-      yield* Clusters.query(other, "CREATE TABLE public.t AS SELECT 3 AS id")
-      yield* Undoing.restore(admin, file)
-      for (let i = 0; i < 4; i++) yield* Undoing.restore(other, file)
-      // One of this one, and the newest three of the other.
-      assert.lengthOf(Undoing.kept(directory), 3 * (1 + 3))
-      yield* Undoing.undo(admin, directory)
-      assert.deepStrictEqual([yield* ids(admin), yield* ids(other)], [[1], [2]])
-    })
-  )
+  long("in the long run,", () => {
+    it.live("is that of the database itself, whatever others do in the same folder", () =>
+      Effect.gen(function* () {
+        const { admin, directory, file } = yield* prepare
+        const other = yield* Clusters.makeDatabase(major)
+        yield* Clusters.query(other, "CREATE TABLE public.t AS SELECT 3 AS id")
+        yield* Undoing.restore(admin, file)
+        for (let i = 0; i < 4; i++) yield* Undoing.restore(other, file)
+        // One of this one, and the newest three of the other.
+        assert.lengthOf(Undoing.kept(directory), 3 * (1 + 3))
+        yield* Undoing.undo(admin, directory)
+        assert.deepStrictEqual([yield* ids(admin), yield* ids(other)], [[1], [2]])
+      })
+    )
+  })
 
   it.live("is kept with the two before it, and nothing behind these", () =>
     Effect.gen(function* () {
@@ -89,15 +92,17 @@ describe("the last restore", () => {
     })
   )
 
-  it.live("does without a word of those before it that have nothing to bring back", () =>
-    Effect.gen(function* () {
-      const { admin, directory, file } = yield* prepare
-      for (let i = 0; i < 3; i++) yield* Undoing.restore(admin, file, { backupFirst: false })
-      assert.lengthOf(Undoing.kept(directory), 1)
-      yield* Undoing.restore(admin, file)
-      assert.lengthOf(Undoing.kept(directory), 3)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("does without a word of those before it that have nothing to bring back", () =>
+      Effect.gen(function* () {
+        const { admin, directory, file } = yield* prepare
+        for (let i = 0; i < 3; i++) yield* Undoing.restore(admin, file, { backupFirst: false })
+        assert.lengthOf(Undoing.kept(directory), 1)
+        yield* Undoing.restore(admin, file)
+        assert.lengthOf(Undoing.kept(directory), 3)
+      })
+    )
+  })
 
   it.live("is found by a role that may not ask which cluster it is", () =>
     Effect.gen(function* () {
@@ -185,21 +190,23 @@ describe("a restore that is killed", () => {
     })
   )
 
-  it.live("at its COMMIT: the log of a server that was promoted since says nothing of it", () =>
-    Effect.gen(function* () {
-      const { admin, directory, file } = yield* prepare
-      yield* Undoing.restore(admin, file)
-      const path = begun(directory, (text) =>
-        text
-          .replace(/"started": "[\d.]+"/, `"started": "1.000000"`)
-          .replace(/"timeline": "\w+"/, `"timeline": "0000000F"`)
-      )
-      const error = yield* Restores.unchanged(admin, Effect.flip(Undoing.undo(admin, directory)))
-      assert.strictEqual(exitCodeOf(error), 8)
-      assert.match(error.message, /^The server cannot tell whether the restore of .* was committed/)
-      assert.include(error.suggestion, path)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("at its COMMIT: the log of a server that was promoted since says nothing of it", () =>
+      Effect.gen(function* () {
+        const { admin, directory, file } = yield* prepare
+        yield* Undoing.restore(admin, file)
+        const path = begun(directory, (text) =>
+          text
+            .replace(/"started": "[\d.]+"/, `"started": "1.000000"`)
+            .replace(/"timeline": "\w+"/, `"timeline": "0000000F"`)
+        )
+        const error = yield* Restores.unchanged(admin, Effect.flip(Undoing.undo(admin, directory)))
+        assert.strictEqual(exitCodeOf(error), 8)
+        assert.match(error.message, /^The server cannot tell whether the restore of .* was committed/)
+        assert.include(error.suggestion, path)
+      })
+    )
+  })
 
   /** Starts `pgark restore`, and kills it when a backend of the database does this. */
   const killed = Effect.fnUntraced(function* (admin: DatabaseUrl, file: string, doing: string) {

@@ -76,96 +76,106 @@ describe("a restore in several transactions that fails", () => {
 
   class Unwanted extends Data.TaggedError("Unwanted") {}
 
-  for (const { kind, way, ...options } of [asideCase, batchesCase]) {
-    it.live(`by a task of the caller, in the last transaction: ${way}`, () =>
-      Effect.gen(function* () {
-        const target = yield* Several.prepare(kind, options)
-        const own = Task.make("own", {
-          title: "Look",
-          session: "target",
-          plan: () => Effect.succeed({ value: undefined, rows: [], run: () => Effect.fail(new Unwanted()) })
-        })
-        const run = Restore.restore({
-          ...Restores.restoreOptions,
-          file: target.file,
-          clean: true,
-          several: true,
-          backupFirst: true,
-          tasks: [own]
-        }).pipe(Effect.provide(Restores.restoreLayer(target.url, target.directory)))
-        const { result: error, way: taken } = yield* waysOf(Restores.unchanged(target.admin, Effect.flip(run)))
-        assert.deepStrictEqual([error._tag, taken], ["Unwanted", way])
-        yield* nothingLeft(target)
-      })
-    )
-
-    it.live(`where nothing was before, safety dump or not: ${way}`, () =>
-      Effect.gen(function* () {
-        const { edited } = yield* Several.prepare(kind, options)
-        const file = edited(Restores.withLast(missingType("late")))
-        const target = yield* Clusters.makeTarget(Clusters.sourceMajor, kind)
-        if (way === "batches") yield* Clusters.query(target.admin, "CREATE EXTENSION citext SCHEMA public")
-        for (const backupFirst of [true, false]) {
-          const failing = Effect.flip(Several.restore(target, file, { backupFirst, clean: backupFirst }))
-          const { result: error, way: taken } = yield* waysOf(Restores.unchanged(target.admin, failing))
-          assert.deepStrictEqual([error._tag, error.state, taken], ["RestoreFailed", "rolled-back", way], error.message)
-          assert.deepStrictEqual(Several.before(Several.folderOf(file)), [])
-        }
-      })
-    )
-
-    it.live(`and cannot be taken back says so, and is taken back by undo: ${way}`, () =>
-      Effect.gen(function* () {
-        const target = yield* Several.prepare(kind, options)
-        const { admin, directory, url } = target
-        const before = yield* snapshot(admin)
-        // Somebody builds upon what is being restored, or the safety dump is moved away.
-        const held = yield* Restores.folder
-        const dumps = () => readdirSync(join(directory, "before-restore")).filter((name) => name.startsWith("db_dump"))
-        const move = (from: string, to: string) => {
-          for (const name of readdirSync(from).filter((name) => name.startsWith("db_dump"))) {
-            renameSync(join(from, name), join(to, name))
-          }
-        }
-        const hinder =
-          way === "aside"
-            ? Clusters.query(admin, "CREATE SCHEMA other; CREATE VIEW other.v AS SELECT * FROM public.parted")
-            : Effect.sync(() => move(join(directory, "before-restore"), held))
-        const own = Task.make("own", {
-          title: "Look",
-          session: "target",
-          plan: () =>
-            Effect.succeed({
-              value: undefined,
-              rows: [],
-              run: () => Effect.andThen(Effect.orDie(hinder), Effect.fail(new Unwanted()))
-            })
-        })
-        const error = yield* Effect.flip(
-          Restore.restore({
+  each(
+    [asideCase, batchesCase],
+    [batchesCase],
+    ({ way }) => `later, ${way}:`,
+    ({ kind, way, ...options }) => {
+      it.live(`by a task of the caller, in the last transaction: ${way}`, () =>
+        Effect.gen(function* () {
+          const target = yield* Several.prepare(kind, options)
+          const own = Task.make("own", {
+            title: "Look",
+            session: "target",
+            plan: () => Effect.succeed({ value: undefined, rows: [], run: () => Effect.fail(new Unwanted()) })
+          })
+          const run = Restore.restore({
             ...Restores.restoreOptions,
             file: target.file,
             clean: true,
             several: true,
             backupFirst: true,
             tasks: [own]
-          }).pipe(Effect.provide(Restores.restoreLayer(url, directory)))
-        )
-        if (error._tag !== "RestoreUnfinished") return assert.fail(error._tag)
-        assert.strictEqual(error.state, "changed")
-        assert.match(error.message, /^The restore of .* failed, and so did bringing back/)
-        assert.match(error.suggestion ?? "", /`pgark undo --dir \S+` brings it back/)
-        const undoing = yield* Effect.flip(Several.undo(url, directory))
-        assert.deepStrictEqual([undoing._tag, undoing.state], ["RestoreUnfinished", "changed"], undoing.message)
-        if (way === "aside") yield* Clusters.query(admin, "DROP SCHEMA other CASCADE")
-        else move(held, join(directory, "before-restore"))
-        assert.strictEqual(dumps().length, 2)
-        assert.deepInclude(yield* Several.undo(url, directory), { recovered: way })
-        assert.strictEqual(yield* snapshot(admin), before)
-        yield* nothingLeft(target)
-      })
-    )
-  }
+          }).pipe(Effect.provide(Restores.restoreLayer(target.url, target.directory)))
+          const { result: error, way: taken } = yield* waysOf(Restores.unchanged(target.admin, Effect.flip(run)))
+          assert.deepStrictEqual([error._tag, taken], ["Unwanted", way])
+          yield* nothingLeft(target)
+        })
+      )
+
+      it.live(`where nothing was before, safety dump or not: ${way}`, () =>
+        Effect.gen(function* () {
+          const { edited } = yield* Several.prepare(kind, options)
+          const file = edited(Restores.withLast(missingType("late")))
+          const target = yield* Clusters.makeTarget(Clusters.sourceMajor, kind)
+          if (way === "batches") yield* Clusters.query(target.admin, "CREATE EXTENSION citext SCHEMA public")
+          for (const backupFirst of [true, false]) {
+            const failing = Effect.flip(Several.restore(target, file, { backupFirst, clean: backupFirst }))
+            const { result: error, way: taken } = yield* waysOf(Restores.unchanged(target.admin, failing))
+            assert.deepStrictEqual(
+              [error._tag, error.state, taken],
+              ["RestoreFailed", "rolled-back", way],
+              error.message
+            )
+            assert.deepStrictEqual(Several.before(Several.folderOf(file)), [])
+          }
+        })
+      )
+
+      it.live(`and cannot be taken back says so, and is taken back by undo: ${way}`, () =>
+        Effect.gen(function* () {
+          const target = yield* Several.prepare(kind, options)
+          const { admin, directory, url } = target
+          const before = yield* snapshot(admin)
+          // Somebody builds upon what is being restored, or the safety dump is moved away.
+          const held = yield* Restores.folder
+          const dumps = () =>
+            readdirSync(join(directory, "before-restore")).filter((name) => name.startsWith("db_dump"))
+          const move = (from: string, to: string) => {
+            for (const name of readdirSync(from).filter((name) => name.startsWith("db_dump"))) {
+              renameSync(join(from, name), join(to, name))
+            }
+          }
+          const hinder =
+            way === "aside"
+              ? Clusters.query(admin, "CREATE SCHEMA other; CREATE VIEW other.v AS SELECT * FROM public.parted")
+              : Effect.sync(() => move(join(directory, "before-restore"), held))
+          const own = Task.make("own", {
+            title: "Look",
+            session: "target",
+            plan: () =>
+              Effect.succeed({
+                value: undefined,
+                rows: [],
+                run: () => Effect.andThen(Effect.orDie(hinder), Effect.fail(new Unwanted()))
+              })
+          })
+          const error = yield* Effect.flip(
+            Restore.restore({
+              ...Restores.restoreOptions,
+              file: target.file,
+              clean: true,
+              several: true,
+              backupFirst: true,
+              tasks: [own]
+            }).pipe(Effect.provide(Restores.restoreLayer(url, directory)))
+          )
+          if (error._tag !== "RestoreUnfinished") return assert.fail(error._tag)
+          assert.strictEqual(error.state, "changed")
+          assert.match(error.message, /^The restore of .* failed, and so did bringing back/)
+          assert.match(error.suggestion ?? "", /`pgark undo --dir \S+` brings it back/)
+          const undoing = yield* Effect.flip(Several.undo(url, directory))
+          assert.deepStrictEqual([undoing._tag, undoing.state], ["RestoreUnfinished", "changed"], undoing.message)
+          if (way === "aside") yield* Clusters.query(admin, "DROP SCHEMA other CASCADE")
+          else move(held, join(directory, "before-restore"))
+          assert.strictEqual(dumps().length, 2)
+          assert.deepInclude(yield* Several.undo(url, directory), { recovered: way })
+          assert.strictEqual(yield* snapshot(admin), before)
+          yield* nothingLeft(target)
+        })
+      )
+    }
+  )
 
   it.live("is refused where it would lose, even then, what stands outside", () =>
     Effect.gen(function* () {
