@@ -19,6 +19,8 @@ import * as WasmPgDump from "../../support/WasmPgDump.ts"
 
 /** Places by chance. */
 const count = isLong(process.env) ? 300 : 60
+/** Of the structural borders so many, all in the long run. */
+const borders = isLong(process.env) ? undefined : 120
 const packings = Damages.methods.filter((method) => method !== "none")
 
 /** What the sessions of a database have last done, besides taking and giving back the lock against other pgarks. */
@@ -109,9 +111,9 @@ layer(DamagedDumps.layer, { excludeTestServices: true })((it) => {
     )
 
   describe("a restore refuses a dump", () => {
-    withManifest("none")
+    withManifest("none", borders)
     for (const method of packings) withManifest(method, 0)
-    withoutManifest("wasm", "none")
+    withoutManifest("wasm", "none", borders)
     withoutManifest("native", "none", 0)
   })
 
