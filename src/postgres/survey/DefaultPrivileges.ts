@@ -39,8 +39,12 @@ interface EntryRow {
   readonly builtIn: string
 }
 
-/** `pg_default_acl.defaclobjtype` as the statement names it. */
-const objectsOf: Record<string, string> = {
+/**
+ * `pg_default_acl.defaclobjtype` as the statement names it.
+ *
+ * @see https://www.postgresql.org/docs/current/catalog-pg-default-acl.html
+ */
+export const objectsOf: Record<string, string> = {
   r: "TABLES",
   S: "SEQUENCES",
   f: "FUNCTIONS",

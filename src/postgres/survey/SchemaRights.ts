@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
 import { quote } from "../Identifier.ts"
 import { fromSqlError } from "../Sqlstate.ts"
+import { objectsOf } from "./DefaultPrivileges.ts"
 
 /** One right on a schema or something in it, or one of the default privileges of a role. */
 export interface Right {
@@ -119,16 +120,6 @@ const everywhere = ({ defaults, schema }: Right): string | undefined =>
 const whole = (rights: ReadonlyArray<Right>, known: ReadonlyArray<Right>): ReadonlyArray<Right> => {
   const changed = new Set(rights.map(everywhere))
   return [...rights, ...known.filter((right) => !changed.has(everywhere(right)))]
-}
-
-/** @see https://www.postgresql.org/docs/current/catalog-pg-default-acl.html */
-const objectsOf: Record<string, string> = {
-  r: "TABLES",
-  S: "SEQUENCES",
-  f: "FUNCTIONS",
-  T: "TYPES",
-  n: "SCHEMAS",
-  L: "LARGE OBJECTS"
 }
 
 const statement = (action: "GRANT" | "REVOKE", right: Right): string => {

@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "../DatabaseError.ts"
 import { literal, quote } from "../Identifier.ts"
 import { fromSqlError } from "../Sqlstate.ts"
+import { objectsOf } from "./DefaultPrivileges.ts"
 import type { OutsideDependent } from "./Outside.ts"
 import type { PublishedTable } from "./Publications.ts"
 import { type RoleFacts, setRolePrivilege } from "./Server.ts"
@@ -124,14 +125,11 @@ const recreateStatements = (
     const option = grantable ? " WITH GRANT OPTION" : ""
     statements.push(
       `ALTER DEFAULT PRIVILEGES FOR ROLE ${quote(role)} IN SCHEMA ${name} ` +
-        `GRANT ${privilege} ON ${defaultObjects[objects]} TO ${grantee(to)}${option}`
+        `GRANT ${privilege} ON ${objectsOf[objects]} TO ${grantee(to)}${option}`
     )
   }
   return statements
 }
-
-/** @see https://www.postgresql.org/docs/current/catalog-pg-default-acl.html */
-const defaultObjects: Record<string, string> = { r: "TABLES", S: "SEQUENCES", f: "FUNCTIONS", T: "TYPES" }
 
 const obstacles = (
   row: SchemaRow,
