@@ -8,6 +8,7 @@ import { key } from "../../src/postgres/TargetLock.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { backends, folder, unchanged, until } from "../support/Restores.ts"
+import { each } from "../support/Tier.ts"
 
 /** A dump by hand of one table with one row. */
 const dumpOf = (row: string, more = "") => `SET client_encoding = 'UTF8';
@@ -224,20 +225,25 @@ describe("the lock of a database is gone", () => {
     })
   )
 
-  for (const signal of ["SIGINT", "SIGKILL"] as const) {
-    it.live(`after ${signal}`, () =>
-      Effect.gen(function* () {
-        const target = yield* prepare()
-        const { release, running } = yield* heldUp(target)
-        running.child.kill(signal)
-        const { code } = yield* running.ended
-        assert.strictEqual(code, signal === "SIGINT" ? 130 : null)
-        yield* free(target)
-        yield* release
-        assert.deepStrictEqual(yield* rows(target), [{ name: "old" }])
-        const next = yield* Pgark.run(["restore", "two.sql", "--yes"], target.options)
-        assert.strictEqual(next.code, 0, next.stderr)
-      })
-    )
-  }
+  each(
+    ["SIGINT", "SIGKILL"] as const,
+    ["SIGKILL"],
+    (signal) => `by ${signal}`,
+    (signal) => {
+      it.live("after that", () =>
+        Effect.gen(function* () {
+          const target = yield* prepare()
+          const { release, running } = yield* heldUp(target)
+          running.child.kill(signal)
+          const { code } = yield* running.ended
+          assert.strictEqual(code, signal === "SIGINT" ? 130 : null)
+          yield* free(target)
+          yield* release
+          assert.deepStrictEqual(yield* rows(target), [{ name: "old" }])
+          const next = yield* Pgark.run(["restore", "two.sql", "--yes"], target.options)
+          assert.strictEqual(next.code, 0, next.stderr)
+        })
+      )
+    }
+  )
 })

@@ -46,7 +46,7 @@ const within = (limit: Duration.Input) => Effect.provideService(CommitOutcome.Li
 
 Tier.each(
   [...Clusters.majors, ...Clusters.moreMajors],
-  Clusters.majors,
+  [Clusters.sourceMajor],
   (major) => `a COMMIT without an answer on PostgreSQL ${major}`,
   (major) => {
     it.live("is asked of a server that tells everybody which one it is", () =>

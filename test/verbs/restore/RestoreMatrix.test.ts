@@ -207,8 +207,6 @@ const matrix = (major: Clusters.Major, cleans: ReadonlyArray<boolean>) => {
 }
 
 describe("a restore on PostgreSQL 18 by the", () => matrix(18, [true, false]))
-describe("a restore on PostgreSQL 15 by the", () => matrix(15, [true]))
 long("a restore on others by the", () => {
-  describe("15", () => matrix(15, [false]))
-  describe.each([13, 16] as const)("%s", (major) => matrix(major, [true, false]))
+  describe.each([13, 15, 16] as const)("%s", (major) => matrix(major, [true, false]))
 })

@@ -132,10 +132,11 @@ const inPlace = (major: Clusters.Major, some: typeof scripts) => {
 }
 
 describe("undo brings back", () => roundTrips(18, cases))
-describe("undo brings back what was changed in place, by", () => inPlace(18, scripts))
+describe("undo brings back what was changed in place, by", () => inPlace(18, scripts.slice(0, 3)))
 long("undo brings back, too,", () => {
   describe("on PostgreSQL 18", () => {
     roundTrips(18, more)
+    inPlace(18, scripts.slice(3))
     inPlace(18, moreScripts)
   })
   describe.each([13, 15, 16] as const)("on PostgreSQL %s", (major) => {
