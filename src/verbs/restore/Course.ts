@@ -118,7 +118,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
         const session = yield* Session
         const context = yield* Effect.context<DumpStore>()
         // No interruption between the COMMIT and this: it would take back what is complete. Where it cannot be written,
-        // the next step fails of it before anything is dropped.
+        // the next step tries again, tells why not, and drops nothing then.
         const complete = Effect.ignore(Effect.provide(Journaling.update({ state: "done" }), context))
         return yield* session.transaction(run, {
           committed: Effect.andThen(complete, committed),

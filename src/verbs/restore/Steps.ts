@@ -67,7 +67,7 @@ export const make = <E, R, const T extends Task.Any>({
     needs,
     skip: !options.backupFirst,
     ...(recovers === undefined || undoes === undefined ? {} : { known: undoes }),
-    lockTimeout: options.lockTimeout ?? Lock.defaultLockTimeout,
+    lockTimeout,
     what: ({ proof: { contents, file }, surveyed: { course, found, going, standing, touched } }) => ({
       by: undoes === undefined ? "restore" : "undo",
       way: course.way,

@@ -52,12 +52,16 @@ export const task = <N extends Task.Needs>(options: {
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session
-            yield* Journaling.update({ state: "done" })
-            if (asides.length === 0) return
-            yield* SetAside.drop(session, asides).pipe(
-              Effect.andThen(Journaling.update({ aside: [] })),
+            const dropped = Effect.andThen(SetAside.drop(session, asides), Journaling.update({ aside: [] }))
+            // Nothing is dropped while the journal says that it leads back.
+            yield* Journaling.update({ state: "done" }).pipe(
+              Effect.andThen(asides.length === 0 ? Effect.void : dropped),
               Effect.catch(({ message }) =>
-                note(`What was set aside could not be dropped (${message}): drop ${asides.join(", ")} when it suits.`)
+                note(
+                  asides.length === 0
+                    ? `The restore is complete, and its journal could not say so: ${message}`
+                    : `What was set aside could not be dropped (${message}): drop ${asides.join(", ")} when it suits.`
+                )
               )
             )
           })
