@@ -2,6 +2,7 @@
 import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { Client } from "pg"
 import * as Connecting from "../../../src/postgres/Connecting.ts"
 import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
@@ -81,4 +82,32 @@ describe("the wrong dump, restored over an app at work", () => {
       })
     )
   }
+})
+
+describe("a writer that takes the tables in another order", () => {
+  it.live("has a restore take its locks again, and is not lost", () =>
+    Effect.gen(function* () {
+      const from = yield* Clusters.makeDatabase(Clusters.sourceMajor)
+      yield* Clusters.query(from, "CREATE TABLE account (wrong text); CREATE TABLE entry (wrong text)")
+      const { file } = yield* Restores.dump(from, yield* Restores.folder)
+      const { admin, url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
+      yield* Clusters.query(url, "CREATE TABLE account (id int); CREATE TABLE entry (id int)")
+      const client = new Client(Connecting.toPgConfig(url, false))
+      yield* Effect.promise(() => client.connect())
+      yield* Effect.addFinalizer(() => Effect.promise(() => client.end()))
+      yield* Effect.promise(() => client.query("BEGIN; INSERT INTO entry VALUES (1)"))
+      const restoring = yield* Effect.forkChild(Undoing.restore(url, file, { clean: true }))
+      // The restore has the one table by then, and waits for the other; it is the first that the server finds waiting.
+      yield* Restores.until(
+        Clusters.query(admin, "SELECT FROM pg_locks WHERE NOT granted AND relation = 'entry'::regclass"),
+        (waiting) => waiting.length > 0,
+        "20 seconds"
+      )
+      yield* Effect.promise(() => client.query("INSERT INTO account VALUES (1); COMMIT"))
+      yield* Fiber.join(restoring)
+      yield* Undoing.undo(url, dirname(file))
+      const rows = yield* Clusters.query(admin, "SELECT id FROM account UNION ALL SELECT id FROM entry")
+      assert.deepStrictEqual(rows, [{ id: 1 }, { id: 1 }])
+    })
+  )
 })
