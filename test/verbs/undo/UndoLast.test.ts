@@ -232,7 +232,7 @@ describe("a restore that is killed", () => {
       )
       const held = Clusters.query(
         admin,
-        "SELECT id, count(*)::int AS rows, sum(length(wide)) AS length FROM public.t GROUP BY 1"
+        "SELECT id, count(*)::int AS rows, sum(length(wide)) AS length FROM public.t GROUP BY 1 ORDER BY 1"
       )
       const before = yield* held
       yield* Effect.scoped(killed(admin, yield* slow(directory), "COPY public.t%"))
