@@ -16,7 +16,9 @@ import { isSystemSchema } from "../postgres/Identifier.ts"
 export const DatabaseUrlFlag = GlobalFlag.Setting("database-url")({
   flag: Flag.Redacted("database-url").pipe(
     Flag.withMetavar("URL"),
-    Flag.withDescription("Database to work on (default: DATABASE_URL from the environment, else from .env)"),
+    Flag.withDescription(
+      "Database to work on (default: DATABASE_URL of the environment, else of .env, else PGHOST, PGDATABASE, PGSERVICE)"
+    ),
     Flag.optional
   )
 })

@@ -178,13 +178,16 @@ export const start = Effect.fn("EmbeddedServer.start")(function* (
     superuser: {
       host: "127.0.0.1",
       port: running.port,
+      hostaddr: undefined,
+      others: [],
       user: "postgres",
       password: Redacted.make(password, { label: "password" }),
+      passwordFrom: "the server that was made",
       database: "postgres",
       schema: undefined,
       sslMode: "disable",
       parameters: new Map([["sslmode", "disable"]]),
-      dropped: []
+      record: []
     }
   }
 })

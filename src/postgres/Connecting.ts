@@ -1,5 +1,7 @@
 /** Opening a `pg` connection as libpq would, cancelling on it, and closing it in bounded time. */
 import { readFileSync } from "node:fs"
+import { isIP } from "node:net"
+import { TLSSocket } from "node:tls"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -17,6 +19,7 @@ import {
 } from "./DatabaseError.ts"
 import { advice } from "./Advice.ts"
 import * as DatabaseUrl from "./DatabaseUrl.ts"
+import * as Hosts from "./Hosts.ts"
 import { quote } from "./Identifier.ts"
 import { mayConnectSoon, soon } from "./Retrying.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
@@ -31,8 +34,11 @@ export const defaultApplication = "pgark"
 export const destroy = (client: Client): Effect.Effect<void> =>
   Effect.sync(() => void client.connection.stream.destroy())
 
+/** Keeps the driver from looking for one where libpq would have, which the URL's reader has done. */
+const withoutPassword = (() => undefined) as unknown as () => string
+
 /**
- * What the `pg` driver gets. Its words for TLS differ from libpq's: `require` encrypts without looking at the
+ * What the `pg` driver gets, for the first server of the URL. Its words for TLS differ from libpq's: `require` encrypts without looking at the
  * certificate unless `sslrootcert` names who must have signed it, `verify-ca` checks the chain, `verify-full` the host
  * name too.
  *
@@ -52,11 +58,11 @@ export const toPgConfig = (
   // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
   const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
   return {
-    host: url.host,
+    host: url.hostaddr ?? url.host,
     port: url.port,
     user: url.user,
     database: url.database,
-    ...(url.password === undefined ? {} : { password: Redacted.value(url.password) }),
+    password: url.password === undefined ? withoutPassword : Redacted.value(url.password),
     ...(options === undefined ? {} : { options }),
     application_name: application,
     connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
@@ -64,6 +70,9 @@ export const toPgConfig = (
     ssl: encrypted && {
       rejectUnauthorized: sslMode.startsWith("verify-") || (sslMode === "require" && ca !== undefined),
       ...(sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+      // Where the connection goes to an address, the certificate is still the host's.
+      ...(url.hostaddr === undefined ? {} : { host: url.host }),
+      ...(url.hostaddr === undefined || isIP(url.host) !== 0 ? {} : { servername: url.host }),
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key })
@@ -81,6 +90,13 @@ class Refusal {
 
 /** What the server said last, or the system, of a connection that was lost while no query was at work on it. */
 const losses = new WeakMap<Client, unknown>()
+
+/** The server that a connection leads to, alone: where the URL names several, which one answered. */
+const reached = new WeakMap<Client, DatabaseUrl.DatabaseUrl>()
+export const urlOf = (client: Client): DatabaseUrl.DatabaseUrl | undefined => reached.get(client)
+
+/** Whether it is encrypted. */
+export const isEncrypted = (client: Client): boolean => client.connection.stream instanceof TLSSocket
 
 /** Why a query failed: of a connection that was lost before it the driver itself only says that it is lost. */
 export const causeOf = (client: Client, error: unknown): unknown =>
@@ -204,6 +220,54 @@ export const asking =
       catch: (cause) => toDatabaseError(causeOf(client, cause), { statement: sql })
     })
 
+const isPassing = ({ cause }: Refusal): boolean => mayConnectSoon(cause)
+
+/** Whether another server may do better: as with libpq not where one has answered, unless it is only starting. */
+const elsewhere = (error: Refusal | Hosts.Unfit | undefined): boolean =>
+  !(error instanceof Refusal) ||
+  isPassing(error) ||
+  (sqlstateOf(error.cause) === undefined && !passwordMissing(error.cause))
+
+/** One connection, to the first server of the URL that will do. */
+const open = (url: DatabaseUrl.DatabaseUrl, application: string) =>
+  Hosts.connect<Client, Refusal>(url, {
+    attempt: (one) => connect(one, application),
+    elsewhere,
+    ask: (client, sql) =>
+      Effect.tryPromise({
+        try: async () => (await client.query(sql)).rows[0],
+        catch: (cause) => new Refusal(cause)
+      }),
+    close
+  }).pipe(
+    Effect.map(({ connection, url: one }) => {
+      reached.set(connection, one)
+      return connection
+    })
+  )
+
+const words = ({ cause }: Refusal): string => (cause instanceof Error ? cause.message : String(cause)) || "no answer"
+
+/** What all of the servers that were tried have come to: the login that one refused, or nobody who will do. */
+const explainAll = (url: DatabaseUrl.DatabaseUrl, tried: ReadonlyArray<Hosts.Tried<Refusal>>): DatabaseError => {
+  const last = tried.at(-1)
+  const detail = Hosts.lines(tried, words)
+  if (last?.error instanceof Refusal && (tried.length === 1 || !elsewhere(last.error))) {
+    const error = explain(last.url, last.error)
+    return tried.length === 1 ? error : withFields(error, { detail })
+  }
+  const wanted = Hosts.wanted(url)
+  return new ConnectionFailed({
+    message:
+      wanted === "any"
+        ? "Cannot connect to any server of the database URL."
+        : `No server of the database URL is what target_session_attrs=${wanted} asks for.`,
+    detail,
+    suggestion: "Check hosts and ports in the database URL, and that the servers are running and reachable from here.",
+    state: "untouched"
+  })
+}
+
 const close = (client: Client): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     void client.end().finally(() => resume(Effect.void))
@@ -222,10 +286,11 @@ export const acquire = (
   application: string = defaultApplication
 ): Effect.Effect<Client, DatabaseError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.retry(connect(url, application), {
+    Effect.retry(open(url, application), {
       schedule: Schedule.tap(soon, ({ attempt }) => Effect.logDebug(`No connection yet (attempt ${attempt})`)),
-      while: ({ cause }) => mayConnectSoon(cause)
-    }).pipe(Effect.mapError((refusal) => explain(url, refusal))),
+      while: (tried) =>
+        elsewhere(tried.at(-1)?.error) && tried.some(({ error }) => error instanceof Refusal && isPassing(error))
+    }).pipe(Effect.mapError((tried) => explainAll(url, tried))),
     close,
     { interruptible: true }
   )

@@ -1,173 +1,183 @@
 /**
  * A connection string, read once and given to everything that connects.
  *
- * libpq rejects every query parameter that it does not know, so Prisma's `?schema=public` and its like break
- * `pg_dump`. Here the parameters of libpq are kept, `schema` becomes {@link DatabaseUrl.schema}, the rest is dropped
- * and listed in {@link DatabaseUrl.dropped}.
+ * What it does not say comes from where libpq takes it: a service file, the environment, the password file, constants.
+ * The value holds the outcome, password and all, so that pg_dump, whichever it is, and both drivers get the same.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
-import { problemFields } from "./DatabaseError.ts"
+import { isIP } from "node:net"
+import { DatabaseUrlInvalid, example, invalid } from "./DatabaseUrlInvalid.ts"
+import * as Parameters from "./DatabaseUrlParameters.ts"
+import { read } from "./DatabaseUrlText.ts"
+import * as PasswordFile from "./PasswordFile.ts"
+import * as ServiceFile from "./ServiceFile.ts"
+import * as Surroundings from "./Surroundings.ts"
 
-/** The connection string is missing or cannot be read. */
-export class DatabaseUrlInvalid extends Schema.TaggedError<DatabaseUrlInvalid>()("DatabaseUrlInvalid", problemFields) {}
+export { DatabaseUrlInvalid } from "./DatabaseUrlInvalid.ts"
+export { toLibpqEnvironment, toUri } from "./DatabaseUrlForms.ts"
+export type { Parameter, SessionAttributes, SslMode } from "./DatabaseUrlParameters.ts"
+export type { Surroundings } from "./Surroundings.ts"
 
-/** How libpq encrypts, from the least to the most careful. */
-const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const
-export type SslMode = (typeof sslModes)[number]
-
-/** A database to connect to. */
-export interface DatabaseUrl {
+/** A server's address, and the password for it: a password file may have one for each. */
+export interface Address {
+  /** A name, an IP address, or the folder of a socket. */
   readonly host: string
   readonly port: number
-  readonly user: string
+  /** The IP address to connect to, in place of asking for that of the host. */
+  readonly hostaddr: string | undefined
   readonly password: Redacted.Redacted | undefined
+  /** Where the password stood, in words. */
+  readonly passwordFrom: string | undefined
+}
+
+/** A database to connect to. */
+export interface DatabaseUrl extends Address {
+  /** Where several servers are named, those behind the first, in their order. */
+  readonly others: ReadonlyArray<Address>
+  readonly user: string
   readonly database: string
   /** The `schema` parameter of ORM URLs: the default schema of `grant` and `clean`, never the scope of a dump. */
   readonly schema: string | undefined
-  readonly sslMode: SslMode
-  /** Parameters that libpq knows, `sslmode` among them, as they stood. */
+  readonly sslMode: Parameters.SslMode
+  /** Parameters by libpq's names, from wherever they come; `sslmode` is among them where it was given. */
   readonly parameters: ReadonlyMap<string, string>
-  /** Names of parameters that libpq does not know. */
-  readonly dropped: ReadonlyArray<string>
-}
-
-/**
- * Names that libpq accepts in a URI besides host, port, user, password and dbname.
- *
- * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
- */
-const libpqParameters = new Set([
-  "application_name",
-  "channel_binding",
-  "client_encoding",
-  "connect_timeout",
-  "gssencmode",
-  "hostaddr",
-  "keepalives",
-  "keepalives_count",
-  "keepalives_idle",
-  "keepalives_interval",
-  "krbsrvname",
-  "options",
-  "passfile",
-  "require_auth",
-  "sslcert",
-  "sslcrl",
-  "sslkey",
-  "sslmode",
-  "sslnegotiation",
-  "sslpassword",
-  "sslrootcert",
-  "target_session_attrs",
-  "tcp_user_timeout"
-])
-
-const example = "postgresql://user:password@localhost:5432/database"
-
-const invalid = (message: string, suggestion = `Write it as ${example}`) =>
-  new DatabaseUrlInvalid({ message, suggestion, state: "untouched" })
-
-const decode = (text: string): string | undefined => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
+  /** What became of each parameter, in the order in which they stood. */
+  readonly record: ReadonlyArray<Parameters.Parameter>
 }
 
 const first = (...values: ReadonlyArray<string | undefined>): string | undefined =>
   values.find((value) => value !== undefined && value !== "")
 
+/** Hosts, addresses and ports are lists, one for each server; one port may stand for all. */
+const addresses = Effect.fnUntraced(function* (
+  get: (name: string) => Parameters.Sourced | undefined,
+  around: Surroundings.Surroundings
+) {
+  const listOf = (name: string) => (get(name)?.value ?? "").split(",").map((one) => one.trim())
+  const [hosts, hostaddrs, ports] = [listOf("host"), listOf("hostaddr"), listOf("port")]
+  const count = get("hostaddr") === undefined ? hosts.length : hostaddrs.length
+  if (get("hostaddr") !== undefined && get("host") !== undefined && hosts.length !== count) {
+    return yield* invalid(
+      `There are not as many addresses (hostaddr in ${get("hostaddr")?.from}) as hosts.`,
+      "Give each host its address, or leave out hostaddr."
+    )
+  }
+  if (ports.length !== 1 && ports.length !== count) {
+    return yield* invalid(
+      `There are not as many ports (in ${get("port")?.from}) as hosts.`,
+      "Give one port for all, or one for each."
+    )
+  }
+  const found: Array<Pick<Address, "host" | "hostaddr" | "port">> = []
+  for (let index = 0; index < count; index++) {
+    const text = (ports.length === 1 ? ports[0] : ports[index]) ?? ""
+    const [, folder, socketPort] = /^(\/.*)\/\.s\.PGSQL\.(\d+)$/.exec(hosts[index] ?? "") ?? []
+    const port = /^\d*$/.test(text) ? Number(first(text, socketPort) ?? 5432) : 0
+    if (port < 1 || port > 65535) {
+      return yield* invalid(`The port in ${get("port")?.from} is none: the port must be 1 to 65535.`)
+    }
+    const hostaddr = first(hostaddrs[index])
+    if (hostaddr !== undefined && isIP(hostaddr) === 0) {
+      return yield* invalid(`hostaddr in ${get("hostaddr")?.from} is no IP address.`, "Name a host by host=.")
+    }
+    const host = first(folder, hosts[index])
+    found.push({
+      host: host ?? hostaddr ?? Surroundings.defaultHost(around, port),
+      port,
+      hostaddr: host === undefined ? undefined : hostaddr
+    })
+  }
+  return found
+})
+
+/** The service that the string or the environment names; a service file has libpq's words alone. */
+const serviceOf = Effect.fnUntraced(function* (name: string | undefined, around: Surroundings.Surroundings) {
+  if (name === undefined) return undefined
+  const service = yield* ServiceFile.find(name, around)
+  const strange = [...service.values.keys()].find(
+    (parameter) => !Parameters.fields.includes(parameter) && !Parameters.isKnown(parameter)
+  )
+  if (strange === undefined) return service
+  return yield* invalid(`There is a parameter in ${service.from} that libpq does not know.`, "Take it out there.")
+})
+
+/** The variables behind the fields that have one. */
+const fieldVariables: Readonly<Record<string, string>> = {
+  host: "PGHOST",
+  hostaddr: "PGHOSTADDR",
+  port: "PGPORT",
+  user: "PGUSER",
+  password: "PGPASSWORD",
+  dbname: "PGDATABASE"
+}
+
 /**
- * Reads a connection string.
+ * Reads a connection string: a URL as libpq, ORMs, drivers, JDBC and providers write it, libpq's keywords and values, or
+ * node-postgres's path of a socket. What is not in it comes from the service that it or `PGSERVICE` names, from the
+ * variables of libpq, from the password file, and from libpq's constants, in this order.
  *
- * Host, port, user and database fall back to what libpq falls back to: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
- * `PGDATABASE`, then localhost, 5432, and the user's name as the database.
- *
+ * @param around the environment and the rest of what surrounds this process, unless told
  * @throws DatabaseUrlInvalid in the error channel, with a message that never shows the password.
+ * @see https://www.postgresql.org/docs/current/libpq-connect.html
  */
 export const parse = Effect.fn("DatabaseUrl.parse")(function* (
   text: Redacted.Redacted,
-  env: Readonly<Record<string, string | undefined>> = process.env
+  around: Surroundings.Surroundings = Surroundings.here()
 ): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
-  const raw = Redacted.value(text).trim()
-  if (raw === "") return yield* invalid("The database URL is empty.")
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(raw)?.[1]?.toLowerCase()
-  if (scheme !== "postgres" && scheme !== "postgresql") {
-    return yield* invalid(
-      scheme === undefined
-        ? "The database URL has no scheme."
-        : `The database URL begins with "${scheme}:", not with "postgresql:".`
-    )
+  const sorted = yield* Effect.flatMap(read(Redacted.value(text)), Parameters.sort)
+  const inText = (name: string) => {
+    const sourced = sorted.values.get(name)
+    return sourced?.value === "" ? undefined : sourced
   }
-  if (/^\w+:\/\/([^/?#]*@)?[^@/?#]*,[^@/?#]*([/?#]|$)/.test(raw) || /[?&]host(addr)?=[^&]*(,|%2c)/i.test(raw)) {
-    return yield* invalid("Several hosts in the database URL are not supported yet.", "Name one of them, the primary.")
+  const service = yield* serviceOf(first(inText("service")?.value, Surroundings.variable(around, "PGSERVICE")), around)
+  const get = (name: string): Parameters.Sourced | undefined => {
+    const given = inText(name)
+    if (given !== undefined) return given
+    const served = first(service?.values.get(name))
+    if (served !== undefined) return { value: served, from: service?.from ?? "" }
+    const variable = fieldVariables[name] ?? Parameters.variables.get(name)
+    const value = variable === undefined ? undefined : Surroundings.variable(around, variable)
+    return value === undefined ? undefined : { value, from: variable ?? "" }
   }
-  const url = yield* Effect.try({
-    try: () => new URL(raw.replace(/^postgres(?:ql)?:\/\/([^/?#]*@)?(?=[/?]|$)/i, "postgresql://$1localhost.invalid")),
-    catch: () => invalid("The database URL cannot be read: a special character in it may need percent-encoding.")
-  })
   const parameters = new Map<string, string>()
-  const dropped: Array<string> = []
-  const named = new Map<string, string>()
-  for (const [name, value] of url.searchParams) {
-    if (["host", "port", "user", "password", "dbname", "schema"].includes(name)) named.set(name, value)
-    else if (libpqParameters.has(name)) parameters.set(name, value)
-    else dropped.push(name)
-  }
-  // As libpq reads it: whole seconds.
-  const timeout = parameters.get("connect_timeout")
-  if (timeout !== undefined && !/^\s*[-+]?\d+\s*$/.test(timeout)) {
-    return yield* invalid(
-      `connect_timeout=${timeout} in the database URL is not a number of seconds.`,
-      "Write 10, say."
-    )
-  }
-  const attributes = parameters.get("target_session_attrs")
-  if (attributes !== undefined && attributes !== "any") {
-    return yield* invalid(
-      `target_session_attrs=${attributes} in the database URL is not supported yet.`,
-      "Leave it out, and name the host of the server that is meant."
-    )
+  const record = [...sorted.record]
+  for (const name of Parameters.variables.keys()) {
+    const sourced = get(name)
+    if (sourced === undefined) continue
+    yield* Parameters.check(name, sourced)
+    parameters.set(name, sourced.value)
+    if (inText(name) === undefined) {
+      record.push({ name, from: sourced.from, fate: "kept", reason: "the database URL does not say it" })
+    }
   }
   const systemRoots = parameters.get("sslrootcert") === "system"
-  const sslMode = parameters.get("sslmode") ?? env["PGSSLMODE"] ?? (systemRoots ? "verify-full" : "prefer")
-  if (!sslModes.some((mode) => mode === sslMode)) {
-    return yield* invalid(
-      `sslmode=${sslMode} is not a value that PostgreSQL knows.`,
-      `Use one of ${sslModes.join(", ")} (no-verify is "require").`
-    )
-  }
+  const sslMode = (parameters.get("sslmode") ?? (systemRoots ? "verify-full" : "prefer")) as Parameters.SslMode
   // As libpq has it: anybody can get a certificate that the system trusts, for a host of his own.
   if (systemRoots && sslMode !== "verify-full") {
     return yield* invalid(`sslrootcert=system does not go with sslmode=${sslMode}.`, "Use sslmode=verify-full with it.")
   }
-  const [username, password, path] = [decode(url.username), decode(url.password), decode(url.pathname.slice(1))]
-  const hostname = decode(url.hostname.replace(/^\[(.*)\]$/, "$1"))
-  if (username === undefined || password === undefined || path === undefined || hostname === undefined) {
-    return yield* invalid('The database URL has a "%" that is not followed by two hexadecimal digits.')
-  }
-  const user = first(named.get("user"), username, env["PGUSER"], env["USER"], env["USERNAME"])
+  const user = get("user")?.value ?? around.user
   if (user === undefined) return yield* invalid("The database URL names no user.")
-  const secret = first(named.get("password"), password, env["PGPASSWORD"])
-  const port = Number(first(named.get("port"), url.port, env["PGPORT"]) ?? 5432)
-  if (!Number.isInteger(port) || port < 1 || port > 65535) return yield* invalid("The port must be 1 to 65535.")
-  return {
-    host: first(named.get("host"), hostname === "localhost.invalid" ? "" : hostname, env["PGHOST"]) ?? "localhost",
-    port,
-    user,
-    password: secret === undefined ? undefined : Redacted.make(secret, { label: "password" }),
-    database: first(named.get("dbname"), path, env["PGDATABASE"]) ?? user,
-    schema: first(named.get("schema")),
-    sslMode: sslMode as SslMode,
-    parameters,
-    dropped
+  const database = get("dbname")?.value ?? user
+  const given = get("password")
+  const file = PasswordFile.path(around, inText("passfile")?.value ?? first(service?.values.get("passfile")))
+  const passwordOf = (address: Pick<Address, "host" | "port">): Pick<Address, "password" | "passwordFrom"> => {
+    const login = { ...address, database, user }
+    const filed = given === undefined && file !== undefined ? PasswordFile.find(file, login) : undefined
+    const known =
+      given ?? (filed !== undefined && "password" in filed ? { ...filed, value: filed.password } : undefined)
+    return {
+      password: known === undefined ? undefined : Redacted.make(known.value, { label: "password" }),
+      passwordFrom: known?.from ?? (filed !== undefined && "ignored" in filed ? `nowhere: ${filed.ignored}` : undefined)
+    }
   }
+  const [address, ...others] = (yield* addresses(get, around)).map((one) => ({ ...one, ...passwordOf(one) }))
+  if (address === undefined) return yield* invalid("The database URL names no host.")
+  return { ...address, others, user, database, schema: get("schema")?.value, sslMode, parameters, record }
 })
 
 /** Parameters that name a file of PEM text. */
@@ -181,7 +191,7 @@ export const tlsPath = (url: DatabaseUrl, parameter: (typeof tlsFiles)[number]):
 
 /** Fails where a file that the URL names for TLS cannot be read: a later connection would only say that it failed. */
 const checkFiles = Effect.fnUntraced(function* (url: DatabaseUrl) {
-  if (url.sslMode === "disable" || url.host.startsWith("/")) return
+  if (url.sslMode === "disable" || [url, ...url.others].every(({ host }) => host.startsWith("/"))) return
   for (const parameter of tlsFiles) {
     const path = tlsPath(url, parameter)
     if (path === undefined) continue
@@ -198,12 +208,16 @@ const checkFiles = Effect.fnUntraced(function* (url: DatabaseUrl) {
   }
 })
 
+/** Variables each of which says which database is meant, so that nothing else needs to. */
+const sufficient = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"]
+
 /**
- * `DATABASE_URL` from the configuration (environment, `.env`), where a command has no `--database-url`; none where
- * neither is given. Fails where one is given and cannot be used.
+ * `DATABASE_URL` from the configuration (environment, `.env`), where a command has no `--database-url`; else what
+ * libpq's variables say; none where none of it is given. Fails where one is given and cannot be used.
  */
 export const configured = Effect.fn("DatabaseUrl.configured")(function* (
-  flag: Option.Option<Redacted.Redacted>
+  flag: Option.Option<Redacted.Redacted>,
+  around: Surroundings.Surroundings = Surroundings.here()
 ): Effect.fn.Return<Option.Option<DatabaseUrl>, DatabaseUrlInvalid> {
   const text = Option.isSome(flag)
     ? flag
@@ -213,15 +227,18 @@ export const configured = Effect.fn("DatabaseUrl.configured")(function* (
           "Set DATABASE_URL, pass --database-url, or let this user read .env."
         )
       )
-  if (Option.isNone(text)) return Option.none()
-  return Option.some(yield* Effect.tap(parse(text.value), checkFiles))
+  const libpqs = sufficient.some((name) => Surroundings.variable(around, name) !== undefined)
+  if (Option.isNone(text) && !libpqs) return Option.none()
+  const written = Option.getOrElse(text, () => Redacted.make("postgresql://"))
+  return Option.some(yield* Effect.tap(parse(written, around), checkFiles))
 })
 
 /** The same where there has to be one. */
 export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
-  flag: Option.Option<Redacted.Redacted>
+  flag: Option.Option<Redacted.Redacted>,
+  around: Surroundings.Surroundings = Surroundings.here()
 ): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
-  const url = yield* configured(flag)
+  const url = yield* configured(flag, around)
   if (Option.isSome(url)) return url.value
   return yield* invalid(
     "No database URL is given.",
@@ -229,8 +246,13 @@ export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
   )
 })
 
+/** `host:port`, or the folder of the socket and the port. */
+export const server = ({ host, port }: Pick<Address, "host" | "port">): string =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`
+
 /** `user@host:port/database`, for people; never a password. */
-export const describe = (url: DatabaseUrl): string => `${url.user}@${url.host}:${url.port}/${url.database}`
+export const describe = (url: DatabaseUrl): string =>
+  `${url.user}@${[url, ...url.others].map(server).join(",")}/${url.database}`
 
 /** The same server and role, another database. */
 export const withDatabase = (url: DatabaseUrl, database: string): DatabaseUrl => ({
@@ -238,53 +260,11 @@ export const withDatabase = (url: DatabaseUrl, database: string): DatabaseUrl =>
   database
 })
 
-/** The URL as text, with its password: for an environment variable or a file, never for a log. */
-export const toUri = (url: DatabaseUrl): Redacted.Redacted => {
-  const host = url.host.includes(":") ? `[${url.host}]` : encodeURIComponent(url.host)
-  const password = url.password === undefined ? "" : `:${encodeURIComponent(Redacted.value(url.password))}`
-  const query = new URLSearchParams([...url.parameters]).toString()
-  return Redacted.make(
-    `postgresql://${encodeURIComponent(url.user)}${password}@${host}:${url.port}/${encodeURIComponent(url.database)}` +
-      (query === "" ? "" : `?${query}`),
-    { label: "database-url" }
-  )
-}
-
-/**
- * What a libpq program gets in its environment. The password goes this way and no other: argv is readable by every
- * user of the machine.
- *
- * @see https://www.postgresql.org/docs/current/libpq-envars.html
- */
-export const toLibpqEnvironment = (url: DatabaseUrl): Record<string, string | Redacted.Redacted> => {
-  const names: ReadonlyArray<readonly [string, string]> = [
-    ["sslcert", "PGSSLCERT"],
-    ["sslkey", "PGSSLKEY"],
-    ["sslrootcert", "PGSSLROOTCERT"],
-    ["sslcrl", "PGSSLCRL"],
-    ["channel_binding", "PGCHANNELBINDING"],
-    ["connect_timeout", "PGCONNECT_TIMEOUT"],
-    ["options", "PGOPTIONS"],
-    ["target_session_attrs", "PGTARGETSESSIONATTRS"],
-    ["gssencmode", "PGGSSENCMODE"],
-    ["passfile", "PGPASSFILE"],
-    ["hostaddr", "PGHOSTADDR"],
-    ["require_auth", "PGREQUIREAUTH"],
-    ["krbsrvname", "PGKRBSRVNAME"]
-  ]
-  return {
-    PGHOST: url.host,
-    PGPORT: String(url.port),
-    PGUSER: url.user,
-    PGDATABASE: url.database,
-    PGSSLMODE: url.sslMode,
-    PGAPPNAME: "pgark",
-    ...(url.password === undefined ? {} : { PGPASSWORD: url.password }),
-    ...Object.fromEntries(
-      names.flatMap(([parameter, variable]) => {
-        const value = url.parameters.get(parameter)
-        return value === undefined ? [] : [[variable, value]]
-      })
-    )
-  }
+/** One of its servers alone, whatever it may be asked for: the one that everything shall use from now on. */
+export const narrow = (url: DatabaseUrl, address: Address): DatabaseUrl => {
+  const { host, port, hostaddr, password, passwordFrom } = address
+  const parameters = new Map(url.parameters)
+  parameters.delete("target_session_attrs")
+  parameters.delete("load_balance_hosts")
+  return { ...url, host, port, hostaddr, password, passwordFrom, others: [], parameters }
 }

@@ -60,6 +60,7 @@ export interface SessionService {
    * `sql.withTransaction` is a savepoint then, and `sql.afterCommit` waits for the COMMIT.
    */
   readonly sql: SqlClient.SqlClient
+  /** Where it is connected to: of several servers the one that answered, alone. */
   readonly url: DatabaseUrl.DatabaseUrl
   /** The process of the server that serves it, as the server said when it was opened; a pooler may have said another. */
   readonly backend: number
@@ -137,10 +138,12 @@ const progress = (query: SimpleQuery) =>
  * @param application its name in `pg_stat_activity`, "pgark" unless told
  */
 export const open = Effect.fn("Session.open")(function* (
-  url: DatabaseUrl.DatabaseUrl,
+  given: DatabaseUrl.DatabaseUrl,
   application?: string
 ): Effect.fn.Return<SessionService, DatabaseError, Scope.Scope> {
-  const client = yield* Connecting.acquire(url, application)
+  const client = yield* Connecting.acquire(given, application)
+  // Whatever else connects for this session shall meet the same server.
+  const url = Connecting.urlOf(client) ?? given
   const { patience } = Connecting
   const backend = Connecting.backendOf(client)
   const notices: Array<Notice> = []

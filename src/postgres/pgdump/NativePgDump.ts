@@ -39,13 +39,13 @@ const explain = (error: PlatformError.PlatformError | ClientProgram.Ended): PgDu
 }
 
 /**
- * What of the caller's environment libpq must not read: a host, a service or options would lead pg_dump to another
- * server, or into another session, than pgark's own. Where passwords are kept is the same for both.
+ * The caller's variables of libpq, which pg_dump must not read again: what counts of them is in the URL, and they may
+ * have been read for another one.
  */
 const foreign = (env: NodeJS.ProcessEnv): Record<string, undefined> =>
   Object.fromEntries(
     Object.keys(env)
-      .filter((name) => name.startsWith("PG") && name !== "PGPASSFILE")
+      .filter((name) => name.startsWith("PG"))
       .map((name) => [name, undefined])
   )
 

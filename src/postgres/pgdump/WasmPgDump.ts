@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { shownLines } from "../ClientProgram.ts"
 import { ConnectionFailed, type DatabaseError, withFields } from "../DatabaseError.ts"
 import type * as DatabaseUrl from "../DatabaseUrl.ts"
+import { toWasmEnvironment } from "../DatabaseUrlForms.ts"
 import { toDatabaseError } from "../Sqlstate.ts"
 import { ToolMissing } from "../ToolMissing.ts"
 import * as Assets from "./Assets.ts"
@@ -74,7 +75,7 @@ export const run = (
         withFields(error, { state: "untouched" })
       )
       // The host is for pg_dump's messages: its connection is open already.
-      const env = { PGHOST: url.host, PGPORT: String(url.port), PGUSER: url.user, PGDATABASE: url.database }
+      const env = toWasmEnvironment(url)
       const thread = yield* WasmThread.start(assets, taken, [...args, "--file=/dev/dump"], env)
       const last: Array<string> = []
       const tellLines = Effect.suspend(() => {
