@@ -84,7 +84,7 @@ const addresses = Effect.fnUntraced(function* (
     if (hostaddr !== undefined && isIP(hostaddr) === 0) {
       return yield* invalid(`hostaddr in ${get("hostaddr")?.from} is no IP address.`, "Name a host by host=.")
     }
-    const host = first(folder, hosts[index])
+    const host = first(folder, hosts[index]?.replace(/^(\/.+?)\/+$/, "$1"))
     found.push({
       host: host ?? hostaddr ?? Surroundings.defaultHost(around, port),
       port,
