@@ -26,7 +26,8 @@ export const toUri = (url: DatabaseUrl): Redacted.Redacted => {
 }
 
 /**
- * What a libpq program gets in its environment. The password goes this way and no other: argv is readable by every
+ * What a libpq program gets in its environment. It takes one password for all servers: where a password file has
+ * several, the URL is to be of one server alone, as a session's is. The password goes this way and no other: argv is readable by every
  * user of the machine.
  *
  * @see https://www.postgresql.org/docs/current/libpq-envars.html
@@ -34,6 +35,7 @@ export const toUri = (url: DatabaseUrl): Redacted.Redacted => {
 export const toLibpqEnvironment = (url: DatabaseUrl): Record<string, string | Redacted.Redacted> => {
   const servers = [url, ...url.others]
   const hostaddrs = servers.map(({ hostaddr }) => hostaddr ?? "")
+  const password = servers.find((one) => one.password !== undefined)?.password
   const parameters = [...Parameters.variables].flatMap(([name, variable]): ReadonlyArray<readonly [string, string]> => {
     const value = url.parameters.get(name)
     return value === undefined || variable === undefined ? [] : [[variable, value]]
@@ -49,7 +51,7 @@ export const toLibpqEnvironment = (url: DatabaseUrl): Record<string, string | Re
     PGAPPNAME: "pgark",
     // Where no password was found, libpq shall not find one: the others would connect without. A file that cannot be
     // there is passed over in silence.
-    ...(url.password === undefined ? { PGPASSFILE: `${devNull}/none` } : { PGPASSWORD: url.password })
+    ...(password === undefined ? { PGPASSFILE: `${devNull}/none` } : { PGPASSWORD: password })
   }
 }
 
