@@ -34,7 +34,7 @@ const foreign = new Set(
 
 const percent = () =>
   invalid(
-    'The database URL has a "%" that does not stand for a character.',
+    'The database URL has a "%" that is not followed by the two hexadecimal digits of a character.',
     'Write a "%" that is part of the password as %25.'
   )
 

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Clusters from "../support/Clusters.ts"
 import { resealed } from "../support/Manifests.ts"
 import * as Pgark from "../support/Pgark.ts"
@@ -310,7 +311,7 @@ describe("grant --sql-file", () => {
 })
 
 describe("where the URL comes from", () => {
-  it.live(".env, before it the environment, before both the flag", () =>
+  it.live(".env, before it the environment, before both the flag; else what libpq would take", () =>
     Effect.gen(function* () {
       const url = (database: string) => `postgresql://me@127.0.0.1:1/${database}`
       const cwd = yield* folder
@@ -331,6 +332,20 @@ describe("where the URL comes from", () => {
       )
       const unread = yield* Pgark.run(["verify", "--database-url", url("x")], { cwd })
       assert.strictEqual(unread.code, 6, unread.stderr)
+      const pg = {
+        PGHOST: server.host,
+        PGPORT: String(server.port),
+        PGUSER: server.user,
+        PGPASSWORD: Redacted.value(server.password!),
+        PGDATABASE: "from_libpq"
+      }
+      assert.strictEqual(yield* used([], pg), "from_file")
+      renameSync(join(cwd, ".env"), join(cwd, "gone"))
+      assert.strictEqual(yield* used([], pg), "from_libpq")
+      const conf = `[shop]\nhost=${server.host}\nport=${server.port}\nuser=${server.user}\ndbname=from_service\n`
+      writeFileSync(join(cwd, "services"), conf)
+      const service = { PGSERVICE: "shop", PGSERVICEFILE: join(cwd, "services"), PGPASSWORD: pg.PGPASSWORD }
+      assert.strictEqual(yield* used([], service), "from_service")
     })
   )
 
