@@ -256,12 +256,11 @@ const explainAll = (url: DatabaseUrl.DatabaseUrl, tried: ReadonlyArray<Hosts.Tri
     const error = explain(last.url, last.error)
     return tried.length === 1 ? error : withFields(error, { detail })
   }
-  const wanted = Hosts.wanted(url)
+  const answered = tried.some((one) => one.error instanceof Hosts.Unfit)
   return new ConnectionFailed({
-    message:
-      wanted === "any"
-        ? "Cannot connect to any server of the database URL."
-        : `No server of the database URL is what target_session_attrs=${wanted} asks for.`,
+    message: answered
+      ? `No server of the database URL is what target_session_attrs=${Hosts.wanted(url)} asks for.`
+      : "Cannot connect to any server of the database URL.",
     detail,
     suggestion: "Check hosts and ports in the database URL, and that the servers are running and reachable from here.",
     state: "untouched"

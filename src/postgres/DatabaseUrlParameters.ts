@@ -56,6 +56,7 @@ export const variables: ReadonlyMap<string, string | undefined> = new Map([
   ["load_balance_hosts", "PGLOADBALANCEHOSTS"],
   ["options", "PGOPTIONS"],
   ["require_auth", "PGREQUIREAUTH"],
+  ["requirepeer", "PGREQUIREPEER"],
   ["ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"],
   ["ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"],
   ["sslcert", "PGSSLCERT"],
@@ -75,6 +76,9 @@ export const variables: ReadonlyMap<string, string | undefined> = new Map([
 const ours: ReadonlyMap<string, string> = new Map([
   ["client_encoding", "pgark chooses the encoding: that of the database for a dump, UTF8 for its own queries"],
   ["fallback_application_name", "pgark's connections have a name"],
+  ["max_protocol_version", "pgark speaks the version that every server knows"],
+  ["min_protocol_version", "pgark speaks the version that every server knows"],
+  ["sslcompression", "TLS is not compressed any more"],
   ["replication", "neither queries nor pg_dump work on a replication connection"],
   ...["keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"].map(
     (name) => [name, "pgark's connections are kept alive as the system does it"] as const
