@@ -1,6 +1,6 @@
 /** What each client is given for a connection string, in words. */
 import { devNull } from "node:os"
-import { resolve } from "node:path"
+import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { ConnectionOptions, PeerCertificate } from "node:tls"
@@ -10,8 +10,8 @@ import { toWasmEnvironment } from "../../src/postgres/DatabaseUrlForms.ts"
 import * as PgClientConfig from "../../src/postgres/PgClientConfig.ts"
 import type { ConnectionString } from "./ConnectionStrings.ts"
 
-/** It has to be there; its content is looked at only when a connection is made. */
-const ca = resolve("LICENSE")
+/** Some authority of the web: nothing is connected to. */
+const ca = fileURLToPath(new URL("authority.pem", import.meta.url))
 
 const bare = (value: string | Redacted.Redacted | undefined) =>
   Redacted.isRedacted(value) ? Redacted.value(value) : value
