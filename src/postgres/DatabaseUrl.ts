@@ -30,7 +30,7 @@ export interface Address {
   /** The IP address to connect to, in place of asking for that of the host. */
   readonly hostaddr: string | undefined
   readonly password: Redacted.Redacted | undefined
-  /** Where the password stood, in words. */
+  /** Where the password stood, in words; where there is none, why a password file was passed over. */
   readonly passwordFrom: string | undefined
 }
 
