@@ -14,7 +14,7 @@ import { clean } from "./CleanCommand.ts"
 import { demo } from "./DemoCommand.ts"
 import { dump } from "./DumpCommand.ts"
 import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
-import { ColorFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
+import { AllowPoolerFlag, ColorFlag, ConnectTimeoutFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
 import { inspect } from "./InspectCommand.ts"
 import { list } from "./ListCommand.ts"
@@ -36,7 +36,7 @@ export const cli = Command.make("pgark").pipe(
     { group: "Target", commands: [restore, undo, clean, grant] },
     { group: "Try it", commands: [demo] }
   ]),
-  Command.withGlobalFlags([DatabaseUrlFlag, JsonFlag, QuietFlag, ColorFlag])
+  Command.withGlobalFlags([DatabaseUrlFlag, ConnectTimeoutFlag, AllowPoolerFlag, JsonFlag, QuietFlag, ColorFlag])
 )
 
 /** Environment first, then `.env` in the working directory, where there is one. */

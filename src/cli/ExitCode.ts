@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import type { DatabaseUrlInvalid } from "../postgres/DatabaseUrl.ts"
 import type { PgDumpFailed } from "../postgres/PgDump.ts"
+import type { PoolerInBetween } from "../postgres/Pooler.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import type { DumpError } from "../dumps/DumpError.ts"
 import type { EmbeddedServerFailed } from "../demo/EmbeddedServer.ts"
@@ -20,6 +21,7 @@ export type PgarkError =
   | PgDumpFailed
   | PlanInvalid
   | PlanStale
+  | PoolerInBetween
   | TaskTimeout
   | ToolMissing
   | VerbError
@@ -30,7 +32,7 @@ export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 130 | 143
 export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
   [0, "done"],
   [1, "unexpected failure: a defect of pgark"],
-  [2, "wrong usage or configuration; a needed tool or version is missing"],
+  [2, "wrong usage or configuration; a needed tool or version is missing; a pooler in between"],
   [3, "verification found a difference, or could not check something"],
   [4, "the dump is missing, incomplete, damaged or unsafe; nothing was touched"],
   [5, "permission denied; nothing was changed, or it was rolled back"],
@@ -70,6 +72,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   PlanInvalid: 2,
   PlanStale: 2,
   PgDumpFailed: 7,
+  PoolerInBetween: 2,
   ReadOnlyTarget: 6,
   RestoreFailed: 7,
   RestoreUnfinished: 8,

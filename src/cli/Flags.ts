@@ -23,6 +23,30 @@ export const DatabaseUrlFlag = GlobalFlag.Setting("database-url")({
   )
 })
 
+/** Milliseconds are what the server, and the timers here, count in, in an integer of 32 bits. */
+const longest = 2_147_483
+
+const seconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: longest }))
+
+/** How long each connection may take to come about. */
+export const ConnectTimeoutFlag = GlobalFlag.Setting("connect-timeout")({
+  flag: Flag.Int("connect-timeout").pipe(
+    Flag.withSchema(seconds),
+    Flag.withMetavar("SECONDS"),
+    Flag.withDescription(
+      "How long to try to connect (default: connect_timeout of the URL, else PGCONNECT_TIMEOUT, else 10)"
+    ),
+    Flag.optional
+  )
+})
+
+export const AllowPoolerFlag = GlobalFlag.Setting("allow-pooler")({
+  flag: Flag.Boolean("allow-pooler").pipe(
+    Flag.withDescription("Work through a connection pooler in session mode; one in transaction mode is always refused"),
+    Flag.withDefault(false)
+  )
+})
+
 export const JsonFlag = GlobalFlag.Setting("json")({
   flag: Flag.Boolean("json").pipe(
     Flag.withDescription("Print one JSON document on stdout and nothing else there"),
@@ -143,11 +167,8 @@ export const profile = Flag.Literals("profile", ["all", "readwrite", "readonly"]
   Flag.withDefault("all")
 )
 
-/** Milliseconds are what the server counts in, in an integer of 32 bits. */
-const longest = 2_147_483
-
 export const lockTimeout = Flag.Int("lock-timeout").pipe(
-  Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: longest }))),
+  Flag.withSchema(seconds),
   Flag.withMetavar("SECONDS"),
   Flag.withDescription("How long to wait for what others hold locked (default: 30)"),
   Flag.map(Duration.seconds),

@@ -5,12 +5,13 @@ import * as Option from "effect/Option"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type * as Task from "../pipeline/Task.ts"
-import { defaultApplication } from "../postgres/Connecting.ts"
+import * as Connecting from "../postgres/Connecting.ts"
 import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
-import { DatabaseUrlFlag } from "./Flags.ts"
+import * as Tls from "../postgres/Tls.ts"
+import { AllowPoolerFlag, ConnectTimeoutFlag, DatabaseUrlFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
 import { PlanInvalid } from "../verbs/SavedPlan.ts"
 import * as Leftover from "../verbs/restore/several/Leftover.ts"
@@ -18,11 +19,22 @@ import type { OutputService } from "./Output.ts"
 import { renderMermaid } from "./RenderMermaid.ts"
 import { renderPlan } from "./RenderPlan.ts"
 
+/** What the flags say of a connection beats the URL. Fails where its words for TLS cannot be followed. */
+const settled = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl) {
+  const timeout = yield* ConnectTimeoutFlag
+  const told = Option.isNone(timeout) ? url : Connecting.withTimeout(url, timeout.value)
+  yield* Tls.check(told)
+  return told
+})
+
 /** The database that the flags and the environment name. */
-export const databaseUrl = Effect.flatMap(DatabaseUrlFlag, DatabaseUrl.fromConfig)
+export const databaseUrl = DatabaseUrlFlag.pipe(Effect.flatMap(DatabaseUrl.fromConfig), Effect.flatMap(settled))
 
 /** The same where a command can do without: none where none is named. One that is broken is a failure all the same. */
-export const databaseUrlIfNamed = Effect.flatMap(DatabaseUrlFlag, DatabaseUrl.configured)
+export const databaseUrlIfNamed = DatabaseUrlFlag.pipe(
+  Effect.flatMap(DatabaseUrl.configured),
+  Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: (url) => Effect.asSome(settled(url)) }))
+)
 
 /**
  * The schemas that a command works on, each once: those of the flag, else the URL's, else public. Fails where the URL
@@ -42,9 +54,22 @@ export const schemas = Effect.fnUntraced(function* (
   })
 })
 
+/**
+ * Commands of one connection, in a transaction of which all is put back that they set: a pooler in session mode does
+ * not matter to them.
+ */
+const unpooled = new Set(["grant", "verify"])
+
 /** A session on that database, for as long as the command runs, under the command's name. */
 export const session = (url: DatabaseUrl.DatabaseUrl, command: string) =>
-  Session.layer(url, `${defaultApplication} ${command}`)
+  Layer.unwrap(
+    Effect.map(AllowPoolerFlag, (allowed) =>
+      Session.layer(url, {
+        application: `${Connecting.defaultApplication} ${command}`,
+        allowPooler: allowed || unpooled.has(command)
+      })
+    )
+  )
 
 /** The folder of dumps. */
 export const store = (directory: string) => DumpStore.layer(directory)

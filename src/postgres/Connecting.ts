@@ -1,28 +1,19 @@
 /** Opening a `pg` connection as libpq would, cancelling on it, and closing it in bounded time. */
-import { readFileSync } from "node:fs"
-import { isIP } from "node:net"
 import { TLSSocket } from "node:tls"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Client, type ClientConfig, Connection } from "pg"
-import {
-  AuthenticationFailed,
-  ConnectionFailed,
-  type DatabaseError,
-  DatabaseMissing,
-  PermissionDenied,
-  type ServerFields,
-  withFields
-} from "./DatabaseError.ts"
-import { advice } from "./Advice.ts"
-import * as DatabaseUrl from "./DatabaseUrl.ts"
+import { elsewhere, explainAll, NoAnswer, Refusal, strangerBy } from "./ConnectFailure.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
+import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import * as Hosts from "./Hosts.ts"
-import { quote } from "./Identifier.ts"
-import { mayConnectSoon, soon } from "./Retrying.ts"
+import * as LoginPolicy from "./LoginPolicy.ts"
+import { connecting, isRestarting, mayConnectSoon } from "./Retrying.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
+import * as Tls from "./Tls.ts"
 
 /** How long a cancelled statement, a rollback or a goodbye may take before the socket is closed. */
 export const patience = "5 seconds"
@@ -34,27 +25,37 @@ export const defaultApplication = "pgark"
 export const destroy = (client: Client): Effect.Effect<void> =>
   Effect.sync(() => void client.connection.stream.destroy())
 
+/** How long a connection may take that is told of no time, in seconds. */
+export const defaultTimeout = 10
+
+/**
+ * How long getting a connection may take in all, in seconds: looking up the host, TLS, login, further attempts; where
+ * the URL names several servers as often as there are. It is the URL's `connect_timeout`. Where that is 0 or less, which to libpq is for ever, it is as if it were not given.
+ */
+export const timeoutOf = (url: DatabaseUrl.DatabaseUrl): number => {
+  const timeout = Number(url.parameters.get("connect_timeout") ?? defaultTimeout)
+  return Number.isFinite(timeout) && timeout > 0 ? timeout : defaultTimeout
+}
+
+/** The same database, with another time to connect to it: whole seconds. */
+export const withTimeout = (url: DatabaseUrl.DatabaseUrl, seconds: number): DatabaseUrl.DatabaseUrl => ({
+  ...url,
+  parameters: new Map([...url.parameters, ["connect_timeout", String(seconds)]])
+})
+
 /** Keeps the driver from looking for one where libpq would have, which the URL's reader has done. */
 const withoutPassword = (() => undefined) as unknown as () => string
 
 /**
- * What the `pg` driver gets, for the first server of the URL. Its words for TLS differ from libpq's: `require` encrypts without looking at the
- * certificate unless `sslrootcert` names who must have signed it, `verify-ca` checks the chain, `verify-full` the host
- * name too.
+ * What the `pg` driver gets, for the first server of the URL. Its words for TLS differ from libpq's: {@link file://./Tls.ts}.
  *
- * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBQ-SSL-CERTIFICATES
+ * @throws DatabaseUrlInvalid where TLS cannot be had as the URL wants it
  */
 export const toPgConfig = (
   url: DatabaseUrl.DatabaseUrl,
   encrypted: boolean,
   application: string = defaultApplication
 ): ClientConfig => {
-  const [ca, cert, key] = DatabaseUrl.tlsFiles.map((parameter) => {
-    const path = encrypted ? DatabaseUrl.tlsPath(url, parameter) : undefined
-    return path === undefined ? undefined : readFileSync(path)
-  })
-  const { sslMode } = url
-  const timeout = Number(url.parameters.get("connect_timeout") ?? 10)
   // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
   const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
   return {
@@ -65,26 +66,11 @@ export const toPgConfig = (
     password: url.password === undefined ? withoutPassword : Redacted.value(url.password),
     ...(options === undefined ? {} : { options }),
     application_name: application,
-    connectionTimeoutMillis: (Number.isFinite(timeout) && timeout > 0 ? timeout : 10) * 1000,
+    connectionTimeoutMillis: timeoutOf(url) * 1000,
     keepAlive: true,
-    ssl: encrypted && {
-      rejectUnauthorized: sslMode.startsWith("verify-") || (sslMode === "require" && ca !== undefined),
-      ...(sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
-      // Where the connection goes to an address, the certificate is still the host's.
-      ...(url.hostaddr === undefined ? {} : { host: url.host }),
-      ...(url.hostaddr === undefined || isIP(url.host) !== 0 ? {} : { servername: url.host }),
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key })
-    }
-  }
-}
-
-/** What the driver threw, until {@link explain} has read it. */
-class Refusal {
-  readonly cause: unknown
-  constructor(cause: unknown) {
-    this.cause = cause
+    ssl: encrypted && Tls.options(url),
+    sslnegotiation: encrypted && url.parameters.get("sslnegotiation") === "direct" ? "direct" : "postgres",
+    enableChannelBinding: encrypted && url.parameters.get("channel_binding") === "require"
   }
 }
 
@@ -92,8 +78,8 @@ class Refusal {
 const losses = new WeakMap<Client, unknown>()
 
 /** The server that a connection leads to, alone: where the URL names several, which one answered. */
-const reached = new WeakMap<Client, DatabaseUrl.DatabaseUrl>()
-export const urlOf = (client: Client): DatabaseUrl.DatabaseUrl | undefined => reached.get(client)
+const servers = new WeakMap<Client, DatabaseUrl.DatabaseUrl>()
+export const urlOf = (client: Client): DatabaseUrl.DatabaseUrl | undefined => servers.get(client)
 
 /** Whether it is encrypted. */
 export const isEncrypted = (client: Client): boolean => client.connection.stream instanceof TLSSocket
@@ -102,113 +88,73 @@ export const isEncrypted = (client: Client): boolean => client.connection.stream
 export const causeOf = (client: Client, error: unknown): unknown =>
   sqlstateOf(error) === undefined ? (losses.get(client) ?? error) : error
 
-const attempt = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, encrypted: boolean, application: string) {
+/** How far an attempt has come. */
+interface Way {
+  reached: boolean
+  secured: boolean
+}
+
+const attempt = Effect.fnUntraced(function* (
+  url: DatabaseUrl.DatabaseUrl,
+  encrypted: boolean,
+  application: string,
+  way: Way
+) {
+  // How long it may take in all is the caller's; a timer of the driver's would know of this attempt only.
   const config = yield* Effect.try({
-    try: () => toPgConfig(url, encrypted, application),
+    try: () => ({ ...toPgConfig(url, encrypted, application), connectionTimeoutMillis: 0 }),
     catch: (cause) => new Refusal(cause)
   })
   return yield* Effect.callback<Client, Refusal>((resume) => {
     const client = new Client(config)
+    const { connection } = client
+    const socket = connection.stream
+    Object.assign(way, { reached: false, secured: false })
+    const fail = (cause: unknown) => {
+      connection.stream.destroy()
+      resume(Effect.fail(new Refusal(cause, way.reached, way.secured)))
+    }
+    socket.once("connect", () => (way.reached = true))
+    connection.once("sslconnect", () => connection.stream.once("secureConnect", () => (way.secured = true)))
+    LoginPolicy.watch(client, url, fail)
     // Without a listener a connection lost between two queries would end the process; the next query reports it.
     client.on("error", (error) => {
       if (!losses.has(client)) losses.set(client, error)
     })
-    client.connect((error?: Error | null) => {
-      if (!error) return resume(Effect.succeed(client))
-      client.connection.stream.destroy()
-      resume(Effect.fail(new Refusal(error)))
-    })
+    client.connect((error?: Error | null) => (error ? fail(error) : resume(Effect.succeed(client))))
+    // TLS from the first byte on has the socket to itself.
+    if (config.sslnegotiation !== "direct") {
+      socket.prependOnceListener("data", (bytes: Buffer) => {
+        const stranger = strangerBy(bytes, encrypted ? "TLS" : "login")
+        if (stranger !== undefined) fail(stranger)
+      })
+    }
     return destroy(client)
   })
 })
 
-/** `pg` has no code for this answer; the text is its own, not the server's. */
-const unsupported = ({ cause }: Refusal) => cause instanceof Error && cause.message.includes("does not support SSL")
+const refusedLogin = ({ cause }: Refusal): boolean => sqlstateOf(cause) === "28000"
+
+/** Somebody has answered, and no encryption came about. */
+const unencrypted = ({ cause, reached, secured }: Refusal): boolean =>
+  reached && !secured && sqlstateOf(cause) === undefined
 
 /**
- * Tries TLS and plain as libpq does: `prefer` TLS first, `allow` plain first, the others one of them.
+ * Tries TLS and plain as libpq does: `prefer` TLS first, `allow` plain first, the others one of them. `prefer` means
+ * doing without TLS wherever none comes about, for whatever reason.
  *
  * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS
  */
-const connect = (url: DatabaseUrl.DatabaseUrl, application: string): Effect.Effect<Client, Refusal> => {
-  const [plain, tls] = [attempt(url, false, application), attempt(url, true, application)]
-  const refusedLogin = ({ cause }: Refusal) => sqlstateOf(cause) === "28000"
-  if (url.host.startsWith("/") || url.sslMode === "disable") return plain
+const connect = (url: DatabaseUrl.DatabaseUrl, application: string, way: Way): Effect.Effect<Client, Refusal> => {
+  const [plain, tls] = [attempt(url, false, application, way), attempt(url, true, application, way)]
+  if (Tls.isLocal(url) || url.sslMode === "disable") return plain
   if (url.sslMode === "allow") return Effect.catchIf(plain, refusedLogin, () => tls)
   if (url.sslMode !== "prefer") return tls
   return Effect.catchIf(
     tls,
-    (refusal) => unsupported(refusal) || refusedLogin(refusal),
+    (refusal) => unencrypted(refusal) || refusedLogin(refusal),
     () => plain
   )
-}
-
-/** `pg` refuses by itself, without a code, to log in where the server wants a password and there is none. */
-const passwordMissing = (cause: unknown): boolean =>
-  cause instanceof Error && !("code" in cause) && cause.message.startsWith("SASL")
-
-/** What to look at, by the way in which a login was refused. */
-const loginAdvice = (error: DatabaseError): string => {
-  if (error.sqlstate === undefined) return "Put the password into the database URL, or set PGPASSWORD."
-  if (error.sqlstate === "28P01") {
-    return "Check user and password in the database URL; special characters in the password need percent-encoding."
-  }
-  return (
-    "Check that the user may log in, and that the server's pg_hba.conf lets it into this database from here, " +
-    "with or without TLS (sslmode)."
-  )
-}
-
-/** What to look at, by what became of the connection; Node's codes of a certificate that it refuses are words. */
-const wayAdvice = (refusal: Refusal, error: DatabaseError): string => {
-  if (error.sqlstate !== undefined) return advice(error.sqlstate)
-  if (unsupported(refusal)) {
-    return "The server has no TLS. Have it switched on there, or use sslmode=prefer where the network is trusted."
-  }
-  const { cause } = refusal
-  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
-  return /CERT|SIGNATURE/.test(code)
-    ? "sslrootcert must name the certificate of the authority that signed the server's, and with " +
-        "sslmode=verify-full the host must be one that it was made for."
-    : "Check host and port in the database URL, and that the server is running and reachable from here."
-}
-
-const explain = (url: DatabaseUrl.DatabaseUrl, refusal: Refusal): DatabaseError => {
-  const error = passwordMissing(refusal.cause)
-    ? new AuthenticationFailed({ message: "The server wants a password, and none is given." })
-    : toDatabaseError(refusal.cause)
-  const server = `${url.host}:${url.port}`
-  const fields = (message: string, suggestion: string): ServerFields => ({
-    message,
-    detail: error.message === "" ? "no answer" : error.message,
-    suggestion,
-    state: "untouched",
-    ...(error.sqlstate === undefined ? {} : { sqlstate: error.sqlstate })
-  })
-  switch (error._tag) {
-    case "AuthenticationFailed":
-      return new AuthenticationFailed(
-        fields(`The server at ${server} refuses the login of "${url.user}".`, loginAdvice(error))
-      )
-    case "DatabaseMissing":
-      return new DatabaseMissing(
-        fields(
-          `There is no database "${url.database}" at ${server}.`,
-          "Create it first, or correct the name at the end of the database URL."
-        )
-      )
-    case "ConnectionFailed":
-      return new ConnectionFailed(fields(`Cannot connect to the server at ${server}.`, wayAdvice(refusal, error)))
-    case "PermissionDenied":
-      return new PermissionDenied(
-        fields(
-          `The role "${url.user}" may not connect to database "${url.database}" at ${server}.`,
-          `Have the database's owner run: GRANT CONNECT ON DATABASE ${quote(url.database)} TO ${quote(url.user)};`
-        )
-      )
-    default:
-      return withFields(error, { state: "untouched" })
-  }
 }
 
 /** Puts questions over a connection that nothing else uses at the moment, each of which gives one row. */
@@ -220,18 +166,22 @@ export const asking =
       catch: (cause) => toDatabaseError(causeOf(client, cause), { statement: sql })
     })
 
-const isPassing = ({ cause }: Refusal): boolean => mayConnectSoon(cause)
+const close = (client: Client): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    void client.end().finally(() => resume(Effect.void))
+  }).pipe(Effect.timeoutOption(patience), Effect.andThen(destroy(client)))
 
-/** Whether another server may do better: as with libpq not where one has answered, unless it is only starting. */
-const elsewhere = (error: Refusal | Hosts.Unfit | undefined): boolean =>
-  !(error instanceof Refusal) ||
-  isPassing(error) ||
-  (sqlstateOf(error.cause) === undefined && !passwordMissing(error.cause))
-
-/** One connection, to the first server of the URL that will do. */
-const open = (url: DatabaseUrl.DatabaseUrl, application: string) =>
-  Hosts.connect<Client, Refusal>(url, {
-    attempt: (one) => connect(one, application),
+/** One connection, to the first server of the URL that will do; each has the URL's time. */
+const open = (url: DatabaseUrl.DatabaseUrl, application: string, way: Way) => {
+  const seconds = timeoutOf(url)
+  return Hosts.connect<Client, Refusal>(url, {
+    attempt: (one) =>
+      connect(one, application, way).pipe(
+        Effect.timeoutOrElse({
+          duration: Duration.seconds(seconds),
+          orElse: () => Effect.fail(new Refusal(new NoAnswer(seconds), way.reached, way.secured))
+        })
+      ),
     elsewhere,
     ask: (client, sql) =>
       Effect.tryPromise({
@@ -241,42 +191,43 @@ const open = (url: DatabaseUrl.DatabaseUrl, application: string) =>
     close
   }).pipe(
     Effect.map(({ connection, url: one }) => {
-      reached.set(connection, one)
+      servers.set(connection, one)
       return connection
     })
   )
-
-const words = ({ cause }: Refusal): string => (cause instanceof Error ? cause.message : String(cause)) || "no answer"
-
-/** What all of the servers that were tried have come to: the login that one refused, or nobody who will do. */
-const explainAll = (url: DatabaseUrl.DatabaseUrl, tried: ReadonlyArray<Hosts.Tried<Refusal>>): DatabaseError => {
-  const last = tried.at(-1)
-  const detail = Hosts.lines(tried, words)
-  if (last?.error instanceof Refusal && (tried.length === 1 || !elsewhere(last.error))) {
-    const error = explain(last.url, last.error)
-    return tried.length === 1 ? error : withFields(error, { detail })
-  }
-  const answered = tried.some((one) => one.error instanceof Hosts.Unfit)
-  return new ConnectionFailed({
-    message: answered
-      ? `No server of the database URL is what target_session_attrs=${Hosts.wanted(url)} asks for.`
-      : "Cannot connect to any server of the database URL.",
-    detail,
-    suggestion: "Check hosts and ports in the database URL, and that the servers are running and reachable from here.",
-    state: "untouched"
-  })
 }
 
-const close = (client: Client): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    void client.end().finally(() => resume(Effect.void))
-  }).pipe(Effect.timeoutOption(patience), Effect.andThen(destroy(client)))
+/** Of what became of each server, what another attempt would have to do with: a restart first. */
+const passing = (tried: ReadonlyArray<Hosts.Tried<Refusal>>): unknown => {
+  if (!elsewhere(tried.at(-1)?.error)) return undefined
+  const causes = tried.flatMap(({ error }) => (error instanceof Refusal ? [error.cause] : []))
+  return causes.find(isRestarting) ?? causes.find(mayConnectSoon)
+}
+
+/** A connection within the URL's time for each of its servers, with as many attempts as there is sense in. */
+const connected = (url: DatabaseUrl.DatabaseUrl, application: string) =>
+  Effect.suspend(() => {
+    const seconds = timeoutOf(url)
+    const way: Way = { reached: false, secured: false }
+    let last: ReadonlyArray<Hosts.Tried<Refusal>> | undefined
+    return open(url, application, way).pipe(
+      Effect.tapError((tried) => Effect.sync(() => (last = tried))),
+      Effect.retry(
+        Schedule.tap(connecting(passing), ({ attempt }) => Effect.logDebug(`No connection yet (attempt ${attempt})`))
+      ),
+      Effect.timeoutOrElse({
+        duration: Duration.seconds(seconds * (1 + url.others.length)),
+        orElse: () =>
+          Effect.fail(last ?? [{ url, error: new Refusal(new NoAnswer(seconds), way.reached, way.secured) }])
+      })
+    )
+  })
 
 /**
  * A connection for as long as the scope lives.
  *
  * Fails with what stands in the way: server not reachable, login refused, no such database. A server that may be there
- * in a moment is asked again for some two seconds.
+ * in a moment is asked again, one that restarts as long as {@link timeoutOf} says.
  *
  * @param application its `application_name`
  */
@@ -285,11 +236,7 @@ export const acquire = (
   application: string = defaultApplication
 ): Effect.Effect<Client, DatabaseError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.retry(open(url, application), {
-      schedule: Schedule.tap(soon, ({ attempt }) => Effect.logDebug(`No connection yet (attempt ${attempt})`)),
-      while: (tried) =>
-        elsewhere(tried.at(-1)?.error) && tried.some(({ error }) => error instanceof Refusal && isPassing(error))
-    }).pipe(Effect.mapError((tried) => explainAll(url, tried))),
+    Effect.mapError(connected(url, application), (tried) => explainAll(url, tried)),
     close,
     { interruptible: true }
   )
@@ -302,14 +249,18 @@ interface CancelConnection {
   requestSsl(): void
   cancel(processId: number, secretKey: number): void
 }
+interface ConnectionSettings extends ClientConfig {
+  readonly sslNegotiation?: "postgres" | "direct"
+}
 interface BackendKey {
-  readonly processID: number
-  readonly secretKey: number
+  readonly processID: number | null
+  readonly secretKey: number | null
   readonly ssl: ClientConfig["ssl"]
+  readonly sslNegotiation: "postgres" | "direct"
 }
 
-/** The process that serves this connection. */
-export const backendOf = (client: Client): number => (client as Client & BackendKey).processID
+/** The process that serves this connection, by the server's greeting; none where it named none (Amazon RDS Proxy). */
+export const backendOf = (client: Client): number | null => (client as Client & BackendKey).processID
 
 /**
  * Asks the server, over a connection of its own as the protocol wants it, to cancel what this backend is doing.
@@ -318,14 +269,17 @@ export const backendOf = (client: Client): number => (client as Client & Backend
  */
 export const cancel = (client: Client): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    const { processID, secretKey, ssl } = client as Client & BackendKey
-    const connection = new Connection(ssl ? { ssl } : {}) as unknown as CancelConnection
+    const { processID, secretKey, ssl, sslNegotiation } = client as Client & BackendKey
+    if (processID === null || secretKey === null) return resume(Effect.void)
+    const direct = sslNegotiation === "direct"
+    const settings: ConnectionSettings = ssl ? { ssl, sslNegotiation } : {}
+    const connection = new Connection(settings) as unknown as CancelConnection
     const end = () => {
       connection.stream.destroy()
       resume(Effect.void)
     }
     connection.on("error", end)
-    if (ssl) connection.on("connect", () => connection.requestSsl())
+    if (ssl && !direct) connection.on("connect", () => connection.requestSsl())
     connection.on(ssl ? "sslconnect" : "connect", () => {
       connection.stream.once("close", end)
       connection.cancel(processID, secretKey)

@@ -8,9 +8,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
-import { DatabaseUrlInvalid, example, invalid } from "./DatabaseUrlInvalid.ts"
+import { type DatabaseUrlInvalid, example, invalid } from "./DatabaseUrlInvalid.ts"
 import * as Parameters from "./DatabaseUrlParameters.ts"
 import { read } from "./DatabaseUrlText.ts"
 import * as PasswordFile from "./PasswordFile.ts"
@@ -180,34 +179,6 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
   return { ...address, others, user, database, schema: get("schema")?.value, sslMode, parameters, record }
 })
 
-/** Parameters that name a file of PEM text. */
-export const tlsFiles = ["sslrootcert", "sslcert", "sslkey"] as const
-
-/** The path that such a parameter names, where it is one. */
-export const tlsPath = (url: DatabaseUrl, parameter: (typeof tlsFiles)[number]): string | undefined => {
-  const path = url.parameters.get(parameter)
-  return path === "system" ? undefined : path
-}
-
-/** Fails where a file that the URL names for TLS cannot be read: a later connection would only say that it failed. */
-const checkFiles = Effect.fnUntraced(function* (url: DatabaseUrl) {
-  if (url.sslMode === "disable" || [url, ...url.others].every(({ host }) => host.startsWith("/"))) return
-  for (const parameter of tlsFiles) {
-    const path = tlsPath(url, parameter)
-    if (path === undefined) continue
-    yield* Effect.try({
-      try: () => readFileSync(path),
-      catch: (cause) =>
-        new DatabaseUrlInvalid({
-          message: `The file ${path}, which ${parameter} in the database URL names, cannot be read.`,
-          detail: cause instanceof Error ? cause.message : String(cause),
-          suggestion: `Correct the path behind ${parameter}=, or let this user read the file.`,
-          state: "untouched"
-        })
-    })
-  }
-})
-
 /** Variables each of which says which database is meant, so that nothing else needs to. */
 const sufficient = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"]
 
@@ -230,7 +201,7 @@ export const configured = Effect.fn("DatabaseUrl.configured")(function* (
   const libpqs = sufficient.some((name) => Surroundings.variable(around, name) !== undefined)
   if (Option.isNone(text) && !libpqs) return Option.none()
   const written = Option.getOrElse(text, () => Redacted.make("postgresql://"))
-  return Option.some(yield* Effect.tap(parse(written, around), checkFiles))
+  return Option.some(yield* parse(written, around))
 })
 
 /** The same where there has to be one. */

@@ -23,6 +23,8 @@ import type { Completed, Notice } from "./Completed.ts"
 import { type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
+import * as Pooler from "./Pooler.ts"
+import * as PoolerProbe from "./PoolerProbe.ts"
 import * as SessionClient from "./SessionClient.ts"
 import * as ServerMark from "./ServerMark.ts"
 import { SimpleQuery } from "./SimpleQuery.ts"
@@ -62,8 +64,10 @@ export interface SessionService {
   readonly sql: SqlClient.SqlClient
   /** Where it is connected to: of several servers the one that answered, alone. */
   readonly url: DatabaseUrl.DatabaseUrl
-  /** The process of the server that serves it, as the server said when it was opened; a pooler may have said another. */
+  /** The process of the server that serves it, as that said when the session was opened. */
   readonly backend: number
+  /** What stands in between, and was allowed; it is in session mode. */
+  readonly pooler: Pooler.PoolerFound | undefined
   /** Which server it is, as that said when the session was opened. */
   readonly server: ServerMark.ServerMark
   readonly status: () => TransactionStatus
@@ -92,15 +96,23 @@ export interface SessionService {
   readonly savepoint: <A, E, R>(name: string, body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DatabaseError, R>
 }
 
+/** How a session is opened. */
+export interface SessionOptions {
+  /** Its name in `pg_stat_activity`, "pgark" unless told. */
+  readonly application?: string
+  /** Go through a pooler that leaves each client its backend (session mode). In any other mode none is let through. */
+  readonly allowPooler?: boolean
+}
+
 /** The database session that tasks named "target" run on. */
 export class Session extends Context.Service<Session, SessionService>()("pgark/postgres/Session") {
   /** One session for as long as the layer lives. It gives `SqlClient` too. */
   static readonly layer = (
     url: DatabaseUrl.DatabaseUrl,
-    application?: string
-  ): Layer.Layer<Session | SqlClient.SqlClient, DatabaseError> =>
+    options: SessionOptions = {}
+  ): Layer.Layer<Session | SqlClient.SqlClient, DatabaseError | Pooler.PoolerInBetween> =>
     Layer.effectContext(
-      Effect.map(open(url, application), (session) =>
+      Effect.map(open(url, options), (session) =>
         Context.make(Session, session).pipe(Context.add(SqlClient.SqlClient, session.sql))
       )
     )
@@ -135,17 +147,20 @@ const progress = (query: SimpleQuery) =>
  * The role's own timeouts are switched off (a restore is one long transaction), and where the server can do it
  * (14 and later) it is told to notice within half a second that this client has died.
  *
- * @param application its name in `pg_stat_activity`, "pgark" unless told
+ * Fails with PoolerInBetween where a pooler is that was not allowed, or that hands the session's backend around. That
+ * is found out before anything is set, which would then be set for other clients.
  */
 export const open = Effect.fn("Session.open")(function* (
   given: DatabaseUrl.DatabaseUrl,
-  application?: string
-): Effect.fn.Return<SessionService, DatabaseError, Scope.Scope> {
+  { allowPooler = false, application }: SessionOptions = {}
+): Effect.fn.Return<SessionService, DatabaseError | Pooler.PoolerInBetween, Scope.Scope> {
   const client = yield* Connecting.acquire(given, application)
   // Whatever else connects for this session shall meet the same server.
   const url = Connecting.urlOf(client) ?? given
   const { patience } = Connecting
-  const backend = Connecting.backendOf(client)
+  const backend = yield* PoolerProbe.backendPid(client)
+  const pooler = yield* PoolerProbe.behind(url, client, backend)
+  yield* Pooler.refuse(pooler, `${url.host}:${url.port}`, allowPooler)
   const notices: Array<Notice> = []
   client.on("notice", (notice) => {
     notices.push({ sqlstate: notice.code ?? "", message: notice.message ?? "" })
@@ -334,7 +349,7 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  return { sql, url, backend, server, status, execute, copyIn, transaction, renew, savepoint }
+  return { sql, url, backend, pooler, server, status, execute, copyIn, transaction, renew, savepoint }
 })
 
 /**

@@ -25,7 +25,7 @@ export type Taken =
   | { readonly _tag: "Held" }
   /** Others have it, at least one. */
   | { readonly _tag: "Busy"; readonly holders: ReadonlyArray<OtherSession> }
-  /** There is a pooler in between, which may give the server's session, and with it the lock, to somebody else. */
+  /** Another backend answers now: a pooler gives the server's session, and with it the lock, to somebody else. */
   | { readonly _tag: "Pooled" }
 
 const ofKey = `(${key.join(", ")})`

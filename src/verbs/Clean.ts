@@ -11,6 +11,7 @@ import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.
 import { quote } from "../postgres/Identifier.ts"
 import * as LockLimit from "../postgres/LockLimit.ts"
 import * as Retrying from "../postgres/Retrying.ts"
+import type { PoolerInBetween } from "../postgres/Pooler.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { type Survey, survey } from "../postgres/survey/Survey.ts"
 import { describeObject, refused } from "./clean/Blocker.ts"
@@ -272,7 +273,7 @@ export const clean = Effect.fn("Clean.clean")(function* (
   options: CleanOptions
 ): Effect.fn.Return<
   CleanReport,
-  DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetBusy | TargetChanged,
+  DatabaseError | CleanBlocked | CleanRefused | PoolerInBetween | SchemaMissing | TargetBusy | TargetChanged,
   Session | SqlClient.SqlClient
 > {
   const { results } = yield* Pipeline.run(pipeline(options))

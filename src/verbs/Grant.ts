@@ -17,6 +17,7 @@ import { quote } from "../postgres/Identifier.ts"
 import { objectKey } from "../postgres/ObjectName.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import * as Rights from "../postgres/Rights.ts"
+import type { PoolerInBetween } from "../postgres/Pooler.ts"
 import { Session, type SessionService } from "../postgres/Session.ts"
 import { hold, type HoldOptions } from "./TargetHold.ts"
 import { noSuchSchema, RoleMissing, type SchemaMissing, type TargetBusy } from "./VerbError.ts"
@@ -280,7 +281,7 @@ export const grant = Effect.fn("Grant.grant")(function* (
   options: GrantOptions & HoldOptions
 ): Effect.fn.Return<
   GrantReport,
-  DatabaseError | RoleMissing | SchemaMissing | TargetBusy,
+  DatabaseError | PoolerInBetween | RoleMissing | SchemaMissing | TargetBusy,
   Session | SqlClient.SqlClient
 > {
   const { results } = yield* Pipeline.run(pipeline(options))

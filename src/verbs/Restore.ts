@@ -16,6 +16,7 @@ import type { PlanStale } from "../pipeline/PlanStale.ts"
 import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import type { PgDump, PgDumpFailed } from "../postgres/PgDump.ts"
+import type { PoolerInBetween } from "../postgres/Pooler.ts"
 import type { Session } from "../postgres/Session.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as Course from "./restore/Course.ts"
@@ -81,6 +82,7 @@ export type RestoreError =
   | PatternInvalid
   | PgDumpFailed
   | PlanStale
+  | PoolerInBetween
   | RestoreFailed
   | RoleMissing
   | TargetBusy

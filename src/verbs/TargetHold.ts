@@ -4,6 +4,7 @@ import * as Scope from "effect/Scope"
 import { note } from "../pipeline/RunEvent.ts"
 import { describe, describeAll, endings, type OtherSession } from "../postgres/Blockers.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
+import { PoolerInBetween } from "../postgres/Pooler.ts"
 import { Session } from "../postgres/Session.ts"
 import * as TargetLock from "../postgres/TargetLock.ts"
 import { TargetBusy } from "./VerbError.ts"
@@ -26,16 +27,21 @@ const busy = (database: string, holders: ReadonlyArray<OtherSession>) =>
 /**
  * Takes the target's lock for as long as the scope lives. On one session it may be taken several times.
  *
- * Fails with TargetBusy where another session has it, unless it is to wait.
+ * Fails with TargetBusy where another session has it, unless it is to wait; with PoolerInBetween where it would fall to
+ * somebody else's session.
  */
 export const hold = Effect.fn("TargetHold.hold")(function* ({
   wait = false
-}: HoldOptions): Effect.fn.Return<void, DatabaseError | TargetBusy, Session | Scope.Scope> {
+}: HoldOptions): Effect.fn.Return<void, DatabaseError | PoolerInBetween | TargetBusy, Session | Scope.Scope> {
   const session = yield* Session
   const { database } = session.url
   const taken = yield* TargetLock.take(session)
   if (taken._tag === "Pooled") {
-    return yield* note("A connection pooler stands in between: no other pgark is kept from working on the target.")
+    return yield* new PoolerInBetween({
+      message: "A pooler stands in between that has given this session another backend of the server.",
+      suggestion: "Use the URL of the server itself, which providers call the direct or unpooled one.",
+      state: "untouched"
+    })
   }
   if (taken._tag === "Held") return
   if (!wait) return yield* busy(database, taken.holders)
@@ -46,5 +52,7 @@ export const hold = Effect.fn("TargetHold.hold")(function* ({
 /** Does it with the target's lock. Within, verbs may take it once more on the same session. */
 export const holding =
   (options: HoldOptions) =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseError | TargetBusy, R | Session> =>
+  <A, E, R>(
+    work: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | DatabaseError | PoolerInBetween | TargetBusy, R | Session> =>
     Effect.scopedWith((scope) => Effect.andThen(Scope.provide(hold(options), scope), work))

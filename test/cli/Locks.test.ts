@@ -94,7 +94,7 @@ describe("a lock that is not granted in time", () => {
         yield* unchanged(
           admin,
           Effect.gen(function* () {
-            const holder = yield* Session.open(url, "the app")
+            const holder = yield* Session.open(url, { application: "the app" })
             yield* holder.execute(`BEGIN; ${sql}`)
             for (const args of verbs) {
               const { code, stderr } = yield* Pgark.run([...args, "--yes", "--lock-timeout", "1"], options)
@@ -114,7 +114,7 @@ describe("a lock that is not granted in time", () => {
     Effect.gen(function* () {
       const { cwd, options, url } = yield* prepare()
       writeFileSync(join(cwd, "goal.sql"), dump)
-      const holder = yield* Session.open(url, "the app")
+      const holder = yield* Session.open(url, { application: "the app" })
       // The view that stands on it has no definition to show meanwhile.
       yield* holder.execute(`BEGIN; LOCK TABLE public."Day" IN ACCESS EXCLUSIVE MODE`)
       const { code, stderr } = yield* Pgark.run(["restore", "goal.sql", "--dry-run", "--lock-timeout", "1"], options)

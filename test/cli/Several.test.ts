@@ -91,7 +91,7 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("where 
         const { options, url } = target
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* Session.open(url, "the app")
+            yield* Session.open(url, { application: "the app" })
             const { code, stderr } = yield* Pgark.run(restoreArgs(target), options)
             assert.strictEqual(code, 6, stderr)
             assert.match(stderr, /1 other session is connected to the database/)
@@ -101,7 +101,7 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("where 
         )
         assert.strictEqual(yield* snapshot(url), target.before)
         // One of another database does not matter, nor another pgark that waits for its turn.
-        yield* Session.open((yield* SmallServer).superuser, "elsewhere")
+        yield* Session.open((yield* SmallServer).superuser, { application: "elsewhere" })
         const running = yield* Pgark.start(
           restoreArgs(target).filter((flag) => flag !== "--yes"),
           options
@@ -111,7 +111,7 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("where 
           (said) => said.includes("Starting in"),
           "20 seconds"
         )
-        const waiting = yield* Session.open(url, "pgark restore")
+        const waiting = yield* Session.open(url, { application: "pgark restore" })
         yield* Effect.forkScoped(TargetLock.wait(waiting))
         const { code, stderr } = yield* running.ended
         assert.strictEqual(code, 0, stderr)

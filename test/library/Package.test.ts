@@ -76,6 +76,7 @@ export const grant: Same<
   Effect.Effect<
     pgark.Grant.GrantReport,
     | pgark.DatabaseError.DatabaseError
+    | pgark.Pooler.PoolerInBetween
     | pgark.VerbError.RoleMissing
     | pgark.VerbError.SchemaMissing
     | pgark.VerbError.TargetBusy,

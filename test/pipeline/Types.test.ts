@@ -15,6 +15,7 @@ import * as RunStream from "../../src/pipeline/RunStream.ts"
 import * as Task from "../../src/pipeline/Task.ts"
 import type { DatabaseError, PermissionDenied } from "../../src/postgres/DatabaseError.ts"
 import type { PgDump } from "../../src/postgres/PgDump.ts"
+import type { PoolerInBetween } from "../../src/postgres/Pooler.ts"
 import type { Session } from "../../src/postgres/Session.ts"
 import type * as Stream from "effect/Stream"
 import * as Clean from "../../src/verbs/Clean.ts"
@@ -154,10 +155,10 @@ describe("every verb", () => {
 
   it("says in its signature what it fails with and what it needs, and nothing wider", () => {
     expectTypeOf<ErrorOf<typeof Clean.clean>>().toEqualTypeOf<
-      DatabaseError | CleanBlocked | CleanRefused | SchemaMissing | TargetBusy | TargetChanged
+      DatabaseError | CleanBlocked | CleanRefused | PoolerInBetween | SchemaMissing | TargetBusy | TargetChanged
     >()
     expectTypeOf<ErrorOf<typeof Grant.grant>>().toEqualTypeOf<
-      DatabaseError | RoleMissing | SchemaMissing | TargetBusy
+      DatabaseError | PoolerInBetween | RoleMissing | SchemaMissing | TargetBusy
     >()
     expectTypeOf<ErrorOf<typeof Verify.verify>>().toEqualTypeOf<DatabaseError | VerificationFailed>()
     expectTypeOf<ErrorOf<typeof Restore.restore<never>>>().toEqualTypeOf<Restore.RestoreError>()

@@ -5,7 +5,6 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 
 const parse = (text: string, env: Record<string, string> = {}) => DatabaseUrl.parse(Redacted.make(text), { env })
@@ -265,59 +264,6 @@ describe("fromConfig", () => {
       const flag = Option.some(Redacted.make("postgresql://u@h/flag"))
       assert.strictEqual((yield* configured(env, flag)).database, "flag")
       assert.match((yield* Effect.flip(configured({}))).suggestion!, /--database-url/)
-    })
-  )
-})
-
-describe("files for TLS", () => {
-  const configured = (query: string) =>
-    DatabaseUrl.fromConfig(Option.some(Redacted.make(`postgresql://u@h/d?${query}`)), {}).pipe(
-      Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({})))
-    )
-
-  it.effect("that cannot be read are named, where TLS is wanted at all", () =>
-    Effect.gen(function* () {
-      for (const parameter of ["sslrootcert", "sslcert", "sslkey"]) {
-        for (const mode of ["prefer", "require", "verify-full"]) {
-          const error = yield* Effect.flip(configured(`sslmode=${mode}&${parameter}=/no/such.pem`))
-          assert.strictEqual(error._tag, "DatabaseUrlInvalid")
-          assert.match(error.message, new RegExp(`/no/such\\.pem, which ${parameter} `))
-        }
-        yield* configured(`sslmode=disable&${parameter}=/no/such.pem`)
-        yield* configured(`${parameter}=package.json`)
-      }
-      assert.strictEqual((yield* configured("sslrootcert=system")).sslMode, "verify-full")
-    })
-  )
-})
-
-describe("toPgConfig", () => {
-  it.effect("gives sslmode libpq's meaning", () =>
-    Effect.gen(function* () {
-      const ssl = (mode: string, encrypted = true) =>
-        Effect.map(parse(`postgresql://u@h/d?sslmode=${mode}`), (url) => Connecting.toPgConfig(url, encrypted).ssl)
-      assert.strictEqual(yield* ssl("disable", false), false)
-      for (const [mode, checksChain, checksHost] of [
-        ["allow", false, false],
-        ["prefer", false, false],
-        ["require", false, false],
-        ["allow&sslrootcert=package.json", false, false],
-        ["prefer&sslrootcert=package.json", false, false],
-        // For the sake of old libpq: a root certificate makes it verify-ca.
-        ["require&sslrootcert=package.json", true, false],
-        ["verify-ca&sslrootcert=package.json", true, false],
-        ["verify-full&sslrootcert=package.json", true, true],
-        ["verify-full&sslrootcert=system", true, true],
-        ["verify-ca", true, false],
-        ["verify-full", true, true]
-      ] as const) {
-        const options = yield* ssl(mode)
-        if (typeof options !== "object") return assert.fail(`${mode} does not encrypt`)
-        assert.strictEqual(options.rejectUnauthorized, checksChain)
-        // Node checks the host unless it is told not to.
-        assert.strictEqual(options.checkServerIdentity === undefined, checksHost)
-        assert.strictEqual(options.ca === undefined, !mode.includes("package.json"))
-      }
     })
   )
 })

@@ -55,7 +55,7 @@ export const endAt = Effect.fnUntraced(function* (
   const { options, url } = target
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      const holder = yield* Session.open(url, "holder")
+      const holder = yield* Session.open(url, { application: "holder" })
       yield* holder.execute(`SELECT pg_advisory_lock(${gate})`)
       yield* holder.execute("BEGIN")
       if (stop.before !== undefined) yield* holder.execute(stop.before)

@@ -1,10 +1,15 @@
 /** The pg_dump programs of this machine, run as child processes. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ClientProgram from "../ClientProgram.ts"
+import { timeoutOf } from "../Connecting.ts"
 import * as DatabaseUrl from "../DatabaseUrl.ts"
 import { ToolMissing } from "../ToolMissing.ts"
 import { argumentsOf, PgDumpFailed, type PgDumpProgram, type PgDumpSettings, type PgDumpTool } from "./PgDumpProgram.ts"
@@ -55,9 +60,40 @@ const environment = (url: DatabaseUrl.DatabaseUrl, settings: PgDumpSettings) => 
     url.parameters.get("options"),
     ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
   ].filter((option) => option !== undefined)
-  const connection = { ...foreign(process.env), ...DatabaseUrl.toLibpqEnvironment(url) }
-  return { ...connection, ...(options.length === 0 ? {} : { PGOPTIONS: options.join(" ") }) }
+  return {
+    ...foreign(process.env),
+    ...DatabaseUrl.toLibpqEnvironment(url),
+    PGCONNECT_TIMEOUT: String(timeoutOf(url)),
+    ...(options.length === 0 ? {} : { PGOPTIONS: options.join(" ") })
+  }
 }
+
+/**
+ * The password of a client's key, which libpq takes from no environment variable: from a file that only this user can
+ * read, for as long as the scope lives.
+ */
+const keyPassword = Effect.fnUntraced(function* (
+  url: DatabaseUrl.DatabaseUrl
+): Effect.fn.Return<Readonly<Record<string, string>>, PgDumpFailed, Scope.Scope> {
+  const password = url.parameters.get("sslpassword")
+  if (password === undefined) return {}
+  const directory = yield* Effect.acquireRelease(
+    Effect.try({
+      try: () => mkdtempSync(join(tmpdir(), "pgark-")),
+      catch: (cause) =>
+        new PgDumpFailed({
+          message: `No folder can be made in ${tmpdir()} for what pg_dump has to read.`,
+          detail: String(cause),
+          suggestion: "Set TMPDIR to a folder that this user can write to.",
+          state: "untouched"
+        })
+    }),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  )
+  const file = join(directory, "service")
+  yield* Effect.sync(() => writeFileSync(file, `[pgark]\nsslpassword=${password}\n`, { mode: 0o600 }))
+  return { PGSERVICEFILE: file, PGSERVICE: "pgark" }
+})
 
 /** Every pg_dump of this machine that runs, the one on PATH first. */
 export const find: Effect.Effect<
@@ -75,11 +111,15 @@ export const make = Effect.fnUntraced(function* (
   const context = yield* Effect.context<ChildProcessSpawner.ChildProcessSpawner>()
 
   const dump: PgDumpProgram["dump"] = (url, options, { onLine, settings = {} } = {}) =>
-    ClientProgram.run(tool.name, {
-      args: argumentsOf(options),
-      env: environment(url, settings),
-      ...(onLine === undefined ? {} : { onLine })
-    }).pipe(Stream.mapError(explain), Stream.provideContext(context))
+    Stream.unwrap(
+      Effect.map(keyPassword(url), (more) =>
+        ClientProgram.run(tool.name, {
+          args: argumentsOf(options),
+          env: { ...environment(url, settings), ...more },
+          ...(onLine === undefined ? {} : { onLine })
+        }).pipe(Stream.mapError(explain), Stream.provideContext(context))
+      )
+    )
 
   return { tool, argv: (options) => [tool.name, ...argumentsOf(options)], dump }
 })

@@ -153,8 +153,10 @@ export const written = Effect.fnUntraced(function* ({
   const what = forPgDump(options, source)
   const { partialRows } = source
   if (partialRows.length > 0) yield* note(`The dump will ${partialWords(partialRows, source.role)}.`)
-  // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends.
-  const settings: PgDumpSettings = source.versionNumber >= 140000 ? { client_connection_check_interval: "500" } : {}
+  // Should pg_dump be killed, its backend ends too, with its locks, and not only when a statement ends. Of a pooler it
+  // is one of many, and PgBouncer refuses who brings settings with him.
+  const settings: PgDumpSettings =
+    source.versionNumber >= 140000 && session.pooler === undefined ? { client_connection_check_interval: "500" } : {}
   const { onBytes, onLine } = observed()
   const within = narrowed(options, source)
   // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.

@@ -111,7 +111,7 @@ export const recover = Effect.fn("Recovery.recover")(function* (journal: Journal
   const restore = yield* Session.Session
   yield* Effect.scoped(
     Effect.gen(function* () {
-      const session = yield* Session.open(restore.url)
+      const session = yield* Session.open(restore.url, { allowPooler: restore.pooler !== undefined })
       yield* hold(session, restore)
       const work = Effect.gen(function* () {
         if ((yield* settledOutcome(journal))._tag === "Aborted") return

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Session from "../../../src/postgres/Session.ts"
 import * as EmbeddedServer from "../../../src/demo/EmbeddedServer.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import { dump } from "../../support/PgDumpImplementations.ts"
@@ -42,6 +43,14 @@ describe.skipIf(!hasOpenssl)(`over TLS${hasOpenssl ? "" : " (skipped: openssl is
       assert.deepStrictEqual(seen, [{ ssl: true }])
       yield* Effect.timeout(Fiber.interrupt(fiber), "1 second")
       yield* Restores.until(backends, (rows) => rows.length === 0, "1 seconds")
+
+      // From the first byte on, as 17 and later can do it; a statement is cancelled the same way.
+      const direct = { ...encrypted, parameters: new Map([["sslnegotiation", "direct"]]) }
+      const { execute } = yield* Session.open(direct)
+      const sleeping = yield* Effect.forkChild(execute("SELECT pg_sleep(60)"), { startImmediately: true })
+      yield* Effect.sleep("200 millis")
+      yield* Effect.timeout(Fiber.interrupt(sleeping), "3 seconds")
+      assert.strictEqual((yield* execute("SELECT 1")).tag, "SELECT 1")
     })
   )
 })
