@@ -5,6 +5,7 @@
  * {@link PgDump}. These in turn need the file system and the processes of `NodeServices.layer` (`@effect/platform-node`).
  */
 export * as Clean from "./verbs/Clean.ts"
+export * as Doctor from "./verbs/Doctor.ts"
 export * as Dump from "./verbs/Dump.ts"
 export * as Grant from "./verbs/Grant.ts"
 export * as Keep from "./verbs/Keep.ts"

@@ -12,6 +12,7 @@ import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { clean } from "./CleanCommand.ts"
 import { demo } from "./DemoCommand.ts"
+import { doctor } from "./DoctorCommand.ts"
 import { dump } from "./DumpCommand.ts"
 import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
 import { AllowPoolerFlag, ColorFlag, ConnectTimeoutFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
@@ -32,6 +33,7 @@ export const cli = Command.make("pgark").pipe(
       "happened or didn't, with the rights you really have."
   ),
   Command.withSubcommands([
+    { group: "First, or when something fails", commands: [doctor] },
     { group: "Backup", commands: [dump, list, inspect, verify] },
     { group: "Target", commands: [restore, undo, clean, grant] },
     { group: "Try it", commands: [demo] }

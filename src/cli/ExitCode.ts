@@ -33,7 +33,7 @@ export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
   [0, "done"],
   [1, "unexpected failure: a defect of pgark"],
   [2, "wrong usage or configuration; a needed tool or version is missing; a pooler in between"],
-  [3, "verification found a difference, or could not check something"],
+  [3, "verification found a difference, or could not check something; doctor found a problem"],
   [4, "the dump is missing, incomplete, damaged or unsafe; nothing was touched"],
   [5, "permission denied; nothing was changed, or it was rolled back"],
   [

@@ -50,6 +50,17 @@ const shortened = (text: string): string => {
     : [...lines.slice(0, shown), `… ${count(lines.length - shown)} lines more (all of it with --json)`].join("\n")
 }
 
+/** Errors behind which there may be more of their kind, which doctor finds all at once; not of a run that was broken off. */
+const examined = new Set([
+  "AuthenticationFailed",
+  "CleanRefused",
+  "ConnectionFailed",
+  "PermissionDenied",
+  "TargetUnfit"
+])
+
+const examination = "pgark doctor tells what it makes of the URL, the role's rights and this machine"
+
 /** The statements as a script that can be copied, those of one owner under a comment that names it. */
 const script = (grants: ReadonlyArray<Grant>): string =>
   grants
@@ -75,7 +86,8 @@ export const render = (problem: Problem): string => {
       : [indent("detail", naming.has(problem._tag) ? shortened(problem.detail) : problem.detail)]),
     ...(problem.state === undefined ? [] : [indent("state", states[problem.state])]),
     ...(problem.suggestion === undefined ? [] : [indent("next", problem.suggestion)]),
-    ...(problem.grants === undefined ? [] : [indent("SQL", shortened(script(problem.grants)))])
+    ...(problem.grants === undefined ? [] : [indent("SQL", shortened(script(problem.grants)))]),
+    ...(examined.has(problem._tag) && problem.state === "untouched" ? [indent("more", examination)] : [])
   ].join("\n")
 }
 

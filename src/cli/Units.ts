@@ -1,20 +1,10 @@
 /** Bytes and times as people read them. */
 import { plural } from "../pipeline/Words.ts"
 
+export { bytes } from "../pipeline/Words.ts"
+
 /** One digit behind the point below 10, none from there on. */
 const short = (value: number): string => (Math.round(value * 10) < 100 ? value.toFixed(1) : value.toFixed(0))
-
-/** Bytes in decimal units: `512 B`, `1.4 MB`. */
-export const bytes = (n: number): string => {
-  if (n < 1000) return `${n} B`
-  let value = n / 1000
-  for (const unit of ["kB", "MB", "GB"]) {
-    // What would be shown as 1000 is 1.0 of the next unit.
-    if (Math.round(value) < 1000) return `${short(value)} ${unit}`
-    value /= 1000
-  }
-  return `${short(value)} TB`
-}
 
 /** Milliseconds as `15 ms`, `0.4 s`, `12 s`, `3 min 20 s`. */
 export const duration = (milliseconds: number): string => {

@@ -1,5 +1,6 @@
 /** The folder of dumps itself. */
-import { rmdir, statfs } from "node:fs/promises"
+import { constants } from "node:fs"
+import { access, rmdir, stat, statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -34,6 +35,32 @@ export const removeIfEmpty = (path: string): Effect.Effect<void, DiskFull | Fold
       () => Effect.void
     ),
     Effect.mapError(unwritable(path))
+  )
+
+/** What is to be known of the folder before something is written into it. */
+export interface FolderState {
+  readonly exists: boolean
+  /** Anybody of this machine may put files into it, or take them out. */
+  readonly isOpen: boolean
+}
+
+/** Looks whether this user may write into the folder, or create it, and writes nothing. */
+export const look = (path: string): Effect.Effect<FolderState, DiskFull | FolderUnusable> =>
+  Effect.tryPromise({
+    try: async () => {
+      const info = await stat(path)
+      // What a file that stands in its place says to reading it.
+      if (!info.isDirectory()) throw Object.assign(new Error(`${path} is a file`), { code: "ENOTDIR" })
+      await access(path, constants.W_OK | constants.X_OK)
+      return { exists: true, isOpen: (info.mode & 0o1002) === 0o2 }
+    },
+    catch: (cause) => new Refusal(cause)
+  }).pipe(
+    Effect.catchIf(
+      (error) => codeOf(error) === "ENOENT" && dirname(path) !== path,
+      () => Effect.map(look(dirname(path)), (above) => ({ ...above, exists: false }))
+    ),
+    Effect.mapError((error) => (error instanceof Refusal ? unwritable(path)(error) : error))
   )
 
 /** Bytes that this user may still write where the folder is, or where it would be created. */

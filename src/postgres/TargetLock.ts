@@ -49,6 +49,10 @@ const query = <Row extends object>({ sql }: SessionService, text: string) =>
  */
 const family = ({ status }: SessionService) => (status() === "I" ? "lock" : "xact_lock")
 
+/** The sessions that have the lock. Asking takes nothing. */
+export const holders = (session: SessionService): Effect.Effect<ReadonlyArray<OtherSession>, DatabaseError> =>
+  query<OtherSession>(session, holdersQuery)
+
 /** Lets go of it once, where the session itself has it. */
 const unlock = (session: SessionService): Effect.Effect<void> =>
   query(
@@ -87,9 +91,9 @@ export const take = Effect.fn("TargetLock.take")(function* (
     )
     if (got === null) return { _tag: "Pooled" }
     if (got) return { _tag: "Held" }
-    const holders = yield* query<OtherSession>(session, holdersQuery)
+    const found = yield* holders(session)
     // None where they let go of it between the two questions.
-    if (holders.length > 0) return { _tag: "Busy", holders }
+    if (found.length > 0) return { _tag: "Busy", holders: found }
   }
 })
 

@@ -47,7 +47,7 @@ export type DumpError =
   | VersionMismatch
 
 /** Schemas of people: neither the system's nor an extension's. */
-const userSchemas = Effect.gen(function* () {
+export const userSchemas = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ readonly name: string }>`
     select nspname::text as "name"

@@ -12,20 +12,26 @@ export type FormatMinor = number
 
 /**
  * Since which major pg_restore reads a format. Formats before 1.14 every one reads that is used here: before 12, `-f -`
- * wrote a file of that name.
+ * wrote a file of that name. Last the newest pg_dump that writes the format.
  *
  * @see https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/pg_backup_archiver.h (K_VERS_1_14 …)
  */
-const readers: ReadonlyArray<readonly [upTo: FormatMinor, major: number]> = [
-  [14, 12],
-  [15, 16],
-  [16, 17]
+const readers: ReadonlyArray<readonly [upTo: FormatMinor, major: number, writtenBy: number]> = [
+  [14, 12, 15],
+  [15, 16, 16],
+  [16, 17, 18]
 ]
 /** No release up to 18 writes a later format than those. */
 const unreleased = 19
 
 /** The lowest major whose pg_restore reads this format. */
 export const neededMajor = (format: FormatMinor): number => readers.find(([upTo]) => format <= upTo)?.[1] ?? unreleased
+
+/** The newest pg_dump whose archives a pg_restore of this major reads; none where it is too old for any. */
+export const readsUpTo = (major: number): number | undefined => readers.findLast(([, reader]) => major >= reader)?.[2]
+
+/** What {@link readsUpTo} gives at best, and the lowest major for it. */
+export const [, newestReader, newestWriter] = readers[readers.length - 1]!
 
 /** Why an archive was not read: pg_restore refused it, or did not run. */
 export type PgRestoreError = ClientProgram.Ended | ToolMissing

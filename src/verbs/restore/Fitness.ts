@@ -54,7 +54,8 @@ const schemaReason = (
   }
 }
 
-const extensionReason = (name: string, { availableExtensions, role, server }: Survey): Reason | undefined => {
+/** Why an extension that is not there cannot be created. */
+export const extensionReason = (name: string, { availableExtensions, role, server }: Survey): Reason | undefined => {
   const available = availableExtensions.find((extension) => extension.name === name)
   if (available === undefined) {
     return {

@@ -11,7 +11,7 @@ import * as TargetLock from "../../../postgres/TargetLock.ts"
 import { TargetInUse } from "../../VerbError.ts"
 
 /** Clients that are connected to this database, less pgark's own session and those of pgark that wait for it. */
-const others = Effect.gen(function* () {
+export const others = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return yield* sql<OtherSession>`
     select a.pid as "pid", ${sql.literal(columns)}
