@@ -25,6 +25,8 @@ export interface Route {
   readonly commit: "answered" | "lost" | "unanswered" | "left"
   /** For how long nobody listens then: milliseconds, or for ever. At once somebody does unless told. */
   readonly closed?: number
+  /** What becomes of a message of the server's: another one of the same length. */
+  readonly rewrite?: (message: Buffer) => Buffer
   /** Another server that answers from then on. */
   readonly instead?: DatabaseUrl
 }
@@ -113,7 +115,7 @@ export const start = Effect.fn("Proxy.start")(function* (
     upstream.on(
       "data",
       framed(false, (type, message) => {
-        if (!awaited) return void client.write(message)
+        if (!awaited) return void client.write(route.rewrite?.(message) ?? message)
         if (type === "Z") end(client, upstream)
       })
     )
