@@ -27,6 +27,8 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
     (list) => `only part of the rows of ${list}: row-level security hid the others from the dump`
   ),
   ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
+  ...report.adapted.map(({ reason, count }) => hang("  adapted    ", `${plural(count, "statement")}: ${reason}`)),
+  ...report.differences.map(({ what, why }) => hang("  differs    ", `${what}: ${why}`)),
   ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
   ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify)),
   ...(report.backup === undefined

@@ -11,6 +11,7 @@ import type { StatementKind } from "../postgres/script/StatementKind.ts"
 import { StatementReader } from "../postgres/script/StatementReader.ts"
 import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 import { LargeObjectReading } from "./LargeObjects.ts"
+import { type BridgeFacts, BridgeReading } from "./BridgeReading.ts"
 import type { contentFields } from "./Manifest.ts"
 import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
 
@@ -55,6 +56,8 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
    * setting that it writes, and in no other way.
    */
   readonly rowSecurity: boolean
+  /** What matters where the target is another server than the source. */
+  readonly bridge: BridgeFacts
 }
 
 type LargeObjectCall = Extract<StatementKind, { readonly _tag: "LargeObjectCall" }>
@@ -85,6 +88,7 @@ export class DumpReading {
   private readonly guard = new DumpGuard()
   private readonly hash = createHash("sha256")
   private readonly reader = new StatementReader()
+  private readonly bridge = new BridgeReading()
   private length = 0
   private statements = 0
   private copies = 0
@@ -121,6 +125,7 @@ export class DumpReading {
   /** Takes the next bytes of the file. Returns the events in them, for a caller that also applies the dump. */
   push(chunk: Uint8Array): ReadonlyArray<ScriptEvent> {
     this.hash.update(chunk)
+    this.bridge.push(chunk)
     // Text never holds a zero byte; a file system that lost a block, or UTF-16, does.
     const zero = this.zeroSeen ? -1 : chunk.indexOf(0)
     if (zero !== -1) {
@@ -167,7 +172,8 @@ export class DumpReading {
       policyRoles: [...this.policyRoles],
       unusual: Object.fromEntries(this.unusual),
       largeObjectIds: this.largeObjectIds,
-      rowSecurity: this.rowSecurity
+      rowSecurity: this.rowSecurity,
+      bridge: this.bridge.finish()
     }
   }
 
@@ -234,6 +240,7 @@ export class DumpReading {
     }
     const kind = this.reader.read(event.bytes)
     this.judge(event, kind)
+    this.bridge.take(kind, event, this.reader.decode)
     if (kind._tag === "InsertInto") this.takeInsert(kind.table, event)
     else if (kind._tag === "LargeObjectCall") this.takeLargeObject(kind, event)
     else this.takeKind(kind)

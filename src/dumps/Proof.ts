@@ -147,6 +147,7 @@ export const manifestContents = (contents: Contents) => {
     owners: _owners,
     largeObjectIds: _largeObjectIds,
     rowSecurity: _rowSecurity,
+    bridge: _bridge,
     ...fields
   } = contents
   return fields

@@ -210,6 +210,7 @@ const alter = (tokens: StatementTokens): StatementKind => {
       tokens.take("column")
       const column = tokens.identifier() ?? ""
       if (tokens.take("drop", "default")) return { _tag: "Drop", kind: "DEFAULT", ...name, name: column, ...guarded }
+      if (tokens.take("set", "compression")) return { _tag: "Alter", kind, ...name, compression: true }
       return { _tag: "Alter", kind, ...name }
     }
   }

@@ -73,7 +73,12 @@ export type StatementKind =
    * ALTER (other than above), COMMENT ON, SECURITY LABEL ON; the kind is empty where none is written. Named where it is
    * about an object and not about a part of one.
    */
-  | ({ readonly _tag: "Alter" | "Comment" | "SecurityLabel"; readonly kind: string } & Partial<QualifiedName>)
+  | ({
+      readonly _tag: "Alter" | "Comment" | "SecurityLabel"
+      readonly kind: string
+      /** How a column is compressed (14 and later). */
+      readonly compression?: true
+    } & Partial<QualifiedName>)
   | { readonly _tag: "Other"; readonly word: string }
 
 export type ObjectAction = "create" | "drop" | "alter" | "owner" | "comment" | "grant" | "revoke"

@@ -5,6 +5,9 @@ import { blank, classOf, dollar, doubleQuote, letter, quoteMark, wordBytes } fro
 export interface Token {
   readonly type: "word" | "name" | "text" | "number" | "symbol"
   readonly text: string
+  /** Where it stands in the statement, in bytes: from `at` up to, and without, `end`. */
+  readonly at: number
+  readonly end: number
 }
 
 /** A name, with its schema where it is written with one. */
@@ -153,19 +156,23 @@ export class StatementTokens {
     const byte = bytes[start]
     if (byte === undefined) return undefined
     const next = bytes[start + 1]
-    if (byte === quoteMark) return { type: "text", text: this.quoted(start, quoteMark) }
-    if (byte === doubleQuote) return { type: "name", text: this.quoted(start, doubleQuote) }
+    const token = (type: Token["type"], text: string): Token => ({ type, text, at: start, end: this.position })
+    if (byte === quoteMark) return token("text", this.quoted(start, quoteMark))
+    if (byte === doubleQuote) return token("name", this.quoted(start, doubleQuote))
     if ((byte === 0x45 || byte === 0x65) && next === quoteMark) {
-      return { type: "text", text: unescape(this.quoted(start + 1, quoteMark, true)) }
+      return token("text", unescape(this.quoted(start + 1, quoteMark, true)))
     }
     if (classOf[byte] === letter) {
       const text = this.decode(this.run(start))
-      return { type: "word", text: text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) }
+      return token(
+        "word",
+        text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+      )
     }
-    if (byte === dollar) return { type: "text", text: this.dollarQuoted(start) }
-    if (byte >= 0x30 && byte <= 0x39) return { type: "number", text: this.decode(this.run(start)) }
+    if (byte === dollar) return token("text", this.dollarQuoted(start))
+    if (byte >= 0x30 && byte <= 0x39) return token("number", this.decode(this.run(start)))
     this.position++
-    return { type: "symbol", text: String.fromCharCode(byte) }
+    return token("symbol", String.fromCharCode(byte))
   }
 
   private run(start: number): Uint8Array {

@@ -14,6 +14,7 @@ import {
   type DatabaseError,
   fieldsOf,
   isDatabaseError,
+  type ServerFields,
   StatementFailed,
   withFields
 } from "../../postgres/DatabaseError.ts"
@@ -26,6 +27,8 @@ import { ownSettings, type SessionService } from "../../postgres/Session.ts"
 import { SqlScanner } from "../../postgres/script/SqlScript.ts"
 import type { StatementKind } from "../../postgres/script/StatementKind.ts"
 import { defaultSchema, StatementReader } from "../../postgres/script/StatementReader.ts"
+import { FeatureReader } from "../../postgres/version/FeatureReader.ts"
+import type { Feature } from "../../postgres/version/Features.ts"
 import type { QualifiedName } from "../../postgres/script/StatementTokens.ts"
 import type { Place } from "../../postgres/Sqlstate.ts"
 import { type Decision, notGranted, type Policy } from "./StatementPolicy.ts"
@@ -41,11 +44,18 @@ export interface ApplyOptions<E> {
   readonly length: number
   readonly sha256: string
   readonly decide: Policy
+  /** Whether the server lacks a feature: what of it can be said otherwise is adapted. */
+  readonly lacks: (feature: Feature) => boolean
+  /** What the versions have to do with a refusal of the server. */
+  readonly explained: Explained
   /** Committed whenever it may hold so many entries of the server's lock table; all in one transaction unless told. */
   readonly budget?: number
   /** Run when the last of so many COPY blocks is in: no policy or trigger is there yet, and no index. */
   readonly loaded?: { readonly after: number; readonly run: Effect.Effect<void, E | DatabaseError> }
 }
+
+/** Says more of a refusal. */
+export type Explained = (fields: ServerFields) => Pick<ServerFields, "detail" | "suggestion">
 
 /** What was applied. */
 export interface Applied {
@@ -55,6 +65,8 @@ export interface Applied {
   readonly rows: ReadonlyMap<string, number>
   /** Statements that were skipped, by reason. */
   readonly skipped: ReadonlyMap<string, number>
+  /** Statements that were said otherwise, or left out, for what the server does not know, by reason. */
+  readonly adapted: ReadonlyMap<string, number>
   /** What was not created, as a statement was skipped. */
   readonly missing: ReadonlyArray<NamedObject>
   /** Statements that wait for {@link finish}, in the dump's `encoding`. */
@@ -81,12 +93,14 @@ const entriesPerDrop = 24
 export const tableKey = ({ schema, name }: QualifiedName): string =>
   schema === undefined || schema === "" ? quote(name) : qualified(schema, name)
 
-const explain = (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
-  const fields = { state: error.state ?? ("rolled-back" as const) }
-  return error._tag === "StatementFailed"
-    ? new RestoreFailed({ ...fieldsOf(error), ...fields })
-    : withFields(error, fields)
-}
+const explain =
+  (explained: Explained) =>
+  (error: DatabaseError): Exclude<DatabaseError, StatementFailed> | RestoreFailed => {
+    const fields = { state: error.state ?? ("rolled-back" as const) }
+    return error._tag === "StatementFailed"
+      ? new RestoreFailed({ ...fieldsOf(error), ...explained(fieldsOf(error)), ...fields })
+      : withFields(error, fields)
+  }
 
 /** The rows of an INSERT's command tag, `INSERT 0 2`. */
 const inserted = (tag: string | undefined): number => Number(/^INSERT \d+ (\d+)$/.exec(tag ?? "")?.[1] ?? 0)
@@ -127,7 +141,8 @@ type Executed = Completed | { readonly skippedFor: string }
  */
 export const finish = Effect.fn("Apply.finish")(function* (
   session: SessionService,
-  applied: Applied
+  applied: Applied,
+  explained: Explained
 ): Effect.fn.Return<Applied, RestoreFailed | Exclude<DatabaseError, StatementFailed>> {
   if (applied.held.length === 0) return applied
   const skipped = new Map(applied.skipped)
@@ -141,7 +156,7 @@ export const finish = Effect.fn("Apply.finish")(function* (
     }
     yield* session.execute(ownSettings)
   })
-  yield* Effect.mapError(all, explain)
+  yield* Effect.mapError(all, explain(explained))
   return { ...applied, statements, skipped, held: [] }
 })
 
@@ -153,6 +168,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const reader = new StatementReader()
   const rows = new Map<string, number>()
   const skipped = new Map<string, number>()
+  const adapted = new Map<string, number>()
   const held: Array<HeldStatement> = []
   const missing: Array<NamedObject> = []
   let [statements, position, copies, entries] = [0, 0, 0, 0]
@@ -160,6 +176,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   let writing = false
 
   const guard = new DumpGuard()
+  const features = new FeatureReader(options.lacks)
   const hash = createHash("sha256")
   const next = eventSource(
     Effect.tap(options.chunk, (chunk) => {
@@ -183,9 +200,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       line
     })
 
-  const skip = (reason: string) => {
-    skipped.set(reason, (skipped.get(reason) ?? 0) + 1)
+  const note = (reasons: Map<string, number>, reason: string) => {
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   }
+  const skip = (reason: string) => note(skipped, reason)
 
   const execute = (statement: HeldStatement) =>
     Effect.map(executeOne(session, statement), (executed) => {
@@ -217,10 +235,22 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
+    const { instead = [event.bytes], lacking } = features.read(kind, event.bytes, reader.decode)
+    if (decision._tag === "Run") {
+      for (const { adapted: reason } of lacking) if (reason !== undefined) note(adapted, reason)
+    }
+    const [bytes, ...after] = instead
+    if (bytes === undefined && decision._tag === "Run") {
+      if (kind._tag === "Create") missing.push({ name: "", ...kind })
+      return Effect.void
+    }
     entries += kind._tag === "Drop" ? entriesPerDrop : entriesPerStatement
     if (kind._tag === "LargeObjectCall") writing = kind.call === "lo_open" || kind.call === "lowrite"
     if (decision._tag === "Skip" || decision.later !== true) {
-      return Effect.map(execute({ bytes: event.bytes, place, decision }), (tag) => {
+      const executed = Effect.tap(execute({ bytes: bytes ?? event.bytes, place, decision }), () =>
+        Effect.forEach(after, (more) => session.execute(more, place), { discard: true })
+      )
+      return Effect.map(executed, (tag) => {
         if (kind._tag === "InsertInto") count(kind.table, inserted(tag))
         // The hollow form of a view is only there for others to need; the view itself follows.
         const isThere = decision._tag === "Skip" && decision.there === true
@@ -230,7 +260,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       })
     }
     // The event's bytes are a view of a chunk that would otherwise be kept whole.
-    held.push({ bytes: Uint8Array.from(event.bytes), place, decision })
+    held.push({ bytes: Uint8Array.from(bytes ?? event.bytes), place, decision })
     return Effect.void
   }
 
@@ -284,9 +314,9 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       RunMetrics.rows,
       [...rows.values()].reduce((sum, loaded) => sum + loaded, 0)
     )
-    return { statements, rows, skipped, missing, held, encoding: reader.encoding }
+    return { statements, rows, skipped, adapted, missing, held, encoding: reader.encoding }
   })
-  return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(error) : error))
+  return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(options.explained)(error) : error))
 })
 
 /** The script's events one by one, read only as fast as they are taken; `undefined` behind the last. */

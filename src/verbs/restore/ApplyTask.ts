@@ -15,7 +15,9 @@ import { Session, type SessionService } from "../../postgres/Session.ts"
 import type { DefaultPrivileges } from "../../postgres/survey/DefaultPrivileges.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import { type Applied, apply, tableKey } from "./Apply.ts"
+import { isLacking } from "../../postgres/version/Features.ts"
+import { type Applied, apply, type Explained, tableKey } from "./Apply.ts"
+import * as Bridge from "./Bridge.ts"
 import { describeObject } from "../clean/Blocker.ts"
 import * as DumpProof from "./DumpProof.ts"
 import { census } from "../clean/Ladder.ts"
@@ -127,6 +129,8 @@ const back = ({ survey: { defaultPrivileges }, going: { published } }: Applying)
 /** What was applied, and what the rows of the tables added up to when they were in. */
 export interface Loaded extends Applied {
   readonly checksums: ReadonlyMap<string, Answer<Checksums.Checksum>>
+  /** Says more of a refusal that comes later. */
+  readonly explained: Explained
 }
 
 const withChecksums = (tables: Manifest["tables"]) => tables.filter(({ checksum }) => checksum !== undefined)
@@ -158,6 +162,7 @@ export const task = <N extends Task.Needs>(options: {
         const all = StatementPolicy.make({ survey, cleaned: emptied, owner: options.owner })
         return standing === undefined ? all : leaving(all, standing)
       }
+      const explained: Explained = (fields) => Bridge.explained(fields, survey, applying)
       const rows = DumpProof.totalRows(contents.tables)
       return Effect.succeed({
         value: contents,
@@ -165,6 +170,9 @@ export const task = <N extends Task.Needs>(options: {
           ...replacedRows(applying),
           ...withoutRoles(applying),
           ...aside(applying),
+          ...Bridge.adapted(survey, contents).map(([reason, count]) =>
+            Plan.row(`adapt ${plural(count, "statement")}`, { why: reason })
+          ),
           Plan.row(
             `execute ${plural(contents.statements, "statement")} and copy ${plural(rows, "row")} ` +
               `into ${plural(contents.tables.length, "table")}`
@@ -190,6 +198,8 @@ export const task = <N extends Task.Needs>(options: {
                 length: contents.sql.length,
                 sha256: contents.sql.sha256,
                 decide: policy(),
+                lacks: (feature) => isLacking(feature, Bridge.majorOf(survey.server.versionNumber)),
+                explained,
                 ...(budget === undefined ? {} : { budget }),
                 ...(summed.length === 0
                   ? {}
@@ -207,7 +217,7 @@ export const task = <N extends Task.Needs>(options: {
                 defaults.flatMap(({ putBack }) => putBack)
               )
               yield* Publishing.putBack(session, survey, going.published)
-              return { ...applied, checksums: sums } satisfies Loaded
+              return { ...applied, checksums: sums, explained } satisfies Loaded
             }).pipe((all) =>
               budget === undefined
                 ? all

@@ -2,7 +2,7 @@
 import type { Contents } from "../../dumps/DumpReading.ts"
 import { PermissionDenied, ReadOnlyTarget } from "../../postgres/DatabaseError.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
-import { qualified, quote } from "../../postgres/Identifier.ts"
+import { isSystemSchema, qualified, quote } from "../../postgres/Identifier.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
 import type { SchemaFacts } from "../../postgres/survey/Schemas.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
@@ -10,7 +10,7 @@ import type { OwnerMode } from "./StatementPolicy.ts"
 import { TargetUnfit } from "../VerbError.ts"
 
 /** One thing that is missing. */
-interface Reason {
+export interface Reason {
   /** Whether it is a right, or something that the target does not have. */
   readonly kind: "right" | "lack"
   readonly message: string
@@ -111,10 +111,14 @@ const policiesReason = ({ roles }: Survey, { policyRoles }: Contents): Reason | 
   const known = new Set(roles.map(({ name }) => name))
   const absent = policyRoles.filter((role) => !known.has(role)).map(quote)
   if (absent.length === 0) return undefined
+  const own = policyRoles.filter((role) => !known.has(role) && isSystemSchema(role)).map(quote)
   return {
     kind: "lack",
     message: `The dump has policies for ${plural(absent.length, "role")} that the server lacks: ${absent.join(", ")}.`,
-    suggestion: `Have an administrator run: ${absent.map((role) => `CREATE ROLE ${role};`).join(" ")}`
+    suggestion:
+      own.length > 0
+        ? `${own.join(", ")} can only be had from a newer PostgreSQL: restore into one, or name other roles in the source.`
+        : `Have an administrator run: ${absent.map((role) => `CREATE ROLE ${role};`).join(" ")}`
   }
 }
 
@@ -127,7 +131,9 @@ const policiesReason = ({ roles }: Survey, { policyRoles }: Contents): Reason | 
 export const unfit = (
   survey: Survey,
   contents: Contents,
-  wanted: { readonly clean: boolean; readonly owner: OwnerMode }
+  wanted: { readonly clean: boolean; readonly owner: OwnerMode },
+  /** What its version, encoding and locale say against it. */
+  more: ReadonlyArray<Reason> = []
 ): PermissionDenied | ReadOnlyTarget | TargetUnfit | undefined => {
   if (survey.server.inRecovery) {
     return new ReadOnlyTarget({
@@ -140,6 +146,7 @@ export const unfit = (
   const created = new Set(contents.creates.flatMap(({ kind, name }) => (kind === "SCHEMA" ? [name] : [])))
   const installed = new Set(survey.extensions.map(({ name }) => name))
   const [first, ...others] = [
+    ...more,
     ...survey.schemas.map((schema) =>
       schemaReason(schema, survey, { creates: created.has(schema.name), fills: filled.has(schema.name) })
     ),

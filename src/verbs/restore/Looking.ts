@@ -10,6 +10,7 @@ import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Sur
 import { refused } from "../clean/Blocker.ts"
 import type { Wish } from "../clean/Ladder.ts"
 import * as Lock from "../clean/Lock.ts"
+import * as Bridge from "./Bridge.ts"
 import { choose, type Course } from "./Choosing.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import { unfit } from "./Fitness.ts"
@@ -34,14 +35,18 @@ export interface Looked {
   readonly wish: Wish
   /** Tables that come back without rows. */
   readonly hollow: ReadonlyArray<CatalogObject>
+  /** What of versions, encodings and locales is otherwise here than in the source. */
+  readonly differences: ReadonlyArray<Bridge.Difference>
   /** What is left alone although the dump has it; absent where all that the dump has is restored. */
   readonly standing?: Standing
 }
 
 /** What of the target makes a plan: all of a task's ways to look have it. */
 export const facets = {
-  rows: ({ course: { way, why } }: Looked) =>
-    way === "transaction" ? [] : [Plan.row(`go about it ${Way.words[way]}`, { why })],
+  rows: ({ course: { way, why }, differences }: Looked) => [
+    ...(way === "transaction" ? [] : [Plan.row(`go about it ${Way.words[way]}`, { why })]),
+    ...Bridge.rows(differences)
+  ],
   scope: ({ found }: Looked) => found.schemas.map(({ name }) => `schema ${name}`),
   basis: ({ found }: Looked) => Lock.basisOf(found)
 }
@@ -53,7 +58,8 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
       title: "Survey the target",
       session: "target",
       needs: { proof },
-      plan: Effect.fnUntraced(function* ({ proof: { contents, leftOut, schemas } }) {
+      plan: Effect.fnUntraced(function* ({ proof }) {
+        const { contents, leftOut, schemas } = proof
         const scope: SurveyScope = {
           schemas,
           definitions: options.exact === true,
@@ -62,7 +68,8 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
         }
         const patience = options.lockTimeout ?? Lock.defaultLockTimeout
         const found = yield* LockLimit.reading(patience, survey(scope))
-        const reason = unfit(found, contents, options)
+        const bridge = yield* LockLimit.reading(patience, Bridge.look(found, proof))
+        const reason = unfit(found, contents, options, bridge.reasons)
         if (reason !== undefined) return yield* reason
         // What the clean step has in its way it tells itself.
         const going = (options.clean ? emptied : replacement)(contents, found)
@@ -87,7 +94,8 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
             replaced: going.databaseWide,
             ...(leftOut === undefined ? {} : { leftOut })
           },
-          hollow: withoutRows(contents, going)
+          hollow: withoutRows(contents, going),
+          differences: bridge.differences
         }
         return looked
       }),

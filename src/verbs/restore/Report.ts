@@ -7,6 +7,7 @@ import { describeObject } from "../clean/Blocker.ts"
 import type * as Grant from "../Grant.ts"
 import type * as Verify from "../Verify.ts"
 import type { Applied } from "./Apply.ts"
+import type { Difference } from "./Bridge.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import type { Looked } from "./Looking.ts"
 import * as Publishing from "./Publishing.ts"
@@ -28,6 +29,10 @@ export interface RestoreReport<T extends Task.Any = never> {
   readonly rows: number
   readonly largeObjects: number
   readonly skipped: ReadonlyArray<{ readonly reason: string; readonly count: number }>
+  /** Statements that were said otherwise, or left out, for what the target's version does not know. */
+  readonly adapted: ReadonlyArray<{ readonly reason: string; readonly count: number }>
+  /** What of encodings and locales is otherwise in the target than in the source, and what that means. */
+  readonly differences: ReadonlyArray<Difference>
   /** Tables that had been there and came back without a row, because the dump has none of theirs. */
   readonly withoutRows: ReadonlyArray<string>
   /** Tables that were put back into publications. */
@@ -59,7 +64,7 @@ export interface Outcomes<T extends Task.Any> {
 /** All of that in one. */
 export const report = <T extends Task.Any = never>({
   prove,
-  survey: { course, going, hollow },
+  survey: { course, differences, going, hollow },
   transaction
 }: Outcomes<T>): RestoreReport<T> => ({
   file: prove.file,
@@ -73,6 +78,8 @@ export const report = <T extends Task.Any = never>({
   rows: [...transaction.apply.rows.values()].reduce((sum, rows) => sum + rows, 0),
   largeObjects: prove.contents.largeObjects.count,
   skipped: [...transaction.apply.skipped].map(([reason, count]) => ({ reason, count })),
+  adapted: [...transaction.apply.adapted].map(([reason, count]) => ({ reason, count })),
+  differences,
   withoutRows: hollow.map(describeObject),
   published: going.published.map(Publishing.describe),
   partialRows: prove.partialRows,

@@ -5,6 +5,7 @@
  * dump unsafe has been refused before, when the dump was proven. Nothing that would lose data or a constraint is ever
  * skipped.
  */
+import { isSystemSchema } from "../../postgres/Identifier.ts"
 import { databaseWide, objectKey } from "../../postgres/ObjectName.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
 import type { StatementKind } from "../../postgres/script/StatementKind.ts"
@@ -98,6 +99,15 @@ export const notGranted = "rights that this role may not give or take are left a
 
 /** `an operator class` */
 const aKind = (kind: string): string => `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind.toLowerCase()}`
+
+/** pg_dump has what was changed of the rights on the system's own objects, which differ from major to major. */
+const ofSystem = {
+  _tag: "Run" as const,
+  unless: new Map([
+    ...excused(["42501"], notGranted),
+    ...excused(["42883", "42P01", "42704"], "the server lacks the system's object that the rights are on")
+  ])
+}
 
 const keyOf = (kind: string, name: Partial<QualifiedName>) =>
   name.name === undefined ? undefined : objectKey({ kind, ...name, name: name.name })
@@ -208,7 +218,10 @@ export const make = (options: PolicyOptions): Policy => {
       if (decision._tag === "Skip" || !spare.has(kind)) return decision
       return { ...decision, unless: new Map([...unlessDenied(kind).unless, ...(decision.unless ?? [])]) }
     },
-    Alter: ({ kind }) => (spare.has(kind) ? unlessDenied(kind) : run),
+    Alter: ({ compression, kind }) => {
+      if (compression === true) return runUnless(["0A000"], "the server lacks this compression method")
+      return spare.has(kind) ? unlessDenied(kind) : run
+    },
     Comment: ({ kind }) => (spare.has(kind) ? unlessDenied(kind) : run),
     SecurityLabel: () => unlessDenied("SECURITY LABEL", deniedOrUnknown),
     Drop: ({ kind, guarded, ...named }) => {
@@ -258,6 +271,7 @@ export const make = (options: PolicyOptions): Policy => {
       if (spare.has(spareName(kind))) return unlessDenied(spareName(kind))
       // Of what the dump does not create (an extension's, the system's) the rights may be another's to give.
       const on = keyOf(kind, object)
+      if (object.schema !== undefined && isSystemSchema(object.schema)) return ofSystem
       // Of large objects a dump has the rights of those that it creates.
       return on === undefined || kind === "LARGE OBJECT" || created.has(on) ? run : runUnless(["42501"], notGranted)
     },

@@ -143,7 +143,7 @@ export const make = <E, R, const T extends Task.Any>({
         does: "nothing" as const,
         rows: [],
         run: ({ apply }: { readonly apply: ApplyTask.Loaded }) =>
-          Effect.flatMap(Session, (session) => finish(session, apply))
+          Effect.flatMap(Session, (session) => finish(session, apply, apply.explained))
       })
   })
   const dropOld = DropOld.task({

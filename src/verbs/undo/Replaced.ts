@@ -10,6 +10,7 @@ import type { OutsideDependent } from "../../postgres/survey/Outside.ts"
 import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
 import { describeObject } from "../clean/Blocker.ts"
 import { defaultLockTimeout } from "../clean/Lock.ts"
+import * as Bridge from "../restore/Bridge.ts"
 import { choose } from "../restore/Choosing.ts"
 import type * as DumpProof from "../restore/DumpProof.ts"
 import { unfit } from "../restore/Fitness.ts"
@@ -52,7 +53,7 @@ export const replaced = (
   journal: Journal,
   { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey },
   cut = false
-): Omit<Looked, "course" | "scope"> => {
+): Omit<Looked, "course" | "differences" | "scope"> => {
   const created = new Set(journal.creates.map(objectKey))
   const named = new Set(found.objects.filter((one) => mine(one) && created.has(objectKey(one))).map(({ key }) => key))
   // Casts and transforms have no name in a dump, and go with what they need.
@@ -112,7 +113,8 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
       title: "Survey the target",
       session: "target",
       needs: { proof },
-      plan: Effect.fnUntraced(function* ({ proof: { contents } }) {
+      plan: Effect.fnUntraced(function* ({ proof }) {
+        const { contents } = proof
         const scope: SurveyScope = {
           schemas: [...new Set([...journal.schemas, ...contents.schemas])],
           definitions: options.exact === true,
@@ -120,7 +122,8 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           tables: [...contents.tables, ...journal.tables]
         }
         const found = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, survey(scope))
-        const reason = unfit(found, contents, options)
+        const bridge = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, Bridge.look(found, proof))
+        const reason = unfit(found, contents, options, bridge.reasons)
         if (reason !== undefined) return yield* reason
         const goes = replaced(journal, { contents, found }, recovers)
         const course = yield* choose({
@@ -131,7 +134,7 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           obstacles: recovers ? ["the restore was cut short"] : obstacles(journal),
           several: options.several || recovers
         })
-        const looked: Looked = { scope, course, ...goes }
+        const looked: Looked = { scope, course, differences: bridge.differences, ...goes }
         return looked
       }),
       ...facets

@@ -1,0 +1,168 @@
+/**
+ * What lies between the server that a dump comes from and the one it goes to: majors of PostgreSQL, encodings, locales.
+ * Asked before anything is dropped. What surely cannot be is a reason against; what can go wrong, or will be otherwise,
+ * is told in plan and report.
+ */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { FeatureUse } from "../../dumps/BridgeReading.ts"
+import type { Contents } from "../../dumps/DumpReading.ts"
+import type { Manifest } from "../../dumps/Manifest.ts"
+import * as Plan from "../../pipeline/Plan.ts"
+import { listed, plural } from "../../pipeline/Words.ts"
+import type { DatabaseError, ServerFields } from "../../postgres/DatabaseError.ts"
+import { qualified, quote } from "../../postgres/Identifier.ts"
+import type { Survey } from "../../postgres/survey/Survey.ts"
+import { readText } from "../../postgres/survey/TextFacts.ts"
+import { type Feature, isLacking } from "../../postgres/version/Features.ts"
+import type { Reason } from "./Fitness.ts"
+import * as TextBridge from "./TextBridge.ts"
+
+/** What of a dump it is about. */
+export interface Source {
+  readonly contents: Contents
+  readonly manifest?: Manifest
+}
+
+/** Something that is otherwise in the target, and what that means. */
+export interface Difference {
+  readonly what: string
+  readonly why: string
+}
+
+/** Everything found. */
+export interface Bridge {
+  readonly reasons: ReadonlyArray<Reason>
+  readonly differences: ReadonlyArray<Difference>
+}
+
+/** 18 of 180004. */
+export const majorOf = (versionNumber: number): number => Math.floor(versionNumber / 10_000)
+
+/** The version of the server that was dumped, where that is known. */
+export const sourceVersion = ({ contents, manifest }: Source): string | undefined =>
+  contents.bridge.server ?? manifest?.source.serverVersion
+
+/** Of which majors it is, and where. */
+const describeUse = ({ count, feature: { gone, since, what }, lines }: FeatureUse): string => {
+  const majors = since === undefined ? `not known from PostgreSQL ${gone} on` : `known from PostgreSQL ${since} on`
+  const places =
+    count > lines.length ? `${lines.join(", ")} and ${plural(count - lines.length, "other")}` : lines.join(", ")
+  return `${what} (${majors}): line${count === 1 ? "" : "s"} ${places}`
+}
+
+/** Where the dump would be understood. */
+const elsewhere = (lacking: ReadonlyArray<Feature>): string => {
+  const since = Math.max(...lacking.map(({ since = 0 }) => since))
+  const gone = Math.min(...lacking.map(({ gone = Infinity }) => gone))
+  const server =
+    since === 0 ? `PostgreSQL ${gone - 1} or earlier` : gone === Infinity ? `PostgreSQL ${since} or later` : undefined
+  const change = "change what is named above in the source and dump again"
+  return server === undefined
+    ? `${change.charAt(0).toUpperCase()}${change.slice(1)}.`
+    : `Restore into ${server}, or ${change}.`
+}
+
+const featuresReason = (survey: Survey, source: Source): Reason | undefined => {
+  const major = majorOf(survey.server.versionNumber)
+  const lacking = source.contents.bridge.features.filter(
+    ({ feature }) => feature.adapted === undefined && isLacking(feature, major)
+  )
+  if (lacking.length === 0) return undefined
+  const from = sourceVersion(source)
+  return {
+    kind: "lack",
+    message:
+      `The dump${from === undefined ? "" : `, of PostgreSQL ${from},`} has what PostgreSQL ${survey.server.version} ` +
+      `cannot take: ${listed(lacking.map(describeUse), 6).join("; ")}.`,
+    suggestion: elsewhere(lacking.map(({ feature }) => feature))
+  }
+}
+
+/** Collations that neither the target has nor the dump creates. */
+const collationsReason = (
+  lacking: ReadonlyArray<Contents["bridge"]["collations"][number]>,
+  { server }: Survey,
+  { creates }: Contents
+): Reason | undefined => {
+  const created = creates.filter(({ kind }) => kind === "COLLATION")
+  const absent = lacking.filter(
+    ({ name, schema }) =>
+      !created.some(
+        (one) => one.name === name && (schema === undefined || one.schema === undefined || one.schema === schema)
+      )
+  )
+  if (absent.length === 0) return undefined
+  const names = absent.map(
+    ({ line, name, schema }) => `${schema === undefined ? quote(name) : qualified(schema, name)} (line ${line})`
+  )
+  return {
+    kind: "lack",
+    message: `The dump orders text by ${plural(absent.length, "collation")} that the target lacks: ${listed(names, 6).join(", ")}.`,
+    suggestion:
+      `Restore into a server that has them for the encoding ${server.encoding} (of the system's locales: install them there ` +
+      "and run SELECT pg_import_system_collations('pg_catalog');), or name others in the source and dump again."
+  }
+}
+
+/** Looks at the target with the eyes of this dump. */
+export const look = Effect.fn("Bridge.look")(function* (
+  survey: Survey,
+  source: Source
+): Effect.fn.Return<Bridge, DatabaseError, SqlClient.SqlClient> {
+  const { contents } = source
+  const { collations } = contents.bridge
+  const text = yield* readText(contents.encoding, collations)
+  const lacking = text.lacking.flatMap((at) => collations[at] ?? [])
+  const reasons = [
+    featuresReason(survey, source),
+    TextBridge.encodingReason(survey, text, contents),
+    collationsReason(lacking, survey, contents)
+  ]
+  return {
+    reasons: reasons.filter((reason) => reason !== undefined),
+    differences: TextBridge.differences(survey, text, source)
+  }
+})
+
+/** What is adapted on the way: reasons, and to how many statements it is done. */
+export const adapted = ({ server }: Survey, { bridge }: Contents): ReadonlyArray<readonly [string, number]> => {
+  const major = majorOf(server.versionNumber)
+  return bridge.features.flatMap(({ count, feature }) =>
+    feature.adapted !== undefined && isLacking(feature, major) ? [[feature.adapted, count] as const] : []
+  )
+}
+
+/** Both as rows of a plan. */
+export const rows = (differences: ReadonlyArray<Difference>) =>
+  differences.map(({ what, why }) => Plan.row(what, { why }))
+
+/** SQLSTATEs by which a server says that it does not understand a statement, rather than that something is missing. */
+const notUnderstood = new Set(["0A000", "22023", "42601", "42P13", "42P17", "42809"])
+
+/** What a refusal of a dump's statement has to do with the versions. */
+export const explained = (
+  { detail, sqlstate = "", suggestion }: Pick<ServerFields, "detail" | "sqlstate" | "suggestion">,
+  { server }: Survey,
+  source: Source
+): Pick<ServerFields, "detail" | "suggestion"> => {
+  const from = sourceVersion(source)
+  const [here, there] = [majorOf(server.versionNumber), Number.parseInt(from ?? "", 10)]
+  if (from === undefined || Number.isNaN(there) || here === there) {
+    return { ...(detail === undefined ? {} : { detail }), ...(suggestion === undefined ? {} : { suggestion }) }
+  }
+  const { pgDump } = source.contents.bridge
+  const by = pgDump === undefined ? "" : `, written by pg_dump ${pgDump}`
+  const versions = `The dump is of PostgreSQL ${from}${by}; the target is PostgreSQL ${server.version}.`
+  const remedy =
+    here < there
+      ? `PostgreSQL ${here} does not take what the statement says: restore into ${there} or later, or change it in the ` +
+        "source and dump again."
+      : `PostgreSQL ${here} does not take any more what the statement says: change it in the source and dump again, or ` +
+        `restore into ${there}.`
+  const next = notUnderstood.has(sqlstate) ? remedy : suggestion
+  return {
+    detail: detail === undefined ? versions : `${detail}\n${versions}`,
+    ...(next === undefined ? {} : { suggestion: next })
+  }
+}
