@@ -156,23 +156,25 @@ export class StatementTokens {
     const byte = bytes[start]
     if (byte === undefined) return undefined
     const next = bytes[start + 1]
-    const token = (type: Token["type"], text: string): Token => ({ type, text, at: start, end: this.position })
-    if (byte === quoteMark) return token("text", this.quoted(start, quoteMark))
-    if (byte === doubleQuote) return token("name", this.quoted(start, doubleQuote))
+    if (byte === quoteMark) return this.token("text", this.quoted(start, quoteMark), start)
+    if (byte === doubleQuote) return this.token("name", this.quoted(start, doubleQuote), start)
     if ((byte === 0x45 || byte === 0x65) && next === quoteMark) {
-      return token("text", unescape(this.quoted(start + 1, quoteMark, true)))
+      return this.token("text", unescape(this.quoted(start + 1, quoteMark, true)), start)
     }
     if (classOf[byte] === letter) {
       const text = this.decode(this.run(start))
-      return token(
-        "word",
-        text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
-      )
+      const folded = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+      return this.token("word", folded, start)
     }
-    if (byte === dollar) return token("text", this.dollarQuoted(start))
-    if (byte >= 0x30 && byte <= 0x39) return token("number", this.decode(this.run(start)))
+    if (byte === dollar) return this.token("text", this.dollarQuoted(start), start)
+    if (byte >= 0x30 && byte <= 0x39) return this.token("number", this.decode(this.run(start)), start)
     this.position++
-    return token("symbol", String.fromCharCode(byte))
+    return this.token("symbol", String.fromCharCode(byte), start)
+  }
+
+  /** A token whose end has been read up to. */
+  private token(type: Token["type"], text: string, at: number): Token {
+    return { type, text, at, end: this.position }
   }
 
   private run(start: number): Uint8Array {

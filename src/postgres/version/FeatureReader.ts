@@ -58,6 +58,20 @@ const read = new Set<StatementKind["_tag"]>([
   "OwnerTo"
 ])
 
+/** Words without which a statement has nothing that is looked for: few have one, and only these are read as a whole. */
+const markers = new RegExp(
+  [
+    "maintain|collat|multirange|logged|compression|atomic|return\\b|\\bout\\b|include|_ops\\b|distinct|security_invoker",
+    "publication|subscri|rules|builtin|login|enforced|overlaps|period|partition|exclude|vacuum|statistics|operator|aggregate",
+    "(?:access|not|no|large|set|on)\\s+(?:method|valid|inherit|objects|(?:null|default)\\s*\\(|constraint)",
+    '(?:constraint\\s+(?:"(?:[^"]|"")+"|[^\\s"]+)|[(,])\\s*not\\s+null|always\\s+as\\s*\\('
+  ].join("|"),
+  "i"
+)
+
+const hasMarker = (bytes: Uint8Array): boolean =>
+  markers.test(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1"))
+
 const key = (kind: string, { name, schema }: Partial<QualifiedName>): string =>
   objectKey({ kind, ...(schema === undefined ? {} : { schema }), name: name ?? "" } satisfies NamedObject)
 
@@ -87,12 +101,14 @@ export class FeatureReader {
       return { ...asIs, lacking: [features.expressionStatistics], instead: [] }
     // Every owner and every comment has a statement of its own.
     if (kind._tag === "OwnerTo" || (kind._tag === "Comment" && kind.kind !== "CONSTRAINT")) return asIs
+    const mayUse = kind._tag === "Create" && this.multiranges.size > 0
+    if (!mayUse && !hasMarker(bytes)) return asIs
     const pieces = new Pieces(bytes, decode)
     const { dropped, edits = [], found } = this.find(kind, pieces)
     const lacking = found.filter(({ feature }) => this.lacks(feature))
     const after = lacking.flatMap(({ after = [] }) => after)
     const changed = dropped === true || edits.length > 0
-    const ranged = kind._tag === "Create" && kind.kind === "TABLE" && isRangedByText(pieces)
+    const ranged = kind._tag === "Create" && this.partitioned.has(key("TABLE", kind)) && isRangedByText(pieces)
     return {
       lacking: Arr.dedupeWith(
         lacking.map(({ feature }) => feature),
@@ -294,8 +310,9 @@ export class FeatureReader {
       return dropped(features.largeObjectDefaults)
     }
     const verbs = ["grant", "revoke"].map((word) => pieces.find([word], { depth: 0, to: on })).filter((at) => at !== -1)
-    const verb = verbs[0]
-    if (verb === undefined || pieces.find(["maintain"], { from: verb, to: on, depth: 0 }) === -1) return nothing
+    // The first of them: REVOKE GRANT OPTION FOR has both.
+    const verb = verbs.length === 0 ? -1 : Math.min(...verbs)
+    if (verb === -1 || pieces.find(["maintain"], { from: verb, to: on, depth: 0 }) === -1) return nothing
     const from = pieces.is(verb + 1, "grant", "option", "for") ? verb + 4 : verb + 1
     const listed = pieces.split({ from, to: on })
     const kept = listed.filter((privilege) => !pieces.is(privilege.from, "maintain"))

@@ -90,7 +90,7 @@ const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
   ["CREATE OR REPLACE VIEW public.v AS SELECT NULL::int AS id", "run"],
   ["ALTER TABLE ONLY public.t ADD CONSTRAINT c PRIMARY KEY (id)", "run"],
   ["GRANT SELECT ON TABLE public.not_of_the_dump TO parent", "run unless 42501"],
-  ["REVOKE ALL ON FUNCTION pg_catalog.pg_ls_dir(text) FROM PUBLIC", "run unless 42501"],
+  ["REVOKE ALL ON FUNCTION pg_catalog.pg_ls_dir(text) FROM PUBLIC", "run unless 42501,42883,42P01,42704"],
   ["GRANT UPDATE ON LARGE OBJECT 16400 TO parent", "run"],
   ["GRANT SELECT ON TABLE public.t TO gone", missing],
   ["ALTER DEFAULT PRIVILEGES FOR ROLE parent IN SCHEMA public GRANT SELECT ON TABLES TO me", "run"],
@@ -99,6 +99,7 @@ const rows: ReadonlyArray<readonly [sql: string, decision: string]> = [
     `skip: default privileges of "stranger" are not this role's to change`
   ],
   ["ALTER DEFAULT PRIVILEGES FOR ROLE parent GRANT SELECT ON TABLES TO gone", missing],
+  ["ALTER TABLE ONLY public.t ALTER COLUMN a SET COMPRESSION lz4", "run unless 0A000"],
   ["COPY public.t (id) FROM stdin", "run"],
   ["SELECT pg_catalog.setval('public.s', 4, true)", "run"],
   ["SELECT pg_catalog.lo_create('16400')", "run"],
