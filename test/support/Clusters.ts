@@ -121,6 +121,8 @@ export interface DatabaseOptions {
   readonly owner?: Role
   /** For example "LATIN1"; UTF8 unless told. */
   readonly encoding?: string
+  /** For example "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"; the server's unless told. */
+  readonly locale?: string
 }
 
 /** An empty database. Gives the superuser's URL of it; see {@link as}. Dropped with its connections at scope close. */
@@ -131,8 +133,10 @@ export const makeDatabase = Effect.fn("Clusters.makeDatabase")(function* (
   const admin = yield* superuser(major)
   const name = random("database")
   const owner = options.owner === undefined ? "" : `OWNER ${quote(options.owner.name)}`
-  const encoding = options.encoding === undefined ? "" : `TEMPLATE template0 ENCODING ${literal(options.encoding)}`
-  yield* Effect.acquireRelease(command(admin, `CREATE DATABASE ${name} ${owner} ${encoding}`), () =>
+  const encoding = options.encoding === undefined ? "" : `ENCODING ${literal(options.encoding)}`
+  const template = options.encoding ?? options.locale
+  const from = template === undefined ? "" : `TEMPLATE template0 ${encoding} ${options.locale ?? ""}`
+  yield* Effect.acquireRelease(command(admin, `CREATE DATABASE ${name} ${owner} ${from}`), () =>
     command(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
   )
   return DatabaseUrl.withDatabase(admin, name)
