@@ -137,8 +137,8 @@ export const adapted = ({ server }: Survey, { bridge }: Contents): ReadonlyArray
 export const rows = (differences: ReadonlyArray<Difference>) =>
   differences.map(({ what, why }) => Plan.row(what, { why }))
 
-/** SQLSTATEs by which a server says that it does not understand a statement, rather than that something is missing. */
-const notUnderstood = new Set(["0A000", "22023", "42601", "42P13", "42P17", "42809"])
+/** SQLSTATEs by which a server says that it lacks something, which may be for its version or for other reasons. */
+const lackingSomething = new Set(["0A000", "22023", "42704", "42883", "42P13", "42P17", "42809"])
 
 /** What a refusal of a dump's statement has to do with the versions. */
 export const explained = (
@@ -154,13 +154,16 @@ export const explained = (
   const { pgDump } = source.contents.bridge
   const by = pgDump === undefined ? "" : `, written by pg_dump ${pgDump}`
   const versions = `The dump is of PostgreSQL ${from}${by}; the target is PostgreSQL ${server.version}.`
-  const remedy =
-    here < there
-      ? `PostgreSQL ${here} does not take what the statement says: restore into ${there} or later, or change it in the ` +
-        "source and dump again."
-      : `PostgreSQL ${here} does not take any more what the statement says: change it in the source and dump again, or ` +
-        `restore into ${there}.`
-  const next = notUnderstood.has(sqlstate) ? remedy : suggestion
+  const elsewhere = here < there ? `${there} or later` : String(there)
+  const next =
+    sqlstate === "42601"
+      ? `PostgreSQL ${here} does not understand the statement: restore into ${elsewhere}, or change it in the source and ` +
+        "dump again."
+      : lackingSomething.has(sqlstate)
+        ? [suggestion, `Where PostgreSQL ${here} does not know what is asked for, restore into ${elsewhere}.`]
+            .filter((text) => text !== undefined)
+            .join("\n")
+        : suggestion
   return {
     detail: detail === undefined ? versions : `${detail}\n${versions}`,
     ...(next === undefined ? {} : { suggestion: next })

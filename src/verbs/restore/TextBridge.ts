@@ -67,7 +67,7 @@ const encodingDifference = ({ server }: Survey, { bridge, encoding }: Contents):
     : [
         {
           what,
-          why: `the server converts it; a character that ${server.encoding} lacks ends the restore, with everything as it was`
+          why: `the server converts it; a character that ${server.encoding} lacks is refused, and with it the restore`
         }
       ]
 }
@@ -126,7 +126,7 @@ const localeDifferences = (text: TextFacts, { contents, manifest }: Source): Rea
     const [from, to] = [source, target].map((of) => describeLocale(of.provider, typeOf(of)))
     found.push({
       what: `the target tells letters by ${to}, the source by ${from}`,
-      why: "lower(), upper() and patterns may find otherwise; a unique index over them may then have the same value twice, which ends the restore"
+      why: "lower(), upper() and patterns may find otherwise; what is then twice the same a unique index refuses, and with it the restore"
     })
   }
   return found
