@@ -2,7 +2,7 @@
 import * as Arr from "effect/Array"
 import { type NamedObject, objectKey } from "../ObjectName.ts"
 import type { StatementKind } from "../script/StatementKind.ts"
-import type { Decode, QualifiedName } from "../script/StatementTokens.ts"
+import type { Decode, QualifiedName, Token } from "../script/StatementTokens.ts"
 import { type Feature, features, subscriptionOption } from "./Features.ts"
 import { bytesOf, type Edit, Pieces, type Range } from "./Pieces.ts"
 import { type Found, isRangedByText, ofMaterializedView, ofTable } from "./TableFeatures.ts"
@@ -321,15 +321,15 @@ export class FeatureReader {
   }
 }
 
+const isNewClass = ({ text, type }: Token): boolean => type === "word" && /_(?:minmax_multi|bloom)_ops$/.test(text)
+
 const index = (pieces: Pieces, has: (...words: ReadonlyArray<string>) => boolean): Finding => {
   const using = pieces.find(["using"], { depth: 0 })
   const classes = pieces.is(using + 1, "brin") ? pieces.tokens : []
   const found: Array<Feature> = []
   if (has("nulls", "not", "distinct")) found.push(features.nullsNotDistinct)
   if (using !== -1 && pieces.is(using + 1, "spgist") && has("include", "(")) found.push(features.spgistInclude)
-  const isNew = ({ text, type }: { readonly text: string; readonly type: string }) =>
-    type === "word" && /_(?:minmax_multi|bloom)_ops$/.test(text)
-  if (classes.some(isNew)) found.push(features.brinClasses)
+  if (classes.some(isNewClass)) found.push(features.brinClasses)
   return refused(...found)
 }
 
@@ -359,12 +359,12 @@ const overOthers = (kind: "AGGREGATE" | "OPERATOR", pieces: Pieces): Finding => 
       pieces.is(from + 1, "=") ? pieces.name(from + 2)?.name : undefined
     ])
   )
-  const function_ = attributes.get("sfunc") ?? attributes.get("function") ?? attributes.get("procedure") ?? ""
+  const over = attributes.get("sfunc") ?? attributes.get("function") ?? attributes.get("procedure") ?? ""
   const types = ["stype", "leftarg", "rightarg"].map((name) => attributes.get(name))
   const found: Array<Feature> = []
   if (kind === "OPERATOR" && attributes.has("leftarg") && !attributes.has("rightarg"))
     found.push(features.postfixOperator)
-  if (anyarray.has(function_) && types.includes("anyarray")) found.push(features.anyarrayAggregate)
+  if (anyarray.has(over) && types.includes("anyarray")) found.push(features.anyarrayAggregate)
   return refused(...found)
 }
 

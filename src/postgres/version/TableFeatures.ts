@@ -17,14 +17,14 @@ export interface TableFound {
   readonly notNulls: ReadonlyArray<string>
 }
 
-const multiranges = [
+const multiranges = new Set([
   "datemultirange",
   "int4multirange",
   "int8multirange",
   "nummultirange",
   "tsmultirange",
   "tstzmultirange"
-]
+])
 
 /** The name of the constraint whose word CONSTRAINT stands here, and where its definition begins. */
 const constraintAt = (pieces: Pieces, at: number): { readonly name?: string; readonly at: number } => {
@@ -92,7 +92,7 @@ export const ofTable = (
   const name = pieces.name(pieces.is(table + 1, "if", "not", "exists") ? table + 4 : table + 1)
   const open = name?.end ?? -1
   const elements = pieces.is(open, "(") ? pieces.list(open) : []
-  const known = (type: string) => multiranges.includes(type) || isMultirange(type)
+  const known = (type: string) => multiranges.has(type) || isMultirange(type)
   const found: Array<Found> = []
   const notNulls: Array<string> = []
   const kept: Array<Range> = []

@@ -105,6 +105,10 @@ const explain =
 /** The rows of an INSERT's command tag, `INSERT 0 2`. */
 const inserted = (tag: string | undefined): number => Number(/^INSERT \d+ (\d+)$/.exec(tag ?? "")?.[1] ?? 0)
 
+const note = (reasons: Map<string, number>, reason: string): void => {
+  reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+}
+
 /** Executes a statement as it was decided; gives the command tag, or the reason where it was skipped. */
 const executeOne = Effect.fnUntraced(function* (session: SessionService, { bytes, place, decision }: HeldStatement) {
   if (decision._tag === "Skip") {
@@ -152,7 +156,7 @@ export const finish = Effect.fn("Apply.finish")(function* (
     for (const statement of applied.held) {
       const executed = yield* executeOne(session, statement)
       if ("tag" in executed) statements++
-      else skipped.set(executed.skippedFor, (skipped.get(executed.skippedFor) ?? 0) + 1)
+      else note(skipped, executed.skippedFor)
     }
     yield* session.execute(ownSettings)
   })
@@ -200,9 +204,6 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       line
     })
 
-  const note = (reasons: Map<string, number>, reason: string) => {
-    reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
-  }
   const skip = (reason: string) => note(skipped, reason)
 
   const execute = (statement: HeldStatement) =>

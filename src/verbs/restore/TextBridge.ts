@@ -14,7 +14,7 @@ const sqlAscii = "SQL_ASCII"
 const plain = (encoding: string): string => {
   const name = encoding.toUpperCase().replaceAll(/[^A-Z0-9]/g, "")
   if (name === "UNICODE") return "UTF8"
-  return name === "SQLASCII" ? sqlAscii : name.replace(/^ISO8859(\d+)$/, "ISO8859$1")
+  return name === "SQLASCII" ? sqlAscii : name
 }
 
 const another = (encoding: string) =>
@@ -75,12 +75,11 @@ const encodingDifference = ({ server }: Survey, { bridge, encoding }: Contents):
 /** `C (libc)`, `und (icu)` */
 const describeLocale = (provider: string, locale: string): string => `${locale} (${provider})`
 
-/** libc's names for one locale: `en_US.utf8`, `en_US.UTF-8`. */
-const sameLocale = (one: string, other: string): boolean => {
-  const normal = (name: string) =>
-    name.replace(/\.(.*)$/, (_, charset: string) => `.${charset.toLowerCase().replaceAll(/[^a-z0-9]/g, "")}`)
-  return normal(one) === normal(other) || (isC(one) && isC(other))
-}
+/** libc has several names for one locale: `en_US.utf8`, `en_US.UTF-8`. */
+const normal = (locale: string): string =>
+  locale.replace(/\.(.*)$/, (_, charset: string) => `.${charset.toLowerCase().replaceAll(/[^a-z0-9]/g, "")}`)
+
+const sameLocale = (one: string, other: string): boolean => normal(one) === normal(other) || (isC(one) && isC(other))
 
 const isC = (locale: string): boolean => locale === "C" || locale === "POSIX"
 
@@ -106,7 +105,7 @@ const atStake = ({ bridge }: Contents): string => {
   return tables.length === 0
     ? order
     : `${order}; and the partitions by ranges of text of ${listed(tables, 6).join(", ")}: a row or a bound that is then out ` +
-        "of place ends the restore, with everything as it was"
+        "of place is refused, and with it the restore"
 }
 
 const localeDifferences = (text: TextFacts, { contents, manifest }: Source): ReadonlyArray<Difference> => {

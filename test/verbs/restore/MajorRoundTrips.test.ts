@@ -16,7 +16,7 @@ const versionsOwn: ReadonlyArray<readonly [why: string, text: RegExp]> = [
   [
     // https://www.postgresql.org/docs/release/15.0/: "Change the owner of the public schema to pg_database_owner"
     "a database's own schema public is another's from 15 on, and pg_dump says where it is otherwise",
-    /^-- \*not\* dropping schema, since initdb creates it\n[^]*?^ALTER SCHEMA public OWNER TO \w+;\n\n\n--\n/gm
+    /^-- \*not\* dropping schema, since initdb creates it\n[^]*?^ALTER SCHEMA public OWNER TO \w+;\n\n/gm
   ],
   [
     // The same notes: "Remove PUBLIC creation permission on the public schema"
