@@ -1,5 +1,6 @@
 /** What a dump tells of the server it comes from, and what it wants of the one it goes to. */
 import { isAscii, isUtf8 } from "node:buffer"
+import type { NamedObject } from "../postgres/ObjectName.ts"
 import type { StatementText } from "../postgres/script/ScriptEvent.ts"
 import type { StatementKind } from "../postgres/script/StatementKind.ts"
 import type { Decode } from "../postgres/script/StatementTokens.ts"
@@ -28,6 +29,8 @@ export interface BridgeFacts {
   /** The bytes are ASCII, which all encodings share; valid UTF-8; or neither. */
   readonly text: "ascii" | "utf8" | "bytes"
   readonly features: ReadonlyArray<FeatureUse>
+  /** What is not created at all where the server lacks a feature. */
+  readonly leftOut: ReadonlyArray<{ readonly feature: Feature; readonly object: NamedObject }>
   readonly collations: ReadonlyArray<CollationUse>
   /** Tables with partitions by ranges of text, in the order of the database's own collation. */
   readonly rangedByText: ReadonlyArray<{ readonly schema?: string; readonly name: string }>
@@ -55,6 +58,7 @@ export class BridgeReading {
   private rest = new Uint8Array()
   private readonly reader = new FeatureReader(() => true)
   private readonly features = new Map<string, FeatureUse>()
+  private readonly leftOut: Array<BridgeFacts["leftOut"][number]> = []
   private readonly collations = new Map<string, CollationUse>()
   private readonly rangedByText: Array<BridgeFacts["rangedByText"][number]> = []
 
@@ -70,10 +74,13 @@ export class BridgeReading {
   }
 
   take(kind: StatementKind, { bytes, line }: Pick<StatementText, "bytes" | "line">, decode: Decode): void {
-    const { collations, lacking, rangedByText } = this.reader.read(kind, bytes, decode)
+    const { collations, instead, lacking, rangedByText } = this.reader.read(kind, bytes, decode)
     for (const feature of lacking) {
       const { count, lines } = this.features.get(feature.what) ?? { count: 0, lines: [] }
       const more = lines.length < enough ? [...lines, line] : lines
+      if (kind._tag === "Create" && kind.name !== undefined && instead?.length === 0) {
+        this.leftOut.push({ feature, object: { ...kind, name: kind.name } })
+      }
       this.features.set(feature.what, { feature, count: count + 1, lines: more })
     }
     for (const collation of collations) {
@@ -95,6 +102,7 @@ export class BridgeReading {
       // A character that the last bytes begin and nothing ends.
       text: this.rest.length > 0 ? "bytes" : this.text,
       features: [...this.features.values()],
+      leftOut: this.leftOut,
       collations: [...this.collations.values()],
       rangedByText: this.rangedByText
     }

@@ -4,6 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { describe, type ObjectKind, type ObjectRights, type Options, privileges } from "./Grants.ts"
 import { among, grantableType, isOfExtension } from "./Scope.ts"
+import * as ServerVersion from "./ServerVersion.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 import { type Unproven, unproven } from "./Usability.ts"
 
@@ -37,14 +38,6 @@ export interface Rights {
   /** The roles as which one table, view … of every schema was really read. */
   readonly tried: ReadonlyArray<string>
 }
-
-/** The version as a number: 150018. */
-const versionNumber = Effect.fnUntraced(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const rows = yield* sql<{ readonly number: number }>`
-    select current_setting('server_version_num')::int4 as "number"`.pipe(Effect.mapError(fromSqlError))
-  return rows[0]?.number ?? 0
-})
 
 const objectsOf = Effect.fnUntraced(function* (
   role: string,
@@ -102,7 +95,7 @@ const objectsOf = Effect.fnUntraced(function* (
 export const objects = Effect.fn("Rights.objects")(function* (
   options: Pick<Options, "roles" | "schemas" | "profile">
 ): Effect.fn.Return<ReadonlyArray<ObjectRights>, DatabaseError, SqlClient.SqlClient> {
-  const version = yield* versionNumber()
+  const version = yield* ServerVersion.read()
   return (yield* Effect.forEach(options.roles, (role) => objectsOf(role, options, version))).flat()
 })
 

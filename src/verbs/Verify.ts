@@ -33,7 +33,7 @@ export interface Expectation {
   /** Where it comes from: a manifest was written beside the dump by the run that made it, the structure is its text. */
   readonly against: ProvenAgainst
   readonly contents: Pick<Manifest, "checks" | "objects" | "prismaMigrations" | "schemas" | "sequences" | "tables"> &
-    Partial<Pick<Contents, "creates" | "extensions">>
+    Partial<Pick<Contents, "bridge" | "creates" | "extensions">>
   /** Absent where there is none. */
   readonly manifest?: Pick<Manifest, "catalog" | "onlySchemas" | "partialRows" | "tables">
 }

@@ -15,6 +15,7 @@ import { Session, type SessionService } from "../../postgres/Session.ts"
 import type { DefaultPrivileges } from "../../postgres/survey/DefaultPrivileges.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
+import { majorOf } from "../../postgres/ServerVersion.ts"
 import { isLacking } from "../../postgres/version/Features.ts"
 import { type Applied, apply, type Explained, tableKey } from "./Apply.ts"
 import * as Bridge from "./Bridge.ts"
@@ -198,7 +199,7 @@ export const task = <N extends Task.Needs>(options: {
                 length: contents.sql.length,
                 sha256: contents.sql.sha256,
                 decide: policy(),
-                lacks: (feature) => isLacking(feature, Bridge.majorOf(survey.server.versionNumber)),
+                lacks: (feature) => isLacking(feature, majorOf(survey.server.versionNumber)),
                 explained,
                 ...(budget === undefined ? {} : { budget }),
                 ...(summed.length === 0

@@ -12,6 +12,7 @@ import * as Plan from "../../pipeline/Plan.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
 import type { DatabaseError, ServerFields } from "../../postgres/DatabaseError.ts"
 import { qualified, quote } from "../../postgres/Identifier.ts"
+import { majorOf } from "../../postgres/ServerVersion.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
 import { readText } from "../../postgres/survey/TextFacts.ts"
 import { type Feature, isLacking } from "../../postgres/version/Features.ts"
@@ -35,9 +36,6 @@ export interface Bridge {
   readonly reasons: ReadonlyArray<Reason>
   readonly differences: ReadonlyArray<Difference>
 }
-
-/** 18 of 180004. */
-export const majorOf = (versionNumber: number): number => Math.floor(versionNumber / 10_000)
 
 /** The version of the server that was dumped, where that is known. */
 export const sourceVersion = ({ contents, manifest }: Source): string | undefined =>

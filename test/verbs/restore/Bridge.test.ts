@@ -2,7 +2,11 @@
 import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
 import { exitCodeOf } from "../../../src/cli/ExitCode.ts"
+import { DumpStore } from "../../../src/dumps/DumpStore.ts"
+import { Session } from "../../../src/postgres/Session.ts"
+import * as Verify from "../../../src/verbs/Verify.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
@@ -84,6 +88,15 @@ each(
         }
         assert.isAbove(found.get("the server has no privilege MAINTAIN") ?? 0, 2)
         assert.deepStrictEqual(report.verify?.findings, [])
+        // The verb verify, which knows nothing of the restore.
+        const verified = yield* Effect.gen(function* () {
+          const store = yield* DumpStore
+          const proof = yield* store.prove(yield* store.find(file, target.database))
+          return yield* Verify.check({ expected: proof }).pipe(
+            Effect.provideService(SqlClient.SqlClient, (yield* Session).sql)
+          )
+        }).pipe(Effect.provide(Restores.restoreLayer(target, dirname(file))))
+        assert.deepStrictEqual(verified.findings, [])
         const rows = yield* Clusters.query(
           target,
           `SELECT attrelid::regclass::text AS "table", attnotnull AS "notNull" FROM pg_attribute
