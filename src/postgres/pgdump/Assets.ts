@@ -3,6 +3,7 @@
  */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { setFlagsFromString } from "node:v8"
 import * as Glue from "./Glue.ts"
 
 export interface Assets {
@@ -32,6 +33,13 @@ const programs = (): Pick<Assets, "worker" | "glue"> =>
       }
     : { worker: new URL("worker.js", folder), glue: new URL("pg_dump.js", folder).href }
 
+/**
+ * V8 compiles what runs often again, in the background: of pg_dump first of all its largest function, for half a second
+ * and 95 MB, which the end of the process waits for. A dump of 170 MB gains nothing from it. With the largest budget
+ * only what copies rows is compiled again, in large dumps. The module takes the budget of the moment it is made.
+ */
+const largestBudget = "--wasm-tiering-budget=2147483647"
+
 const read = (): Assets => {
   const wasm = readFileSync(
     folder === undefined ? join(Glue.folder(), "pg_dump.wasm") : new URL("pg_dump.wasm", folder)
@@ -39,6 +47,7 @@ const read = (): Assets => {
   // The text that `pg_dump --version` prints.
   const version = /pg_dump \(PostgreSQL\) (\d+\.\d+)/.exec(wasm.toString("latin1"))?.[1]
   if (version === undefined) throw new Error("pg_dump.wasm does not say its version")
+  setFlagsFromString(largestBudget)
   return { ...programs(), module: new WebAssembly.Module(wasm), version }
 }
 
