@@ -124,12 +124,11 @@ export const readInstalledExtensions = Effect.fnUntraced(function* (): Effect.fn
     order by 1`.pipe(Effect.mapError(fromSqlError))
 })
 
-/** Extensions whose files the server has, by their default version. */
-export const readAvailableExtensions = Effect.fnUntraced(function* (): Effect.fn.Return<
-  ReadonlyArray<AvailableExtension>,
-  DatabaseError,
-  SqlClient.SqlClient
-> {
+/** Those of the extensions whose files the server has, by their default version. It reads all its files for that. */
+export const readAvailableExtensions = Effect.fnUntraced(function* (
+  names: ReadonlyArray<string>
+): Effect.fn.Return<ReadonlyArray<AvailableExtension>, DatabaseError, SqlClient.SqlClient> {
+  if (names.length === 0) return []
   const sql = yield* SqlClient.SqlClient
   // to_jsonb: the column "trusted" is not there before 13.
   return yield* sql<AvailableExtension>`
@@ -139,5 +138,6 @@ export const readAvailableExtensions = Effect.fnUntraced(function* (): Effect.fn
       coalesce((to_jsonb(v) ->> 'trusted')::bool, false) as "trusted"
     from pg_available_extensions e
     join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
+    where e.name = any(${names}::text[])
     order by 1`.pipe(Effect.mapError(fromSqlError))
 })

@@ -46,6 +46,8 @@ export interface SurveyScope {
   readonly definitions?: boolean
   /** Tables that may be an extension's. */
   readonly tables?: ReadonlyArray<{ readonly schema: string; readonly name: string }>
+  /** Extensions that may have to be created. */
+  readonly extensions?: ReadonlyArray<string>
 }
 
 export interface Survey {
@@ -55,6 +57,7 @@ export interface Survey {
   /** Every role of the server, and how this role stands to it. */
   readonly roles: ReadonlyArray<RoleMembership>
   readonly extensions: ReadonlyArray<InstalledExtension>
+  /** Those of the extensions asked for that are not installed and whose files the server has. */
   readonly availableExtensions: ReadonlyArray<AvailableExtension>
   /** The schemas asked for, in that order. */
   readonly schemas: ReadonlyArray<SchemaFacts>
@@ -91,13 +94,15 @@ export interface Survey {
 export const survey = Effect.fn("Survey.survey")(function* ({
   schemas,
   definitions = false,
+  extensions: needed = [],
   largeObjects = [],
   tables = []
 }: SurveyScope): Effect.fn.Return<Survey, DatabaseError, SqlClient.SqlClient> {
   const { server, role } = yield* readServer()
   const roles = yield* readRoles(server.versionNumber)
   const extensions = yield* readInstalledExtensions()
-  const availableExtensions = yield* readAvailableExtensions()
+  const installed = new Set(extensions.map(({ name }) => name))
+  const availableExtensions = yield* readAvailableExtensions(needed.filter((name) => !installed.has(name)))
   const objects = yield* readObjects(schemas)
   const { dependencies, outside } = yield* readDependencies(schemas)
   const published = yield* readPublished(schemas, server.versionNumber)

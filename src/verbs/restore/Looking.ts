@@ -64,7 +64,8 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
           schemas,
           definitions: options.exact === true,
           largeObjects: contents.largeObjectIds,
-          tables: contents.tables
+          tables: contents.tables,
+          extensions: contents.extensions
         }
         const patience = options.lockTimeout ?? Lock.defaultLockTimeout
         const found = yield* LockLimit.reading(patience, survey(scope))

@@ -119,7 +119,8 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           schemas: [...new Set([...journal.schemas, ...contents.schemas])],
           definitions: options.exact === true,
           largeObjects: journal.largeObjects,
-          tables: [...contents.tables, ...journal.tables]
+          tables: [...contents.tables, ...journal.tables],
+          extensions: contents.extensions
         }
         const found = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, survey(scope))
         const bridge = yield* LockLimit.reading(options.lockTimeout ?? defaultLockTimeout, Bridge.look(found, proof))

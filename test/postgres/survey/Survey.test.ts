@@ -8,8 +8,8 @@ import type { Obstacle, SchemaFacts } from "../../../src/postgres/survey/Schemas
 import type { RoleMembership } from "../../../src/postgres/survey/Server.ts"
 import { as, makeDatabase, makeRole, makeTarget, query, type Role, type RoleKind } from "../../support/Clusters.ts"
 
-const surveyOf = (url: DatabaseUrl, schemas: ReadonlyArray<string>) =>
-  survey({ schemas }).pipe(Effect.provide(PgClient.layer({ url: toUri(url) })))
+const surveyOf = (url: DatabaseUrl, schemas: ReadonlyArray<string>, extensions: ReadonlyArray<string> = []) =>
+  survey({ schemas, extensions }).pipe(Effect.provide(PgClient.layer({ url: toUri(url) })))
 
 const schemaOf = (found: Survey, name: string) => {
   const schema = found.schemas.find((each) => each.name === name)
@@ -44,7 +44,7 @@ describe.each([15, 18] as const)("survey of PostgreSQL %d", (major) => {
       const admin = yield* makeDatabase(major, { owner: heir, encoding: "LATIN1" })
       yield* query(admin, "CREATE EXTENSION citext SCHEMA public")
 
-      const found = yield* surveyOf(as(admin, heir), ["public", "nowhere"])
+      const found = yield* surveyOf(as(admin, heir), ["public", "nowhere"], ["citext", "file_fdw", "none", "hstore"])
       const { server, role, roles } = found
       assert.strictEqual(Math.floor(server.versionNumber / 10000), major)
       assert.isTrue(server.version.startsWith(`${major}.`))
@@ -77,9 +77,12 @@ describe.each([15, 18] as const)("survey of PostgreSQL %d", (major) => {
         found.extensions.map((each) => `${each.name} in ${each.schema}`),
         ["citext in public", "plpgsql in pg_catalog"]
       )
-      const available = new Map(found.availableExtensions.map((each) => [each.name, each]))
-      assert.strictEqual(available.get("citext")?.trusted, true)
-      assert.strictEqual(available.get("file_fdw")?.trusted, false)
+      // Neither what is installed nor what the server does not have.
+      assert.deepStrictEqual(found.availableExtensions, [
+        { name: "file_fdw", superuserOnly: true, trusted: false },
+        { name: "hstore", superuserOnly: true, trusted: true }
+      ])
+      assert.deepStrictEqual(other.availableExtensions, [])
       assert.deepStrictEqual(found.schemas[1], { name: "nowhere", exists: false })
     })
   )
