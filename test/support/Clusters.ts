@@ -42,32 +42,46 @@ export const as = (url: DatabaseUrl.DatabaseUrl, role: Role): DatabaseUrl.Databa
   password: role.password
 })
 
-/** Rows of the last statement in `sql`, over a connection of its own. Without `params` it may be several statements. */
-export const query = Effect.fn("Clusters.query")(
-  <Row extends QueryResultRow = Record<string, unknown>>(
-    url: DatabaseUrl.DatabaseUrl,
-    sql: string,
-    params?: ReadonlyArray<unknown>
-  ): Effect.Effect<ReadonlyArray<Row>, DatabaseError> =>
-    Effect.acquireUseRelease(
-      Effect.tryPromise({
-        try: async () => {
-          const client = new Client(Connecting.toPgConfig(url, false))
-          await client.connect()
-          return client
-        },
-        catch: (cause) => toDatabaseError(cause)
-      }),
-      (client) =>
+/** Rows of the last statement in `sql`. Without `params` it may be several statements. */
+export type Query = <Row extends QueryResultRow = Record<string, unknown>>(
+  sql: string,
+  params?: ReadonlyArray<unknown>
+) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
+
+/** Several queries over one connection: a new one has the server read its catalogue afresh. */
+export const connected = <A, E, R>(
+  url: DatabaseUrl.DatabaseUrl,
+  body: (query: Query) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | DatabaseError, R> =>
+  Effect.acquireUseRelease(
+    Effect.tryPromise({
+      try: async () => {
+        const client = new Client(Connecting.toPgConfig(url, false))
+        await client.connect()
+        return client
+      },
+      catch: (cause) => toDatabaseError(cause)
+    }),
+    (client) =>
+      body(<Row extends QueryResultRow>(sql: string, params?: ReadonlyArray<unknown>) =>
         Effect.tryPromise({
           try: async () => {
             const result = await client.query<Row>(sql, params === undefined ? undefined : [...params])
             return [result].flat().at(-1)?.rows ?? []
           },
           catch: (cause) => toDatabaseError(cause, { statement: sql })
-        }),
-      (client) => Effect.promise(() => client.end())
-    )
+        })
+      ),
+    (client) => Effect.promise(() => client.end())
+  )
+
+/** A {@link Query} over a connection of its own. */
+export const query = Effect.fn("Clusters.query")(
+  <Row extends QueryResultRow = Record<string, unknown>>(
+    url: DatabaseUrl.DatabaseUrl,
+    sql: string,
+    params?: ReadonlyArray<unknown>
+  ): Effect.Effect<ReadonlyArray<Row>, DatabaseError> => connected(url, (query) => query<Row>(sql, params))
 )
 
 const command = (url: DatabaseUrl.DatabaseUrl, sql: string) => Effect.orDie(query(url, sql))

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { DatabaseError } from "../../src/postgres/DatabaseError.ts"
 import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 import { literal, qualified, quote } from "../../src/postgres/Identifier.ts"
-import { query } from "./Clusters.ts"
+import { connected } from "./Clusters.ts"
 
 const owner = (column: string) => `pg_get_userbyid(${column})`
 /** NULL (built-in defaults) stays apart from an empty list. */
@@ -329,11 +329,13 @@ const contentSql = ({ schema, name, kind, columns }: Holder): string => {
 export const snapshot = Effect.fn("Snapshot.snapshot")(function* (
   url: DatabaseUrl
 ): Effect.fn.Return<string, DatabaseError> {
-  const holders = yield* query<Holder>(url, `${settings}${holdersSql}`)
-  const rows = yield* query<{ line: string }>(
-    url,
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}
-     ${[cataloguesSql, ...holders.map(contentSql)].join("\nUNION ALL\n")}`
+  const rows = yield* connected(url, (query) =>
+    Effect.flatMap(query<Holder>(`${settings}${holdersSql}`), (holders) =>
+      query<{ line: string }>(
+        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}
+         ${[cataloguesSql, ...holders.map(contentSql)].join("\nUNION ALL\n")}`
+      )
+    )
   )
   return rows
     .map(({ line }) => line)
