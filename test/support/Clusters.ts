@@ -18,7 +18,7 @@ export const moreMajors = [13, 16] as const
 export type Major = (typeof majors)[number] | (typeof moreMajors)[number]
 
 /** Databases are dumped from a server of this major, the newest, where a test has no reason for another. */
-export const sourceMajor: Major = 18
+export const sourceMajor = 18 satisfies Major
 
 /** A login. */
 export interface Role {
@@ -104,22 +104,19 @@ export const makeRole = Effect.fn("Clusters.makeRole")(function* (
   const password = literal(Redacted.value(role.password))
   yield* Effect.acquireRelease(
     command(admin, `CREATE ROLE ${role.name} LOGIN PASSWORD ${password} ${options.attributes ?? ""}`),
-    () => Effect.andThen(disown(admin, role.name), command(admin, `DROP ROLE ${role.name}`))
+    () => Effect.orDie(connected(admin, (query) => disownAndDrop(query, admin, role.name)))
   )
   for (const group of options.memberOf ?? []) yield* command(admin, `GRANT ${quote(group)} TO ${role.name}`)
   return role
 })
 
-/** Takes away what keeps DROP ROLE from working, wherever it is. */
-const disown = Effect.fnUntraced(function* (admin: DatabaseUrl.DatabaseUrl, role: string) {
-  const databases = yield* Effect.orDie(
-    query<{ datname: string }>(
-      admin,
-      `SELECT DISTINCT coalesce(d.datname, current_database()) AS datname
-       FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
-       WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = $1::regrole`,
-      [role]
-    )
+/** Drops a role, once what keeps DROP ROLE from working is taken away, wherever it is. */
+const disownAndDrop = Effect.fnUntraced(function* (query: Query, admin: DatabaseUrl.DatabaseUrl, role: string) {
+  const databases = yield* query<{ datname: string }>(
+    `SELECT DISTINCT coalesce(d.datname, current_database()) AS datname
+     FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid
+     WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = $1::regrole`,
+    [role]
   )
   for (const { datname } of databases) {
     yield* command(
@@ -127,6 +124,7 @@ const disown = Effect.fnUntraced(function* (admin: DatabaseUrl.DatabaseUrl, role
       `REASSIGN OWNED BY ${role} TO ${quote(admin.user)}; DROP OWNED BY ${role} CASCADE`
     )
   }
+  yield* query(`DROP ROLE ${role}`)
 })
 
 /** How {@link makeDatabase} may be varied. */
@@ -150,7 +148,9 @@ export const makeDatabase = Effect.fn("Clusters.makeDatabase")(function* (
   const encoding = options.encoding === undefined ? "" : `ENCODING ${literal(options.encoding)}`
   const template = options.encoding ?? options.locale
   const from = template === undefined ? "" : `TEMPLATE template0 ${encoding} ${options.locale ?? ""}`
-  yield* Effect.acquireRelease(command(admin, `CREATE DATABASE ${name} ${owner} ${from}`), () =>
+  // In memory, where the servers mostly are, copying files takes a third of what the pages take one by one.
+  const strategy = major < 15 ? "" : "STRATEGY file_copy"
+  yield* Effect.acquireRelease(command(admin, `CREATE DATABASE ${name} ${owner} ${from} ${strategy}`), () =>
     command(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
   )
   return DatabaseUrl.withDatabase(admin, name)
