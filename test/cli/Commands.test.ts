@@ -10,6 +10,7 @@ import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { long } from "../support/Tier.ts"
 
 /** What ORMs and poolers put into a URL; libpq knows the last one only. */
 const ormParameters = "schema=public&connection_limit=5&pgbouncer=true&sslmode=disable"
@@ -225,17 +226,19 @@ describe("the round trip", () => {
     })
   )
 
-  it.live("flags may stand before and behind the file", () =>
-    Effect.gen(function* () {
-      const { cwd, document, ok, uri } = yield* prepare()
-      const { file } = yield* document<{ file: string }>("dump", "--dir", "elsewhere")
-      assert.match(file, /^elsewhere\//)
-      yield* ok("restore", "--yes", "--no-verify", file, "--clean")
-      yield* ok("restore", file, "--yes", "--no-analyze")
-      const { stdout } = yield* Pgark.run(["--database-url", uri, "verify", "--json", "--dir", "elsewhere"], { cwd })
-      assert.deepInclude(JSON.parse(stdout), { file })
-    })
-  )
+  long("in the long run,", () => {
+    it.live("flags may stand before and behind the file", () =>
+      Effect.gen(function* () {
+        const { cwd, document, ok, uri } = yield* prepare()
+        const { file } = yield* document<{ file: string }>("dump", "--dir", "elsewhere")
+        assert.match(file, /^elsewhere\//)
+        yield* ok("restore", "--yes", "--no-verify", file, "--clean")
+        yield* ok("restore", file, "--yes", "--no-analyze")
+        const { stdout } = yield* Pgark.run(["--database-url", uri, "verify", "--json", "--dir", "elsewhere"], { cwd })
+        assert.deepInclude(JSON.parse(stdout), { file })
+      })
+    )
+  })
 })
 
 describe("grant --sql-file", () => {

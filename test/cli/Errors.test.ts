@@ -12,6 +12,7 @@ import { find } from "../../src/postgres/pgdump/NativePgDump.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
+import { ofRun } from "../support/Tier.ts"
 
 /** A password in every URL here that the server never gets to see, or refuses. */
 const secret = "hunter2-is-secret"
@@ -78,7 +79,7 @@ const closedPort = Effect.callback<number>((resume) => {
 const commands = [["dump"], ["restore"], ["clean", "--yes"], ["grant", "app"], ["verify"]] as const
 
 describe("a database that cannot be used", () => {
-  for (const args of commands) {
+  for (const args of ofRun(commands, commands.slice(1, 2))) {
     it.live(`is told in one message: ${args[0]}`, () =>
       Effect.gen(function* () {
         const server = yield* Clusters.superuser(Clusters.sourceMajor)
@@ -123,7 +124,7 @@ describe("a database that cannot be used", () => {
 })
 
 describe("a dump that cannot be used", () => {
-  for (const command of ["restore", "verify"]) {
+  for (const command of ofRun(["restore", "verify"], ["restore"])) {
     it.live(`is told before anything is touched: ${command}`, () =>
       Effect.gen(function* () {
         const { url, admin } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
@@ -196,7 +197,12 @@ ${sql}
       )
       const cwd = yield* folder
       const options = { cwd, env: { DATABASE_URL: Pgark.uri(Clusters.as(admin, role)) } }
-      yield* Effect.forEach(cases, ([code, error, exit, sql, next]) =>
+      const usual = new Set(["23505", "42P07", "42501"])
+      const some = ofRun(
+        cases,
+        cases.filter(([code]) => usual.has(code))
+      )
+      yield* Effect.forEach(some, ([code, error, exit, sql, next]) =>
         Effect.gen(function* () {
           const file = `${code}.sql`
           writeFileSync(join(cwd, file), dump(sql))
@@ -245,7 +251,7 @@ describe("wrong usage", () => {
       const options = { cwd, env: { DATABASE_URL: Pgark.uri(url) } }
       yield* unchanged(
         admin,
-        Effect.forEach(lines, ([args, message, next]) =>
+        Effect.forEach(ofRun(lines, lines.slice(0, 5)), ([args, message, next]) =>
           Effect.map(fails(args, options, { code: 2, error: "UsageError", message }), ({ text }) => {
             assert.match(text, /^ {2}next {4}/m)
             assert.include(text, next)

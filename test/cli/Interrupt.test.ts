@@ -8,6 +8,7 @@ import * as Session from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { backends, fillJournal, folder, unchanged, until } from "../support/Restores.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const rows = 600_000
 
@@ -125,10 +126,11 @@ describe("in the three seconds of the warning", () => {
 })
 
 describe("in the middle of COPY", () => {
-  for (const [signal, code] of [
-    ["SIGINT", 130],
-    ["SIGTERM", 143]
-  ] as const) {
+  const signals = [
+    ["SIGTERM", 143],
+    ["SIGINT", 130]
+  ] as const
+  for (const [signal, code] of ofRun(signals, signals.slice(0, 1))) {
     it.live(`${signal} rolls the restore back and ends it with ${code}`, () =>
       Effect.gen(function* () {
         const { admin, cwd, options } = yield* prepare()
@@ -232,10 +234,11 @@ describe("elsewhere in a restore", () => {
 
 describe("in the middle of a dump", () => {
   // SIGHUP comes when the terminal is closed; it has no exit code of its own.
-  for (const [signal, code] of [
+  const signals = [
     ["SIGINT", 130],
     ["SIGHUP", 143]
-  ] as const) {
+  ] as const
+  for (const [signal, code] of ofRun(signals, signals.slice(0, 1))) {
     it.live(`${signal} leaves no file and no backend`, () =>
       Effect.gen(function* () {
         const { admin, cwd, options } = yield* prepare()

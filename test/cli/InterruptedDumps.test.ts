@@ -283,7 +283,7 @@ const interrupted = Effect.fnUntraced(function* (count: number) {
 const timeout = { timeout: 900_000 }
 
 describe("dumps that are ended at moments by chance", () => {
-  it.live("are never shown unless they are whole", () => interrupted(20), timeout)
+  it.live("are never shown unless they are whole", () => interrupted(7), timeout)
 })
 
 long("many dumps that are ended at moments by chance", () => {

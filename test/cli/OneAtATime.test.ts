@@ -8,7 +8,7 @@ import { key } from "../../src/postgres/TargetLock.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { backends, folder, unchanged, until } from "../support/Restores.ts"
-import { each } from "../support/Tier.ts"
+import { each, long } from "../support/Tier.ts"
 
 /** A dump by hand of one table with one row. */
 const dumpOf = (row: string, more = "") => `SET client_encoding = 'UTF8';
@@ -128,18 +128,20 @@ describe("a second pgark on one database", () => {
     })
   )
 
-  it.live("is not in the way on another database of the server", () =>
-    Effect.gen(function* () {
-      const target = yield* prepare()
-      const other = yield* prepare()
-      const { release, running } = yield* heldUp(target)
-      const ended = yield* Pgark.run(["restore", "two.sql", "--yes"], other.options)
-      assert.strictEqual(ended.code, 0, ended.stderr)
-      assert.deepStrictEqual(yield* rows(other), [{ name: "two" }])
-      yield* release
-      assert.strictEqual((yield* running.ended).code, 0)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("is not in the way on another database of the server", () =>
+      Effect.gen(function* () {
+        const target = yield* prepare()
+        const other = yield* prepare()
+        const { release, running } = yield* heldUp(target)
+        const ended = yield* Pgark.run(["restore", "two.sql", "--yes"], other.options)
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        assert.deepStrictEqual(yield* rows(other), [{ name: "two" }])
+        yield* release
+        assert.strictEqual((yield* running.ended).code, 0)
+      })
+    )
+  })
 
   it.live("with --wait comes after the first, and replaces what that has left", () =>
     Effect.gen(function* () {

@@ -8,6 +8,7 @@ import { main } from "../support/Bundle.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder } from "../support/Restores.ts"
+import { ofRun } from "../support/Tier.ts"
 
 /** Runs a line of bash, in which `$pgark` is the program. */
 const bash = (line: string, options: { readonly cwd: string; readonly url: string }) =>
@@ -38,7 +39,7 @@ const restored = (url: Parameters<typeof Clusters.query>[0]) =>
 const dumpFiles = (cwd: string) => readdirSync(join(cwd, "dumps")).filter((name) => name.startsWith("db_dump_"))
 
 describe("a run whose stderr nobody reads to the end", () => {
-  for (const last of ["WARNING", "done  Prove", "done  Verify"]) {
+  for (const last of ofRun(["WARNING", "done  Prove", "done  Verify"], ["WARNING"])) {
     it.live(`goes on and ends as its work does: ${last}`, () =>
       Effect.gen(function* () {
         const { run, url } = yield* prepare

@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
 import * as PostgresBinaries from "../../src/demo/PostgresBinaries.ts"
 import { query } from "../support/Clusters.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const isRoot = process.getuid?.() === 0
 
@@ -86,41 +87,43 @@ describe("EmbeddedServer", () => {
     })
   )
 
-  it.live.each(EmbeddedServer.majors)("starts PostgreSQL %i, and nothing is left when the scope closes", (major) =>
-    Effect.gen(function* () {
-      const server = yield* Effect.scoped(
-        Effect.gen(function* () {
-          const server = yield* EmbeddedServer.start({ major, settings: { work_mem: "7MB", "app.path": "C:\\it's" } })
-          const rows = yield* query(
-            server.superuser,
-            `SELECT current_setting('server_version') AS version, current_setting('work_mem') AS memory,
+  it.live.each(ofRun(EmbeddedServer.majors, [15, 18]))(
+    "starts PostgreSQL %i, and nothing is left when the scope closes",
+    (major) =>
+      Effect.gen(function* () {
+        const server = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const server = yield* EmbeddedServer.start({ major, settings: { work_mem: "7MB", "app.path": "C:\\it's" } })
+            const rows = yield* query(
+              server.superuser,
+              `SELECT current_setting('server_version') AS version, current_setting('work_mem') AS memory,
                current_setting('app.path') AS path, current_setting('server_encoding') AS encoding,
                current_setting('fsync') AS fsync, current_setting('autovacuum') AS autovacuum,
                current_setting('password_encryption') AS passwords`
-          )
-          assert.deepStrictEqual(rows, [
-            {
-              version: server.version,
-              memory: "7MB",
-              path: "C:\\it's",
-              encoding: "UTF8",
-              fsync: "off",
-              autovacuum: "on",
-              passwords: "scram-sha-256"
-            }
-          ])
-          assert.strictEqual(Math.floor(Number.parseFloat(server.version)), major)
-          assert.strictEqual(statSync(server.directory).mode & 0o777, 0o700)
-          assert.isTrue(isAlive(server.pid))
-          assert.isTrue(yield* answers(server.port))
-          if (isRoot) assert.isAbove(statSync(`/proc/${server.pid}`).uid, 0)
-          return server
-        })
-      )
-      assert.isFalse(isAlive(server.pid))
-      assertNothingLeft()
-      assert.isFalse(yield* answers(server.port))
-    })
+            )
+            assert.deepStrictEqual(rows, [
+              {
+                version: server.version,
+                memory: "7MB",
+                path: "C:\\it's",
+                encoding: "UTF8",
+                fsync: "off",
+                autovacuum: "on",
+                passwords: "scram-sha-256"
+              }
+            ])
+            assert.strictEqual(Math.floor(Number.parseFloat(server.version)), major)
+            assert.strictEqual(statSync(server.directory).mode & 0o777, 0o700)
+            assert.isTrue(isAlive(server.pid))
+            assert.isTrue(yield* answers(server.port))
+            if (isRoot) assert.isAbove(statSync(`/proc/${server.pid}`).uid, 0)
+            return server
+          })
+        )
+        assert.isFalse(isAlive(server.pid))
+        assertNothingLeft()
+        assert.isFalse(yield* answers(server.port))
+      })
   )
 
   it.live("refuses a wrong password, and any login without one", () =>
@@ -142,17 +145,19 @@ describe("EmbeddedServer", () => {
     })
   )
 
-  it.live.each([0, 60, 200, 500, 800])("leaves nothing when interrupted %i ms after the start", (delay) =>
-    Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(Effect.scoped(Effect.andThen(EmbeddedServer.start(), Effect.never)))
-      yield* Effect.sleep(delay)
-      yield* Fiber.interrupt(fiber)
-      assertNothingLeft()
-    })
+  it.live.each(ofRun([0, 60, 200, 500, 800], [0, 60, 500]))(
+    "leaves nothing when interrupted %i ms after the start",
+    (delay) =>
+      Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Effect.scoped(Effect.andThen(EmbeddedServer.start(), Effect.never)))
+        yield* Effect.sleep(delay)
+        yield* Fiber.interrupt(fiber)
+        assertNothingLeft()
+      })
   )
 
   describe.skipIf(process.platform === "win32")("without a chance to close its scope", () => {
-    it.live.each(["SIGKILL", "SIGTERM"] as const)("ends with its process, dead by %s", (signal) =>
+    it.live.each(ofRun(["SIGKILL", "SIGTERM"] as const, ["SIGKILL"]))("ends with its process, dead by %s", (signal) =>
       Effect.gen(function* () {
         const script = `
           import * as Effect from "effect/Effect"

@@ -4,6 +4,7 @@ import * as JournalDatabase from "../../src/demo/JournalDatabase.ts"
 import { Session } from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { ofRun } from "../support/Tier.ts"
 
 /** A new database with the sample in it, made by a role that may only create in schema public. */
 const journal = Effect.fnUntraced(function* (major: Clusters.Major, events: number, by?: Clusters.Role) {
@@ -18,7 +19,7 @@ const tables =
   "AuthIdentity CollectorRun ConnectedAccount Cursor Day DayEvent EmailBookmarkSettings Event EventEnrichment Goal " +
   "GoogleTimelineSettings JournalEntry JournalLog OAuthToken TrelloSettings User UserEmailDelivery _prisma_migrations"
 
-describe.each(Clusters.majors)("JournalDatabase on PostgreSQL %i", (major) => {
+describe.each(ofRun(Clusters.majors, [Clusters.sourceMajor]))("JournalDatabase on PostgreSQL %i", (major) => {
   it.live("has the shape of a Prisma database", () =>
     Effect.gen(function* () {
       const url = yield* journal(major, 100)

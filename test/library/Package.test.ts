@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Restores from "../support/Restores.ts"
+import { long } from "../support/Tier.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -236,84 +237,86 @@ layer(Outside.layer, { excludeTestServices: true, timeout: "2 minutes" })("the p
     })
   )
 
-  it.effect("leaves staging as it was where masking fails", () =>
-    Effect.gen(function* () {
-      const [production, staging, app] = [yield* journal, yield* journal, yield* Clusters.makeRole(major)]
-      yield* Clusters.query(production.url, `ALTER TABLE public."User" ADD CHECK (email NOT LIKE '%staging%')`)
-      const env = { PRODUCTION_URL: uri(production.url), STAGING_URL: uri(staging.url), STAGING_APP: app.name }
-      const { code, text } = yield* Restores.unchanged(staging.admin, example("refresh-staging", env))
-      assert.strictEqual(code, 1, text)
-      assert.include(text, "SqlError")
-    })
-  )
+  long("in the long run,", () => {
+    it.effect("leaves staging as it was where masking fails", () =>
+      Effect.gen(function* () {
+        const [production, staging, app] = [yield* journal, yield* journal, yield* Clusters.makeRole(major)]
+        yield* Clusters.query(production.url, `ALTER TABLE public."User" ADD CHECK (email NOT LIKE '%staging%')`)
+        const env = { PRODUCTION_URL: uri(production.url), STAGING_URL: uri(staging.url), STAGING_APP: app.name }
+        const { code, text } = yield* Restores.unchanged(staging.admin, example("refresh-staging", env))
+        assert.strictEqual(code, 1, text)
+        assert.include(text, "SqlError")
+      })
+    )
 
-  it.effect("backs up by night: connects when the server is back, and keeps as many dumps as asked", () =>
-    Effect.gen(function* () {
-      const source = yield* journal
-      const cwd = yield* Restores.folder
-      const { host, port } = source.url
-      /** Refuses the first connections. */
-      let refused = 0
-      const server = yield* Effect.acquireRelease(
-        Effect.callback<ReturnType<typeof createServer>>((resume) => {
-          const proxy = createServer((socket) => {
-            if (refused < 2) {
-              refused++
-              return void socket.destroy()
-            }
-            const up = connect(port, host)
-            socket.pipe(up)
-            up.pipe(socket)
-            socket.on("error", () => up.destroy())
-            up.on("error", () => socket.destroy())
-          }).listen(0, "127.0.0.1", () => resume(Effect.succeed(proxy)))
-        }),
-        (proxy) => Effect.sync(() => void proxy.close())
-      )
-      const address = server.address()
-      assert.isTrue(typeof address === "object" && address !== null)
-      const behind = { ...source.url, host: "127.0.0.1", port: (address as { readonly port: number }).port }
-      const env = { DATABASE_URL: uri(behind), KEEP: "2" }
-      const first = yield* example("nightly", env, cwd)
-      assert.strictEqual(first.code, 0, first.text)
-      assert.strictEqual(refused, 2)
-      for (let night = 2; night <= 3; night++) yield* example("nightly", env, cwd)
-      assert.lengthOf(dumpsIn(cwd), 2)
-      assert.lengthOf(
-        readdirSync(join(cwd, "dumps")).filter((name) => name.startsWith("db_dump_")),
-        4
-      )
-      const nowhere = { ...env, DATABASE_URL: uri({ ...source.url, database: "nowhere" }) }
-      const { code, text } = yield* example("nightly", nowhere, cwd)
-      assert.strictEqual(code, 1, text)
-      assert.lengthOf(text.match(/WARN.*There is no database "nowhere"/g) ?? [], 1)
-    })
-  )
+    it.effect("backs up by night: connects when the server is back, and keeps as many dumps as asked", () =>
+      Effect.gen(function* () {
+        const source = yield* journal
+        const cwd = yield* Restores.folder
+        const { host, port } = source.url
+        /** Refuses the first connections. */
+        let refused = 0
+        const server = yield* Effect.acquireRelease(
+          Effect.callback<ReturnType<typeof createServer>>((resume) => {
+            const proxy = createServer((socket) => {
+              if (refused < 2) {
+                refused++
+                return void socket.destroy()
+              }
+              const up = connect(port, host)
+              socket.pipe(up)
+              up.pipe(socket)
+              socket.on("error", () => up.destroy())
+              up.on("error", () => socket.destroy())
+            }).listen(0, "127.0.0.1", () => resume(Effect.succeed(proxy)))
+          }),
+          (proxy) => Effect.sync(() => void proxy.close())
+        )
+        const address = server.address()
+        assert.isTrue(typeof address === "object" && address !== null)
+        const behind = { ...source.url, host: "127.0.0.1", port: (address as { readonly port: number }).port }
+        const env = { DATABASE_URL: uri(behind), KEEP: "2" }
+        const first = yield* example("nightly", env, cwd)
+        assert.strictEqual(first.code, 0, first.text)
+        assert.strictEqual(refused, 2)
+        for (let night = 2; night <= 3; night++) yield* example("nightly", env, cwd)
+        assert.lengthOf(dumpsIn(cwd), 2)
+        assert.lengthOf(
+          readdirSync(join(cwd, "dumps")).filter((name) => name.startsWith("db_dump_")),
+          4
+        )
+        const nowhere = { ...env, DATABASE_URL: uri({ ...source.url, database: "nowhere" }) }
+        const { code, text } = yield* example("nightly", nowhere, cwd)
+        assert.strictEqual(code, 1, text)
+        assert.lengthOf(text.match(/WARN.*There is no database "nowhere"/g) ?? [], 1)
+      })
+    )
 
-  it.effect("ships a dump by a task of one's own, without which no older dump goes", () =>
-    Effect.gen(function* () {
-      const source = yield* journal
-      const [cwd, vault] = [yield* Restores.folder, yield* Restores.folder]
-      const env = { DATABASE_URL: uri(source.url), VAULT: vault }
-      for (let run = 1; run <= 3; run++) {
-        const { code, text } = yield* example("custom-task", env, cwd)
-        assert.strictEqual(code, 0, text)
-        assert.match(text, /Done: Dump the database, .*Ship the dump, Keep the newest dumps\./)
-      }
-      assert.sameMembers(
-        readdirSync(vault).filter((name) => name.endsWith(".sql")),
-        dumpsIn(cwd)
-      )
-      // The example asks for the pg_dump that is in the package.
-      for (const name of dumpsIn(cwd)) {
-        assert.match(readFileSync(join(cwd, "dumps", `${name}.manifest.json`), "utf8"), /"kind": *"wasm"/)
-      }
-      const closed = yield* example("custom-task", { ...env, VAULT: join(vault, "no such folder") }, cwd)
-      assert.strictEqual(closed.code, 1, closed.text)
-      assert.include(closed.text, "VaultClosed")
-      assert.lengthOf(dumpsIn(cwd), 4)
-      yield* example("custom-task", env, cwd)
-      assert.lengthOf(dumpsIn(cwd), 3)
-    })
-  )
+    it.effect("ships a dump by a task of one's own, without which no older dump goes", () =>
+      Effect.gen(function* () {
+        const source = yield* journal
+        const [cwd, vault] = [yield* Restores.folder, yield* Restores.folder]
+        const env = { DATABASE_URL: uri(source.url), VAULT: vault }
+        for (let run = 1; run <= 3; run++) {
+          const { code, text } = yield* example("custom-task", env, cwd)
+          assert.strictEqual(code, 0, text)
+          assert.match(text, /Done: Dump the database, .*Ship the dump, Keep the newest dumps\./)
+        }
+        assert.sameMembers(
+          readdirSync(vault).filter((name) => name.endsWith(".sql")),
+          dumpsIn(cwd)
+        )
+        // The example asks for the pg_dump that is in the package.
+        for (const name of dumpsIn(cwd)) {
+          assert.match(readFileSync(join(cwd, "dumps", `${name}.manifest.json`), "utf8"), /"kind": *"wasm"/)
+        }
+        const closed = yield* example("custom-task", { ...env, VAULT: join(vault, "no such folder") }, cwd)
+        assert.strictEqual(closed.code, 1, closed.text)
+        assert.include(closed.text, "VaultClosed")
+        assert.lengthOf(dumpsIn(cwd), 4)
+        yield* example("custom-task", env, cwd)
+        assert.lengthOf(dumpsIn(cwd), 3)
+      })
+    )
+  })
 })

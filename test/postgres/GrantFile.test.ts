@@ -15,6 +15,7 @@ import * as Rights from "../../src/postgres/Rights.ts"
 import { Session } from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Restores from "../support/Restores.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const hasPsql = spawnSync("psql", ["--version"]).status === 0
 
@@ -98,7 +99,7 @@ describe("a name in one line", () => {
   })
 })
 
-for (const major of [15, 18] as const) {
+for (const major of ofRun([15, 18] as const, [18])) {
   describe(`a file of grants on PostgreSQL ${major}`, () => {
     it.live.prop(
       "gives all rights statement by statement, whatever the names are",

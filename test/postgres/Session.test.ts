@@ -14,6 +14,7 @@ import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Session from "../../src/postgres/Session.ts"
 import { fromSqlError } from "../../src/postgres/Sqlstate.ts"
 import * as Clusters from "../support/Clusters.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const bytes = (text: string, encoding: BufferEncoding = "utf8") => Buffer.from(text, encoding)
 
@@ -39,7 +40,7 @@ const until = <A, E>(what: string, ask: Effect.Effect<A, E>, holds: (answer: A) 
     })
   )
 
-for (const major of [15, 18] as const) {
+for (const major of ofRun([15, 18] as const, [18])) {
   const fresh = Effect.fnUntraced(function* () {
     const admin = yield* Clusters.makeDatabase(major)
     yield* Clusters.query(admin, "CREATE TABLE t (id int PRIMARY KEY, name text)")

@@ -6,6 +6,10 @@ export const isLong = (env: Readonly<Record<string, unknown>>): boolean => env["
 
 const runs = isLong(process.env)
 
+/** The cases of a table that this run has: all of them in the long one, elsewhere those that are usual. */
+export const ofRun = <A>(cases: ReadonlyArray<A>, usual: ReadonlyArray<NoInfer<A>>): ReadonlyArray<A> =>
+  runs ? cases : cases.filter((one) => usual.includes(one))
+
 /** `describe` for each case: for those that are usual in every run, for the others in the long one. */
 export const each = <A>(
   cases: ReadonlyArray<A>,

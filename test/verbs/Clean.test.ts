@@ -8,6 +8,7 @@ import * as Clean from "../../src/verbs/Clean.ts"
 import * as Clusters from "../support/Clusters.ts"
 import { fillJournal, unchanged } from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const clean = (url: DatabaseUrl, ...schemas: ReadonlyArray<string>) =>
   Clean.clean({ schemas }).pipe(Effect.provide(Session.layer(url)))
@@ -45,7 +46,7 @@ const rungs: Record<Clusters.RoleKind, 1 | 2> = {
   someTablesOwner: 2
 }
 
-describe.each(Clusters.majors)("clean on PostgreSQL %i", (major) => {
+describe.each(ofRun(Clusters.majors, [Clusters.sourceMajor]))("clean on PostgreSQL %i", (major) => {
   for (const kind of Clusters.roleKinds) {
     it.live(`empties the schema as ${kind} and leaves its owner, rights and comment`, () =>
       Effect.gen(function* () {

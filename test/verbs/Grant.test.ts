@@ -10,6 +10,7 @@ import { Session } from "../../src/postgres/Session.ts"
 import * as Grant from "../../src/verbs/Grant.ts"
 import * as Clusters from "../support/Clusters.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const app = `
   SET search_path = public;
@@ -34,7 +35,7 @@ const prepare = Effect.fnUntraced(function* (major: Clusters.Major, kind: Cluste
 
 const tagOf = <E extends { readonly _tag: string }>(error: E): E["_tag"] => error._tag
 
-for (const major of [15, 18] as const) {
+for (const major of ofRun([15, 18] as const, [18])) {
   describe(`grant on PostgreSQL ${major}`, () => {
     for (const kind of ["superuser", "databaseOwner", "schemaOwner", "tableOwner"] as const) {
       it.live(`lets the app role read and write what a ${kind} created`, () =>

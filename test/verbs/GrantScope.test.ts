@@ -10,6 +10,7 @@ import { Session } from "../../src/postgres/Session.ts"
 import * as Grant from "../../src/verbs/Grant.ts"
 import * as Clusters from "../support/Clusters.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const schemas = ["public"]
 const grant = (url: DatabaseUrl, options: Grant.GrantOptions) =>
@@ -42,7 +43,7 @@ const hardened = `
   CREATE TYPE public.span AS RANGE (SUBTYPE = int);
   CREATE TABLE public.t (id int, m public.mood)`
 
-for (const major of [15, 18] as const) {
+for (const major of ofRun([15, 18] as const, [18])) {
   describe(`grant on PostgreSQL ${major}`, () => {
     it.live("of all rights covers functions and types that not everyone may use, now and later", () =>
       Effect.gen(function* () {

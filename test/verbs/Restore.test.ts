@@ -7,6 +7,7 @@ import * as Clusters from "../support/Clusters.ts"
 import * as WasmPgDump from "../support/WasmPgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { ofRun } from "../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -73,7 +74,7 @@ const restoresEqual = Effect.fnUntraced(function* (source: Clusters.Target, empt
 })
 
 describe("restore brings back", () => {
-  for (const kind of ["superuser", "databaseOwner"] as const) {
+  for (const kind of ofRun(["superuser", "databaseOwner"] as const, ["superuser"])) {
     it.live(`every shape of object, as ${kind}, again and again`, () =>
       Effect.gen(function* () {
         const source = yield* Clusters.makeTarget(major, kind)

@@ -253,7 +253,7 @@ const contract = (kind: PgDumpKind, major: Clusters.Major, interruptions: number
 }
 
 const [older, newest] = Clusters.majors
-describe(`pg_dump as WebAssembly, server ${newest}`, () => contract("wasm", newest, 50))
+describe(`pg_dump as WebAssembly, server ${newest}`, () => contract("wasm", newest, Tier.isLong(process.env) ? 50 : 15))
 Tier.long(`pg_dump as WebAssembly, server ${older}`, () => contract("wasm", older, 50))
 for (const major of Clusters.majors) {
   NativePgDump.suite(`pg_dump of this machine, server ${major}`, major, () => contract("native", major, 10))

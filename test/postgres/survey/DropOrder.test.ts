@@ -8,6 +8,7 @@ import { type Dependency, type Droppable, dropStatements } from "../../../src/po
 import { literal } from "../../../src/postgres/Identifier.ts"
 import { survey } from "../../../src/postgres/survey/Survey.ts"
 import { makeDatabase, makeRole, as, query } from "../../support/Clusters.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 const object = (key: string, kind = "TABLE"): Droppable => ({ key, kind, identity: key })
 const sqlOf = (objects: ReadonlyArray<Droppable>, pairs: ReadonlyArray<readonly [string, string]>, limit?: number) =>
@@ -225,7 +226,7 @@ const left = (url: DatabaseUrl) =>
        AND NOT EXISTS (SELECT FROM pg_depend e WHERE (e.classid, e.objid) = (d.classid, d.objid) AND e.deptype = 'e')`
   ).pipe(Effect.map((rows) => rows.map(({ description }) => description)))
 
-describe.each([15, 18] as const)("every kind of object on PostgreSQL %d", (major) => {
+describe.each(ofRun([15, 18] as const, [18]))("every kind of object on PostgreSQL %d", (major) => {
   it.live("is dropped by the superuser, extension members stay", () =>
     Effect.gen(function* () {
       const admin = yield* makeDatabase(major)

@@ -5,6 +5,7 @@ import { quote } from "../../../src/postgres/Identifier.ts"
 import { Session } from "../../../src/postgres/Session.ts"
 import * as SchemaRights from "../../../src/postgres/survey/SchemaRights.ts"
 import * as Clusters from "../../support/Clusters.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 const changes = (major: number, [owner, app]: readonly [string, string]): ReadonlyArray<string> => [
   `GRANT USAGE, CREATE ON SCHEMA "s""1" TO ${app} WITH GRANT OPTION`,
@@ -20,7 +21,7 @@ const changes = (major: number, [owner, app]: readonly [string, string]): Readon
   ...(major < 18 ? [] : [`ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} GRANT SELECT ON LARGE OBJECTS TO ${app}`])
 ]
 
-describe.each(Clusters.majors)("rights on PostgreSQL %s", (major) => {
+describe.each(ofRun(Clusters.majors, [Clusters.sourceMajor]))("rights on PostgreSQL %s", (major) => {
   it.live("go back to what they were and forth again, whatever has changed", () =>
     Effect.gen(function* () {
       const [owner, app] = [yield* Clusters.makeRole(major), yield* Clusters.makeRole(major)]

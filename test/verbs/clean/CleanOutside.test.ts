@@ -7,6 +7,7 @@ import * as Clean from "../../../src/verbs/Clean.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 const clean = (url: DatabaseUrl, cascadeOutside: boolean, ...schemas: ReadonlyArray<string>) =>
   Clean.clean({ schemas, cascadeOutside }).pipe(Effect.provide(Session.layer(url)))
@@ -49,7 +50,7 @@ const dependents = `
   CREATE AGGREGATE last_one(app.mood) (SFUNC = enum_larger, STYPE = app.mood);
   CREATE DOMAIN "My mood" AS app.mood`
 
-describe.each(Clusters.majors)("clean --cascade-outside on PostgreSQL %i", (major) => {
+describe.each(ofRun(Clusters.majors, [Clusters.sourceMajor]))("clean --cascade-outside on PostgreSQL %i", (major) => {
   it.live("drops what depends on the schema, whatever its kind, by name, and nothing else", () =>
     Effect.gen(function* () {
       const role = yield* Clusters.makeRole(major)

@@ -17,7 +17,7 @@ import * as Clusters from "../../support/Clusters.ts"
 import * as NativePgDump from "../../support/NativePgDump.ts"
 import { dump } from "../../support/PgDumpImplementations.ts"
 import * as Restores from "../../support/Restores.ts"
-import { long } from "../../support/Tier.ts"
+import { long, ofRun } from "../../support/Tier.ts"
 
 /** Everything that is read in a way of its own. The extension's relations are made its members afterwards. */
 const everything = `
@@ -120,13 +120,16 @@ const matrix = (major: Clusters.Major, kind?: PgDumpKind) =>
     150_000
   )
 
-describe.each(Clusters.majors)("rights to read by what is dumped, PostgreSQL %i", (major) => matrix(major))
+describe.each(ofRun(Clusters.majors, [Clusters.sourceMajor]))(
+  "rights to read by what is dumped, PostgreSQL %i",
+  (major) => matrix(major)
+)
 long("rights to read by what is dumped, pg_dump asked too", () => {
   for (const major of Clusters.majors) describe(`that of pgark, PostgreSQL ${major}`, () => matrix(major, "wasm"))
   NativePgDump.suite("that of this machine, PostgreSQL 15", 15, () => matrix(15, "native"))
 })
 
-describe.each(Clusters.majors)("rights to read, PostgreSQL %i", (major) => {
+describe.each(ofRun(Clusters.majors, [Clusters.sourceMajor]))("rights to read, PostgreSQL %i", (major) => {
   it.live("a sequence wants SELECT: no other right will do, and pg_dump writes no value that it has not read", () =>
     Effect.gen(function* () {
       const { admin, role, url } = yield* reader(major)
@@ -299,7 +302,7 @@ const rowSecurity = (major: Clusters.Major) =>
   )
 
 describe("row-level security", () => {
-  for (const major of Clusters.majors) rowSecurity(major)
+  for (const major of ofRun(Clusters.majors, [Clusters.sourceMajor])) rowSecurity(major)
 
   it.live("of an extension's configuration, and of what is closed as well", () =>
     Effect.gen(function* () {

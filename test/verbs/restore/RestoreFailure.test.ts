@@ -11,6 +11,7 @@ import * as Restore from "../../../src/verbs/Restore.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { blocked, waiting } from "../../support/SlowDump.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -124,7 +125,10 @@ const broken: ReadonlyArray<{
 describe("restore leaves the target as it was", () => {
   layer(Restores.JournalDump.layer, { excludeTestServices: true })((it) => {
     describe.each([true, false])("--clean %s", (clean) => {
-      for (const { name, edit, tag, sqlstate, line, detail, suggestion } of broken) {
+      // One of each error; without --clean the same is rolled back the same way.
+      const firsts = broken.filter(({ tag }, at) => broken.findIndex((other) => other.tag === tag) === at)
+      const cases = ofRun(broken, clean ? firsts : firsts.slice(0, 1))
+      for (const { name, edit, tag, sqlstate, line, detail, suggestion } of cases) {
         it.effect(`where ${name}`, () =>
           Effect.gen(function* () {
             const file = (yield* Restores.JournalDump).edited(edit)

@@ -6,9 +6,10 @@ import { quote } from "../../../src/postgres/Identifier.ts"
 import * as Verify from "../../../src/verbs/Verify.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 layer(Restores.JournalDump.layer, { excludeTestServices: true })("restore --grant-to", (it) => {
-  for (const major of [15, 18] as const) {
+  for (const major of ofRun([15, 18] as const, [18])) {
     it.effect(`gives rights on what it brings, and tells of the rest, on PostgreSQL ${major}`, () =>
       Effect.gen(function* () {
         const { file } = yield* Restores.JournalDump

@@ -12,7 +12,7 @@ import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
 import * as Undoing from "../../support/Undoing.ts"
-import { isLong, long } from "../../support/Tier.ts"
+import { isLong, long, ofRun } from "../../support/Tier.ts"
 
 const app = `
   SET search_path = public;
@@ -163,7 +163,9 @@ const matrix = (major: Clusters.Major, cleans: ReadonlyArray<boolean>) => {
   // On the others the way back takes no other turns.
   const backupFirst = major === Clusters.sourceMajor || isLong(process.env)
   for (const one of cases) {
-    for (const clean of cleans) {
+    // Whoever may take the first rung takes the same one.
+    const same = one !== cases[0] && "rung" in one.clean && one.clean.rung === 1
+    for (const clean of ofRun(cleans, same ? [true] : cleans)) {
       const expected = clean ? one.clean : one.over === "restores" ? undefined : one.over
       const refused = expected !== undefined && "exit" in expected ? expected.exit : undefined
       const outcome = refused === undefined ? "restores" : `is refused with ${refused}`

@@ -58,7 +58,7 @@ describe("restore round trip", () => {
   // The matrix of roles has the others in every run, with a smaller database.
   each(
     Clusters.roleKinds,
-    ["tableOwner", "someTablesOwner"],
+    ["someTablesOwner"],
     (kind) => `as ${kind}`,
     (kind) => {
       it.live("into an empty database: dumped again it is the same, and nothing else has changed", () =>

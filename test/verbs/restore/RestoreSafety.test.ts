@@ -8,6 +8,7 @@ import * as Restore from "../../../src/verbs/Restore.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -43,7 +44,7 @@ describe("what appears after the plan", () => {
   ]
 
   layer(Restores.JournalDump.layer, { excludeTestServices: true })((it) => {
-    for (const kind of ["databaseOwner", "tableOwner"] as const) {
+    for (const kind of ofRun(["databaseOwner", "tableOwner"] as const, ["tableOwner"])) {
       it.effect(`stops a clean and a restore as ${kind}, with everything as it is by then`, () =>
         Effect.gen(function* () {
           const { file } = yield* Restores.JournalDump

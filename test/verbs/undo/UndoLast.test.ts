@@ -221,32 +221,34 @@ describe("a restore that is killed", () => {
     yield* Restores.until(Restores.backends(admin), (pids) => pids.length === 0, "10 seconds")
   })
 
-  it.live("while it saves, or applies the dump: undo finds the one before it, and tidies up", () =>
-    Effect.gen(function* () {
-      const { admin, directory, file } = yield* prepare
-      // So much that pg_dump is at work for a while; to compare all of it would take longer than that.
-      yield* Clusters.query(
-        admin,
-        `ALTER TABLE public.t ADD COLUMN wide text;
-         INSERT INTO public.t SELECT 3, repeat('x', 1000000) FROM generate_series(1, 60)`
-      )
-      const held = Clusters.query(
-        admin,
-        "SELECT id, count(*)::int AS rows, sum(length(wide)) AS length FROM public.t GROUP BY 1 ORDER BY 1"
-      )
-      const before = yield* held
-      yield* Effect.scoped(killed(admin, yield* slow(directory), "COPY public.t%"))
-      assert.isNotEmpty(Undoing.kept(directory))
-      const { message } = yield* Effect.flip(Undoing.undo(admin, directory))
-      assert.match(message, /^No restore into this database is noted/)
-      assert.deepStrictEqual(yield* held, before)
-      assert.deepStrictEqual(Undoing.kept(directory), [])
-      yield* Undoing.restore(admin, file)
-      yield* Effect.scoped(killed(admin, yield* slow(directory), "SELECT pg_catalog.pg_sleep%"))
-      assert.lengthOf(Undoing.kept(directory), 6)
-      yield* Undoing.undo(admin, directory)
-      assert.deepStrictEqual(yield* held, before)
-      assert.lengthOf(Undoing.kept(directory), 6)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("while it saves, or applies the dump: undo finds the one before it, and tidies up", () =>
+      Effect.gen(function* () {
+        const { admin, directory, file } = yield* prepare
+        // So much that pg_dump is at work for a while; to compare all of it would take longer than that.
+        yield* Clusters.query(
+          admin,
+          `ALTER TABLE public.t ADD COLUMN wide text;
+           INSERT INTO public.t SELECT 3, repeat('x', 1000000) FROM generate_series(1, 60)`
+        )
+        const held = Clusters.query(
+          admin,
+          "SELECT id, count(*)::int AS rows, sum(length(wide)) AS length FROM public.t GROUP BY 1 ORDER BY 1"
+        )
+        const before = yield* held
+        yield* Effect.scoped(killed(admin, yield* slow(directory), "COPY public.t%"))
+        assert.isNotEmpty(Undoing.kept(directory))
+        const { message } = yield* Effect.flip(Undoing.undo(admin, directory))
+        assert.match(message, /^No restore into this database is noted/)
+        assert.deepStrictEqual(yield* held, before)
+        assert.deepStrictEqual(Undoing.kept(directory), [])
+        yield* Undoing.restore(admin, file)
+        yield* Effect.scoped(killed(admin, yield* slow(directory), "SELECT pg_catalog.pg_sleep%"))
+        assert.lengthOf(Undoing.kept(directory), 6)
+        yield* Undoing.undo(admin, directory)
+        assert.deepStrictEqual(yield* held, before)
+        assert.lengthOf(Undoing.kept(directory), 6)
+      })
+    )
+  })
 })

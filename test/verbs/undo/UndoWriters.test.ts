@@ -9,6 +9,7 @@ import type { DatabaseUrl } from "../../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import * as Undoing from "../../support/Undoing.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 const schema = `
   CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
@@ -51,7 +52,7 @@ const held = (admin: DatabaseUrl) =>
   )
 
 describe("the wrong dump, restored over an app at work", () => {
-  for (const clean of [true, false]) {
+  for (const clean of ofRun([true, false], [true])) {
     it.live(`${clean ? "--clean" : "by its own DROPs"}: undo brings back the last row that was committed`, () =>
       Effect.gen(function* () {
         const from = yield* Clusters.makeDatabase(Clusters.sourceMajor)

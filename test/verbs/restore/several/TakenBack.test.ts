@@ -57,7 +57,7 @@ const nothingLeft = Effect.fnUntraced(function* (target: Several.Prepared, name 
 })
 
 describe("a restore in several transactions that fails", () => {
-  each(cases, [asideCase, batchesCase], titleOf, ({ kind, way, ...options }) => {
+  each(cases, [asideCase], titleOf, ({ kind, way, ...options }) => {
     it.live("leaves the target as it was", () =>
       Effect.gen(function* () {
         const target = yield* Several.prepare(kind, options)
