@@ -126,7 +126,7 @@ export const readInstalledExtensions = Effect.fnUntraced(function* (): Effect.fn
 
 /** Those of the extensions whose files the server has, by their default version. It reads all its files for that. */
 export const readAvailableExtensions = Effect.fnUntraced(function* (
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<string> | "all"
 ): Effect.fn.Return<ReadonlyArray<AvailableExtension>, DatabaseError, SqlClient.SqlClient> {
   if (names.length === 0) return []
   const sql = yield* SqlClient.SqlClient
@@ -138,6 +138,6 @@ export const readAvailableExtensions = Effect.fnUntraced(function* (
       coalesce((to_jsonb(v) ->> 'trusted')::bool, false) as "trusted"
     from pg_available_extensions e
     join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
-    where e.name = any(${names}::text[])
+    where ${names === "all"} or e.name = any(${names === "all" ? [] : names}::text[])
     order by 1`.pipe(Effect.mapError(fromSqlError))
 })

@@ -46,8 +46,8 @@ export interface SurveyScope {
   readonly definitions?: boolean
   /** Tables that may be an extension's. */
   readonly tables?: ReadonlyArray<{ readonly schema: string; readonly name: string }>
-  /** Extensions that may have to be created. */
-  readonly extensions?: ReadonlyArray<string>
+  /** Extensions that may have to be created; to look for them takes the server a while. */
+  readonly extensions?: ReadonlyArray<string> | "all"
 }
 
 export interface Survey {
@@ -57,7 +57,7 @@ export interface Survey {
   /** Every role of the server, and how this role stands to it. */
   readonly roles: ReadonlyArray<RoleMembership>
   readonly extensions: ReadonlyArray<InstalledExtension>
-  /** Those of the extensions asked for that are not installed and whose files the server has. */
+  /** Those of the extensions asked for whose files the server has; one that is installed only where all are. */
   readonly availableExtensions: ReadonlyArray<AvailableExtension>
   /** The schemas asked for, in that order. */
   readonly schemas: ReadonlyArray<SchemaFacts>
@@ -102,7 +102,9 @@ export const survey = Effect.fn("Survey.survey")(function* ({
   const roles = yield* readRoles(server.versionNumber)
   const extensions = yield* readInstalledExtensions()
   const installed = new Set(extensions.map(({ name }) => name))
-  const availableExtensions = yield* readAvailableExtensions(needed.filter((name) => !installed.has(name)))
+  const availableExtensions = yield* readAvailableExtensions(
+    needed === "all" ? needed : needed.filter((name) => !installed.has(name))
+  )
   const objects = yield* readObjects(schemas)
   const { dependencies, outside } = yield* readDependencies(schemas)
   const published = yield* readPublished(schemas, server.versionNumber)

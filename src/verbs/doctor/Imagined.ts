@@ -68,7 +68,7 @@ export const imagine = Effect.fn("doctor.Imagined.imagine")(function* (
   whole: boolean
 ): Effect.fn.Return<Imagined, DatabaseError, SqlClient.SqlClient> {
   const { configuration, largeObjects, members } = yield* whole ? beside() : Effect.succeed(nothing)
-  const all = yield* survey({ schemas, largeObjects, tables: configuration })
+  const all = yield* survey({ schemas, largeObjects, extensions: "all", tables: configuration })
   const databaseWide = whole ? all.databaseWide.filter(({ key }) => !members.includes(key)) : []
   const found = { ...all, databaseWide }
   const own = found.objects.filter(({ extension }) => extension === null)
@@ -97,6 +97,8 @@ export const imagine = Effect.fn("doctor.Imagined.imagine")(function* (
     objects: {},
     checks: { foreignKeys: 0, indexes: 0, uniqueConstraints: 0, primaryKeys: 0 },
     encoding: found.server.encoding,
+    // It goes back to where it comes from.
+    bridge: { text: "bytes", features: [], leftOut: [], collations: [], rangedByText: [] },
     sql: { length: 0, sha256: "" },
     statements: 0,
     copies: 0,
