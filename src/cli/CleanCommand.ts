@@ -36,7 +36,6 @@ export const clean = Command.make(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Clean = yield* load(() => import("../verbs/Clean.ts"))
-        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const options = {
@@ -49,13 +48,14 @@ export const clean = Command.make(
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Clean.pipeline(options), url, { dryRun, plan }), layer)
         }
-        const report = yield* Target.leftover(output, Flags.defaultDir).pipe(
-          Effect.andThen(Clean.clean(options)),
-          Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
-          Effect.provide(layer)
-        )
+        const { database, report } = yield* Effect.gen(function* () {
+          const database = yield* Target.reached
+          yield* Target.leftover(output, Flags.defaultDir)
+          const warning = Warning.warn(output, { database, yes })
+          return { database, report: yield* Effect.provideService(Clean.clean(options), Confirmation, warning) }
+        }).pipe(Effect.provide(layer))
         return {
-          text: [headline(options.schemas, report, describe(url)), ...RenderReport.clean(report)].join("\n"),
+          text: [headline(options.schemas, report, database), ...RenderReport.clean(report)].join("\n"),
           document: { complete: report.stays.length === 0, clean: report }
         }
       })

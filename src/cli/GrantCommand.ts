@@ -42,7 +42,6 @@ export const grant = Command.make(
         const Target = yield* load(() => import("./Target.ts"))
         const Grant = yield* load(() => import("../verbs/Grant.ts"))
         const GrantFile = yield* load(() => import("../postgres/GrantFile.ts"))
-        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         // A file of SQL needs no database: only the URL's schema parameter, where there is a URL at all.
         const writing = Option.isSome(sqlFile)
         const url = yield* writing ? Target.databaseUrlIfNamed : Effect.asSome(Target.databaseUrl)
@@ -73,12 +72,12 @@ export const grant = Command.make(
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target, { dryRun, plan }), layer)
         }
-        const report = yield* Target.leftover(yield* Output, Flags.defaultDir).pipe(
-          Effect.andThen(Grant.grant({ ...options, wait })),
+        const { database, report } = yield* Target.leftover(yield* Output, Flags.defaultDir).pipe(
+          Effect.andThen(Effect.all({ database: Target.reached, report: Grant.grant({ ...options, wait }) })),
           Effect.provide(layer)
         )
         return {
-          text: [`Granted in ${describe(target)}`, ...RenderReport.grant(report)].join("\n"),
+          text: [`Granted in ${database}`, ...RenderReport.grant(report)].join("\n"),
           document: { grant: report }
         }
       })

@@ -135,13 +135,14 @@ export const restore = Command.make(
         }
         const wanted = Option.isSome(planFile) ? yield* kept(planFile.value, asked, describe(url)) : asked
         const options = { ...wanted, ...patience, wait }
-        const report = yield* Restore.restore(options).pipe(
-          Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
-          Effect.provide(layer)
-        )
+        const { database, report } = yield* Effect.gen(function* () {
+          const database = yield* Target.reached
+          const warning = Warning.warn(output, { database, yes })
+          return { database, report: yield* Effect.provideService(Restore.restore(options), Confirmation, warning) }
+        }).pipe(Effect.provide(layer))
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
-          text: [RenderRestore.restore(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),
+          text: [RenderRestore.restore(report, DumpProof.words[report.against], database), ...hints].join("\n"),
           document: { restore: report }
         }
       })

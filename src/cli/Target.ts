@@ -71,6 +71,9 @@ export const session = (url: DatabaseUrl.DatabaseUrl, command: string) =>
     )
   )
 
+/** The database as people write it: of several servers that the URL names the one that answered. */
+export const reached = Effect.map(Session, ({ url }) => DatabaseUrl.describe(url))
+
 /** The folder of dumps. */
 export const store = (directory: string) => DumpStore.layer(directory)
 
@@ -118,8 +121,9 @@ export const dryRun = Effect.fnUntraced(function* <T extends Task.Any>(
   more: (planned: Pipeline.PlannedPipeline<T>["planned"]) => Readonly<Record<string, unknown>> = () => ({})
 ) {
   const { plan, planned } = yield* Pipeline.plan(pipeline)
-  const database = DatabaseUrl.describe(url)
-  const document = { database, ...more(planned), plan }
+  const database = yield* reached
+  // What a kept plan is held against before a connection is opened.
+  const document = { database: DatabaseUrl.describe(url), ...more(planned), plan }
   const forms = {
     text: () => renderPlan(plan, database),
     json: () => JSON.stringify(document, undefined, 2),

@@ -32,7 +32,6 @@ export const undo = Command.make(
         const Target = yield* load(() => import("./Target.ts"))
         const Undo = yield* load(() => import("../verbs/Undo.ts"))
         const DumpProof = yield* load(() => import("../verbs/restore/DumpProof.ts"))
-        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const layer = Target.layer(url, "undo", dir)
@@ -45,15 +44,17 @@ export const undo = Command.make(
             layer
           )
         }
-        const report = yield* Undo.undo({ ...flags, ...patience, wait }).pipe(
-          Effect.provideService(Confirmation, Warning.warn(output, { database: describe(url), yes })),
-          Effect.provide(layer)
-        )
+        const { database, report } = yield* Effect.gen(function* () {
+          const database = yield* Target.reached
+          const undone = Undo.undo({ ...flags, ...patience, wait })
+          const warning = Warning.warn(output, { database, yes })
+          return { database, report: yield* Effect.provideService(undone, Confirmation, warning) }
+        }).pipe(Effect.provide(layer))
         if ("recovered" in report)
-          return { text: RenderRestore.recovered(report, describe(url)), document: { undo: report } }
+          return { text: RenderRestore.recovered(report, database), document: { undo: report } }
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
-          text: [RenderRestore.undo(report, DumpProof.words[report.against], describe(url)), ...hints].join("\n"),
+          text: [RenderRestore.undo(report, DumpProof.words[report.against], database), ...hints].join("\n"),
           document: { undo: report }
         }
       })

@@ -22,7 +22,6 @@ export const verify = Command.make(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Verify = yield* load(() => import("../verbs/Verify.ts"))
-        const { describe } = yield* load(() => import("../postgres/DatabaseUrl.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
         return yield* Effect.gen(function* () {
@@ -45,7 +44,7 @@ export const verify = Command.make(
           )
           return {
             text: [
-              `Verified ${describe(url)} against ${dump.file}`,
+              `Verified ${yield* Target.reached} against ${dump.file}`,
               ...RenderReport.verify(report),
               ...rights,
               ...(yield* PrismaHint.lines(report.prisma))
