@@ -50,14 +50,11 @@ const shortened = (text: string): string => {
     : [...lines.slice(0, shown), `… ${count(lines.length - shown)} lines more (all of it with --json)`].join("\n")
 }
 
-/** Errors behind which there may be more of their kind, which doctor finds all at once; not of a run that was broken off. */
-const examined = new Set([
-  "AuthenticationFailed",
-  "CleanRefused",
-  "ConnectionFailed",
-  "PermissionDenied",
-  "TargetUnfit"
-])
+/**
+ * Errors behind which there may be more of their kind, which doctor finds all at once; not of a run that was broken off.
+ * What a dump brings that the target does not take (TargetUnfit) doctor cannot know.
+ */
+const examined = new Set(["AuthenticationFailed", "CleanRefused", "ConnectionFailed", "PermissionDenied"])
 
 const examination = "pgark doctor tells what it makes of the URL, the role's rights and this machine"
 

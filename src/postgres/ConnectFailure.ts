@@ -10,7 +10,7 @@ import {
   type ServerFields,
   withFields
 } from "./DatabaseError.ts"
-import { type DatabaseUrl, DatabaseUrlInvalid } from "./DatabaseUrl.ts"
+import { type DatabaseUrl, DatabaseUrlInvalid, server as serverOf } from "./DatabaseUrl.ts"
 import * as Hosts from "./Hosts.ts"
 import { quote } from "./Identifier.ts"
 import { LoginForbidden } from "./LoginPolicy.ts"
@@ -90,15 +90,20 @@ const loginAdvice = (cause: unknown, sqlstate: string | undefined): string => {
       "Or take require_auth or channel_binding out of the database URL."
     )
   }
-  if (sqlstate === undefined) return "Put the password into the database URL, or set PGPASSWORD."
+  if (sqlstate === undefined)
+    return "Put the password into the database URL, set PGPASSWORD, or use ~/.pgpass (mode 0600)."
   if (sqlstate === "28P01") {
-    return "Check user and password in the database URL; special characters in the password need percent-encoding."
+    return "Check user and password in the database URL; special characters in the password may need percent-encoding."
   }
   return (
     "Check that the user may log in, and that the server's pg_hba.conf lets it into this database from here, " +
     "with or without TLS (sslmode), with or without a client certificate (sslcert)."
   )
 }
+
+/** Where a password file was passed over, why: whoever wrote it believes the password given. */
+const unanswered = ({ passwordFrom }: DatabaseUrl): string =>
+  `The server wants a password, and ${passwordFrom === undefined ? "none is given." : `it comes from ${passwordFrom}.`}`
 
 const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "")
 
@@ -166,10 +171,10 @@ const explain = (url: DatabaseUrl, refusal: Refusal): DatabaseError => {
   const error =
     passwordMissing(cause) || cause instanceof LoginForbidden
       ? new AuthenticationFailed({
-          message: cause instanceof LoginForbidden ? cause.message : "The server wants a password, and none is given."
+          message: cause instanceof LoginForbidden ? cause.message : unanswered(url)
         })
       : toDatabaseError(cause)
-  const server = `${url.host}:${url.port}`
+  const server = serverOf(url)
   const fields = (message: string, suggestion: string): ServerFields => ({
     message,
     detail: error.message === "" ? "no answer" : error.message,

@@ -27,8 +27,8 @@ export const toUri = (url: DatabaseUrl): Redacted.Redacted => {
 
 /**
  * What a libpq program gets in its environment. It takes one password for all servers: where a password file has
- * several, the URL is to be of one server alone, as a session's is. The password goes this way and no other: argv is readable by every
- * user of the machine.
+ * several, the URL is to be of one server alone, as a session's is. The password goes this way and no other: argv is
+ * readable by every user of the machine.
  *
  * @see https://www.postgresql.org/docs/current/libpq-envars.html
  */

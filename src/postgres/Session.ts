@@ -21,7 +21,7 @@ import * as CommitOutcome from "./CommitOutcome.ts"
 import * as Connecting from "./Connecting.ts"
 import type { Completed, Notice } from "./Completed.ts"
 import { type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
-import type * as DatabaseUrl from "./DatabaseUrl.ts"
+import * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as Pooler from "./Pooler.ts"
 import * as PoolerProbe from "./PoolerProbe.ts"
@@ -160,7 +160,7 @@ export const open = Effect.fn("Session.open")(function* (
   const { patience } = Connecting
   const backend = yield* PoolerProbe.backendPid(client)
   const pooler = yield* PoolerProbe.behind(url, client, backend)
-  yield* Pooler.refuse(pooler, `${url.host}:${url.port}`, allowPooler)
+  yield* Pooler.refuse(pooler, DatabaseUrl.server(url), allowPooler)
   const notices: Array<Notice> = []
   client.on("notice", (notice) => {
     notices.push({ sqlstate: notice.code ?? "", message: notice.message ?? "" })

@@ -154,7 +154,7 @@ describe("problems", () => {
       const { page } = yield* examine([], withUrl(reader, cwd), { code: 3, secret: secretOf(reader) })
       assert.match(page, /^ {2}PROBLEM {2}reading {5}The role/m)
       assert.match(page, /^ {4}GRANT SELECT ON TABLE public\."AuthIdentity"/m)
-      assert.match(page, /^ {11}mend {8}Have its owner "pg_database_owner" run: GRANT USAGE,/m)
+      assert.match(page, /^ {11}mend {8}Have the owner of the database run: GRANT USAGE, CREATE/m)
       assert.match(page.replaceAll(/\n */g, " "), /4 problems \(reading, clean, restore, emptying\)/)
     })
   )

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Client } from "pg"
 import * as Connecting from "../../postgres/Connecting.ts"
 import type { DatabaseError } from "../../postgres/DatabaseError.ts"
-import type { DatabaseUrl } from "../../postgres/DatabaseUrl.ts"
+import { type DatabaseUrl, server } from "../../postgres/DatabaseUrl.ts"
 import * as Pooler from "../../postgres/Pooler.ts"
 import * as PoolerProbe from "../../postgres/PoolerProbe.ts"
 import type { SessionOptions } from "../../postgres/Session.ts"
@@ -87,7 +87,7 @@ const pooled = Effect.fnUntraced(function* (url: DatabaseUrl, { pooler }: Way, v
     visit.tell(what.ok("none"))
     return true
   }
-  const refused = yield* Effect.result(Pooler.refuse(pooler, `${url.host}:${url.port}`, allowed))
+  const refused = yield* Effect.result(Pooler.refuse(pooler, server(url), allowed))
   visit.tell(
     refused._tag === "Failure"
       ? what.failure(refused.failure, everything)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { bytes, listed, plural } from "../../pipeline/Words.ts"
 import type { DatabaseError } from "../../postgres/DatabaseError.ts"
+import { majorOf } from "../../postgres/ServerVersion.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
 import type { RoleFacts, ServerFacts } from "../../postgres/survey/Server.ts"
 import { about, type Check, everything } from "./Check.ts"
@@ -73,7 +74,7 @@ export const readBasics = Effect.fn("doctor.Server.readBasics")(function* (): Ef
 
 const version = ({ version, versionNumber }: ServerFacts): Check => {
   const what = about("server", "version", "version")
-  const major = Math.floor(versionNumber / 10000)
+  const major = majorOf(versionNumber)
   const { newest, oldest } = supported
   if (major < oldest) {
     return what.problem(`PostgreSQL ${version} is older than what pgark works with (${oldest} to ${newest})`, {

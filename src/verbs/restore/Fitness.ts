@@ -32,10 +32,13 @@ const schemaReason = (
   const name = quote(schema.name)
   if (schema.exists) {
     if (!dump.fills || schema.canCreate) return undefined
+    // Nobody logs in as that role: it stands for whoever owns the database.
+    const owner =
+      schema.owner === "pg_database_owner" ? "the owner of the database" : `its owner ${quote(schema.owner)}`
     return {
       kind: "right",
       message: `The role ${quote(role.name)} may not create anything in schema ${name}.`,
-      suggestion: `Have its owner ${quote(schema.owner)} run: GRANT USAGE, CREATE ON SCHEMA ${name} TO ${quote(role.name)};`
+      suggestion: `Have ${owner} run: GRANT USAGE, CREATE ON SCHEMA ${name} TO ${quote(role.name)};`
     }
   }
   if (!dump.creates) {
