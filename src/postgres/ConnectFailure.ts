@@ -75,7 +75,7 @@ export const strangerBy = (bytes: Uint8Array, asked: "TLS" | "login"): Stranger 
 }
 
 /** `pg` has no code for this answer; the text is its own, not the server's. */
-export const withoutTls = ({ cause }: Refusal): boolean =>
+const withoutTls = ({ cause }: Refusal): boolean =>
   cause instanceof Error && cause.message.includes("does not support SSL")
 
 /** `pg` refuses by itself, without a code, to log in where the server wants a password and there is none. */

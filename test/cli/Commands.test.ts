@@ -39,7 +39,7 @@ const files = (cwd: string) => readdirSync(cwd, { recursive: true, encoding: "ut
 describe("the round trip", () => {
   it.live("dump, list, verify, restore, clean and grant, for people", () =>
     Effect.gen(function* () {
-      const { admin, app, cwd, ok, run } = yield* prepare()
+      const { admin, app, cwd, ok, run, uri, url } = yield* prepare()
       const original = yield* snapshot(admin)
 
       const dump = yield* ok("dump")
@@ -57,6 +57,18 @@ describe("the round trip", () => {
         /^dumps\/db_dump_\S+\n {2}proven {6}(\d+ \w+ ago|just now), .*, 18 tables, [\d,]+ rows,\s+proven (\d+ \w+ ago|just now)\n$/
       )
       assert.match((yield* ok("verify")).stdout, /no difference/)
+      // Of two servers the one that answers is named, alone.
+      const several = { cwd, env: { DATABASE_URL: uri.replace("@", "@127.0.0.1:1,") } }
+      const here = `${url.user}@${url.host}:${url.port}/${url.database}`
+      assert.include((yield* Pgark.run(["verify"], several)).stdout, `Verified ${here} against`)
+      assert.include((yield* Pgark.run(["clean", "--dry-run"], several)).stdout, `  database   ${here}\n`)
+
+      // A password file that others may read is no reason to say only that a password is missing.
+      writeFileSync(join(cwd, "open"), "*:*:*:*:secret", { mode: 0o644 })
+      const passed = { DATABASE_URL: uri.replace(/:[^:@/]+@/, "@"), PGPASSFILE: join(cwd, "open") }
+      const refused = yield* Pgark.run(["verify"], { cwd, env: passed })
+      assert.strictEqual(refused.code, 6)
+      assert.include(refused.stderr, `it comes from nowhere: ${join(cwd, "open")} may be read by others`)
 
       yield* Clusters.query(admin, `DELETE FROM public."DayEvent"; CREATE TABLE public.extra (id int)`)
       const different = yield* run("verify")
