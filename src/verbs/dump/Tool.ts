@@ -1,6 +1,7 @@
 /** The pg_dump that a server is dumped with. */
 import * as Effect from "effect/Effect"
 import { PgDump, type PgDumpProgram } from "../../postgres/PgDump.ts"
+import { majorOf } from "../../postgres/ServerVersion.ts"
 import type { ToolMissing } from "../../postgres/ToolMissing.ts"
 import { VersionMismatch } from "../VerbError.ts"
 
@@ -17,7 +18,7 @@ export const chosen = Effect.fn("Tool.chosen")(function* (
   versionNumber: number
 ): Effect.fn.Return<PgDumpProgram, ToolMissing | VersionMismatch, PgDump> {
   const pgDump = yield* PgDump
-  const major = Math.floor(versionNumber / 10000)
+  const major = majorOf(versionNumber)
   const program = yield* pgDump.choose(major)
   if (program.tool.major >= major) return program
   return yield* new VersionMismatch({
