@@ -321,7 +321,9 @@ export class FeatureReader {
   }
 }
 
-const isNewClass = ({ text, type }: Token): boolean => type === "word" && /_(?:minmax_multi|bloom)_ops$/.test(text)
+/** The system's own; others are written with their schema. */
+const isNewClass = ({ text, type }: Token, at: number, tokens: ReadonlyArray<Token>): boolean =>
+  type === "word" && /_(?:minmax_multi|bloom)_ops$/.test(text) && tokens[at - 1]?.text !== "."
 
 const index = (pieces: Pieces, has: (...words: ReadonlyArray<string>) => boolean): Finding => {
   const using = pieces.find(["using"], { depth: 0 })
@@ -354,10 +356,11 @@ const routine = (kind: "FUNCTION" | "PROCEDURE", pieces: Pieces): Finding => {
 const overOthers = (kind: "AGGREGATE" | "OPERATOR", pieces: Pieces): Finding => {
   const open = pieces.find(["("], { depth: 0, from: kind === "OPERATOR" ? 2 : pieces.find(["("], { depth: 0 }) + 1 })
   const attributes = new Map(
-    (open === -1 ? [] : pieces.list(open)).map(({ from }) => [
-      pieces.tokens[from]?.text ?? "",
-      pieces.is(from + 1, "=") ? pieces.name(from + 2)?.name : undefined
-    ])
+    (open === -1 ? [] : pieces.list(open)).map(({ from }) => {
+      const { name, schema = "pg_catalog" } = (pieces.is(from + 1, "=") ? pieces.name(from + 2) : undefined) ?? {}
+      // A function of the user's may have the same name.
+      return [pieces.tokens[from]?.text ?? "", schema === "pg_catalog" ? name : undefined]
+    })
   )
   const over = attributes.get("sfunc") ?? attributes.get("function") ?? attributes.get("procedure") ?? ""
   const types = ["stype", "leftarg", "rightarg"].map((name) => attributes.get(name))

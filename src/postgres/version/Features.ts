@@ -17,6 +17,8 @@ export interface Feature {
    * gets weaker and no role gets more rights; the rest is refused.
    */
   readonly adapted?: string
+  /** Who alone may make such a thing: a restore by another role leaves it out, and needs no server that knows it. */
+  readonly madeBy?: "superuser" | "creator"
 }
 
 const table = {
@@ -61,7 +63,7 @@ const table = {
   },
   builtinCollation: { since: 17, what: "collations of the provider builtin" },
   partitionedExclusion: { since: 17, what: "exclusion constraints on partitioned tables" },
-  loginTrigger: { since: 17, what: "event triggers on login" },
+  loginTrigger: { since: 17, what: "event triggers on login", madeBy: "superuser" },
   domainNotNullComment: {
     since: 17,
     what: "comments on NOT NULL constraints of domains",
@@ -89,7 +91,7 @@ const table = {
   notEnforced: { since: 18, what: "constraints that are NOT ENFORCED" },
   withoutOverlaps: { since: 18, what: "keys over periods (WITHOUT OVERLAPS, PERIOD)" },
   partitionedNotValid: { since: 18, what: "foreign keys of partitioned tables that are NOT VALID" },
-  publishGenerated: { since: 18, what: "publications of generated columns" },
+  publishGenerated: { since: 18, what: "publications of generated columns", madeBy: "creator" },
   largeObjectDefaults: {
     since: 18,
     what: "default privileges on large objects",

@@ -33,9 +33,16 @@ const constraintAt = (pieces: Pieces, at: number): { readonly name?: string; rea
 }
 
 const typeOf = (pieces: Pieces, column: Range): string | undefined => {
+  if (pieces.is(column.from, "constraint")) return undefined
   const type = pieces.name(column.from + 1)
   if (type === undefined) return undefined
   return type.schema === undefined || type.schema === "pg_catalog" ? type.name : `${type.schema}.${type.name}`
+}
+
+/** Behind its column, or as a constraint of the table, which names the column in between. */
+const isNotNullNoInherit = (pieces: Pieces, { from, to }: Range): boolean => {
+  const at = pieces.find(["not", "null"], { from, to, depth: 1 })
+  return at !== -1 && (pieces.is(at + 2, "no", "inherit") || pieces.is(at + 3, "no", "inherit"))
 }
 
 /** What a column, or a constraint of the table, has that only some majors know. */
@@ -48,7 +55,7 @@ const ofElement = (pieces: Pieces, element: Range, isMultirange: (type: string) 
   return [
     ...(generated !== -1 && !pieces.is(pieces.close(generated + 3) + 1, "stored") ? [features.virtualColumn] : []),
     ...(has("not", "enforced") ? [features.notEnforced] : []),
-    ...(has("not", "null", "no", "inherit") ? [features.notNullNoInherit] : []),
+    ...(isNotNullNoInherit(pieces, element) ? [features.notNullNoInherit] : []),
     ...(type !== undefined && isMultirange(type) ? [features.multirange] : [])
   ]
 }
@@ -89,7 +96,8 @@ export const ofTable = (
   isMultirange: (type: string) => boolean
 ): TableFound => {
   const table = pieces.find(["table"], { depth: 0 })
-  const name = pieces.name(pieces.is(table + 1, "if", "not", "exists") ? table + 4 : table + 1)
+  const named = pieces.is(table + 1, "if", "not", "exists") ? table + 4 : table + 1
+  const name = pieces.name(named)
   const open = name?.end ?? -1
   const elements = pieces.is(open, "(") ? pieces.list(open) : []
   const known = (type: string) => multiranges.has(type) || isMultirange(type)
@@ -104,7 +112,7 @@ export const ofTable = (
     if (pieces.is(constraint.at, "not", "null")) {
       if (constraint.name !== undefined) notNulls.push(constraint.name)
       if (lacks(features.inheritedNotNull)) {
-        const of = pieces.slice({ from: table + 1, to: open })
+        const of = pieces.slice({ from: named, to: open })
         const column = pieces.slice({ from: constraint.at + 2, to: constraint.at + 3 })
         const kind = pieces.is(table - 1, "foreign") ? "FOREIGN TABLE" : "TABLE"
         const sql = bytesOf(`ALTER ${kind} `, of, " ALTER COLUMN ", column, " SET NOT NULL")
@@ -113,9 +121,9 @@ export const ofTable = (
       }
     } else {
       const inner = pieces.find(["constraint"], { ...element, from: element.from + 1, depth: 1 })
-      const named = constraintAt(pieces, inner)
-      if (named.name !== undefined && pieces.is(named.at, "not", "null")) {
-        notNulls.push(named.name)
+      const ofColumn = constraintAt(pieces, inner)
+      if (ofColumn.name !== undefined && pieces.is(ofColumn.at, "not", "null")) {
+        notNulls.push(ofColumn.name)
         found.push({ feature: features.notNullName })
       }
     }

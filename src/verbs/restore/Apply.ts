@@ -248,8 +248,11 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     entries += kind._tag === "Drop" ? entriesPerDrop : entriesPerStatement
     if (kind._tag === "LargeObjectCall") writing = kind.call === "lo_open" || kind.call === "lowrite"
     if (decision._tag === "Skip" || decision.later !== true) {
-      const executed = Effect.tap(execute({ bytes: bytes ?? event.bytes, place, decision }), () =>
-        Effect.forEach(after, (more) => session.execute(more, place), { discard: true })
+      // What is left as it is stays so whole.
+      const executed = Effect.tap(execute({ bytes: bytes ?? event.bytes, place, decision }), (tag) =>
+        tag === undefined
+          ? Effect.void
+          : Effect.forEach(after, (more) => session.execute(more, place), { discard: true })
       )
       return Effect.map(executed, (tag) => {
         if (kind._tag === "InsertInto") count(kind.table, inserted(tag))

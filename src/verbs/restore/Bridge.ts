@@ -61,13 +61,23 @@ const elsewhere = (lacking: ReadonlyArray<Feature>): string => {
     : `Restore into ${server}, or ${change}.`
 }
 
+/** Whether this role may make such a thing; what it may not make is left out. */
+const mayMake = ({ madeBy }: Feature, { role, server }: Survey): boolean =>
+  role.superuser || madeBy === undefined || (madeBy === "creator" && server.canCreateInDatabase)
+
 const featuresReason = (survey: Survey, source: Source): Reason | undefined => {
   const major = majorOf(survey.server.versionNumber)
+  const from = sourceVersion(source)
+  const there = Number.parseInt(from ?? "", 10)
   const lacking = source.contents.bridge.features.filter(
-    ({ feature }) => feature.adapted === undefined && isLacking(feature, major)
+    ({ feature }) =>
+      feature.adapted === undefined &&
+      isLacking(feature, major) &&
+      mayMake(feature, survey) &&
+      // What the source lacks as well it cannot have had: it only looks so, and the server knows best.
+      (Number.isNaN(there) || !isLacking(feature, there))
   )
   if (lacking.length === 0) return undefined
-  const from = sourceVersion(source)
   return {
     kind: "lack",
     message:
