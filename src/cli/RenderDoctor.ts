@@ -1,7 +1,7 @@
 /** What doctor found, as a page. */
 import * as DateTime from "effect/DateTime"
 import type { Check, Group, Level, Report } from "../verbs/Doctor.ts"
-import { listed } from "../pipeline/Words.ts"
+import { listed, plural } from "../pipeline/Words.ts"
 import { columns, hang, visibleLine } from "./Text.ts"
 
 const headings: Record<Group, string> = {
@@ -40,14 +40,18 @@ const folded = (sql: string, width: number): ReadonlyArray<string> => {
   return lines
 }
 
-const statements = (grants: Check["grants"] = []): ReadonlyArray<string> =>
-  listed(
-    grants.flatMap(({ by, sql }, index) => [
-      ...(grants[index - 1]?.by === by ? [] : [`-- as ${visibleLine(by)}, or a superuser:`]),
-      ...folded(sql, columns - 4)
-    ]),
-    shown * 3
-  ).map((line) => `    ${line}`)
+/** Whole or not at all: half a statement is of no use to anybody. */
+const statements = (grants: Check["grants"] = []): ReadonlyArray<string> => {
+  const each = grants.map(({ by, sql }, index) => [
+    ...(grants[index - 1]?.by === by ? [] : [`-- as ${visibleLine(by)}, or a superuser:`]),
+    ...folded(sql, columns - 4)
+  ])
+  const lengths = each.map((_, index) => each.slice(0, index + 1).flat().length)
+  const fit = lengths.filter((length) => length <= shown * 3).length
+  const left = each.length - fit
+  const more = left === 0 ? [] : [`-- ${fit === 0 ? "" : "and "}${plural(left, "statement")} in pgark doctor --json`]
+  return [...each.slice(0, fit).flat(), ...more].map((line) => `    ${line}`)
+}
 
 const lines = ({ detail = [], found, grants, level, mend, title }: Check): ReadonlyArray<string> => [
   hang(label(levels[level], title), found),

@@ -1,6 +1,6 @@
 /** The folder of dumps itself. */
 import { constants } from "node:fs"
-import { access, rmdir, stat, statfs } from "node:fs/promises"
+import { access, lstat, rmdir, stat, statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -44,24 +44,41 @@ export interface FolderState {
   readonly isOpen: boolean
 }
 
-/** Looks whether this user may write into the folder, or create it, and writes nothing. */
-export const look = (path: string): Effect.Effect<FolderState, DiskFull | FolderUnusable> =>
+/** What `access` asks for: of a folder to be put into another one, that one is only written. */
+const toUse = constants.R_OK | constants.W_OK | constants.X_OK
+const toCreate = constants.W_OK | constants.X_OK
+
+const lookAt = (path: string, mode: number): Effect.Effect<FolderState, DiskFull | FolderUnusable> =>
   Effect.tryPromise({
     try: async () => {
       const info = await stat(path)
       // What a file that stands in its place says to reading it.
       if (!info.isDirectory()) throw Object.assign(new Error(`${path} is a file`), { code: "ENOTDIR" })
-      await access(path, constants.W_OK | constants.X_OK)
+      await access(path, mode)
       return { exists: true, isOpen: (info.mode & 0o1002) === 0o2 }
     },
     catch: (cause) => new Refusal(cause)
   }).pipe(
     Effect.catchIf(
-      (error) => codeOf(error) === "ENOENT" && dirname(path) !== path,
-      () => Effect.map(look(dirname(path)), (above) => ({ ...above, exists: false }))
+      (error) => codeOf(error) === "ENOENT" && path !== "" && dirname(path) !== path,
+      (error) =>
+        Effect.gen(function* () {
+          // A symbolic link to nothing is in the way of the folder.
+          const isFree = yield* Effect.promise(() =>
+            lstat(path).then(
+              () => false,
+              () => true
+            )
+          )
+          if (!isFree) return yield* Effect.fail(error)
+          return { ...(yield* lookAt(dirname(path), toCreate)), exists: false }
+        })
     ),
     Effect.mapError((error) => (error instanceof Refusal ? unwritable(path)(error) : error))
   )
+
+/** Looks whether this user may write into the folder and read it, or create it, and writes nothing. */
+export const look = (path: string): Effect.Effect<FolderState, DiskFull | FolderUnusable> => lookAt(path, toUse)
 
 /** Bytes that this user may still write where the folder is, or where it would be created. */
 export const freeSpace = (path: string): Effect.Effect<number, DumpUnreadable> =>

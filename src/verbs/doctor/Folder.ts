@@ -43,7 +43,7 @@ export const look = Effect.fn("doctor.Folder.look")(function* (
   if (state === undefined) return
   const left = yield* visit.ask(what, free)
   if (left === undefined) return
-  const where = `${directory}/ ${state.exists ? "is there" : "will be created"}, ${bytes(left)} free`
+  const where = `${directory.replace(/\/*$/, "/")} ${state.exists ? "is there" : "will be created"}, ${bytes(left)} free`
   const text = size === undefined ? where : `${where}; the tables take ${bytes(size.dumped)}`
   if (left <= least) visit.tell(what.problem(text, { stops: everything, mend }))
   else if (size !== undefined && left <= size.replaced) visit.tell(what.problem(text, { stops: ["restore"], mend }))

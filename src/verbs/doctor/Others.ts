@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DumpStore } from "../../dumps/DumpStore.ts"
-import { listed, plural } from "../../pipeline/Words.ts"
+import { count, plural } from "../../pipeline/Words.ts"
 import { describe, describeAll, endings } from "../../postgres/Blockers.ts"
 import * as Grants from "../../postgres/Grants.ts"
 import { quote } from "../../postgres/Identifier.ts"
@@ -16,9 +16,6 @@ import * as Leftover from "../restore/several/Leftover.ts"
 import { about } from "./Check.ts"
 import type { Visit } from "./Visit.ts"
 
-/** Sessions that are listed. */
-const shown = 5
-
 const sessions = Effect.fnUntraced(function* (visit: Visit, schemas: ReadonlyArray<string>, several: boolean) {
   const what = about("restore", "sessions", "sessions")
   const found = yield* visit.ask(what, Effect.all({ others, holders: readHolders(schemas) }))
@@ -30,7 +27,7 @@ const sessions = Effect.fnUntraced(function* (visit: Visit, schemas: ReadonlyArr
       what.note(
         `${there}; several transactions would stop for them`,
         "Stop what is connected there before a restore, or restore with --while-in-use.",
-        listed(found.others.map(describe), shown)
+        found.others.map(describe)
       )
     )
   } else if (holders.length > 0) {
@@ -38,10 +35,7 @@ const sessions = Effect.fnUntraced(function* (visit: Visit, schemas: ReadonlyArr
       what.note(
         `${there}; ${plural(holders.length, "session holds", "sessions hold")} locks on what a restore replaces, which waits for them`,
         "See that they end, or give it more time: --lock-timeout.",
-        listed(
-          holders.map((one) => `${describe(one)}: locks on ${plural(one.relations, "relation")}`),
-          shown
-        )
+        holders.map((one) => `${describe(one)}: locks on ${plural(one.relations, "relation")}`)
       )
     )
   } else visit.tell(what.ok(there))
@@ -82,7 +76,7 @@ const appRole = Effect.fnUntraced(function* (visit: Visit, role: string, schemas
     return visit.tell(
       what.problem(`the server has no role ${quote(role)}`, {
         stops: [],
-        mend: `Check the spelling (case matters here), or create it: CREATE ROLE ${quote(role)} LOGIN`
+        mend: `Check the spelling (case matters here), or create it: CREATE ROLE ${quote(role)} LOGIN;`
       })
     )
   }
@@ -98,20 +92,18 @@ const appRole = Effect.fnUntraced(function* (visit: Visit, role: string, schemas
       })
     )
   }
-  const lacks =
-    missing.length === 0
-      ? "has all rights there"
-      : `lacks rights on ${plural(missing.length, "object")}, which pgark grant may give`
+  const lacks = missing.length === 0 ? "has all rights there" : `lacks rights on ${plural(missing.length, "object")}`
   const text = `${role} ${facts.login ? "may log in" : "may not log in itself"}, ${lacks}`
-  const beyond = Rights.beyond(objects).filter(({ object }) => missing.some((one) => one.object === object))
+  const lacking = new Set(missing.map(({ object }) => object))
+  const beyond = Rights.beyond(objects).filter(({ object }) => lacking.has(object))
   visit.tell(
     beyond.length > 0
       ? what.note(
-          `${text}; on ${plural(beyond.length, "object")} this role may not give them`,
-          `Run pgark grant ${role} as their owners.`,
-          listed(beyond.map(({ kind, object, owner }) => `${kind} ${object} of ${owner}`))
+          `${text}, of which ${count(beyond.length)} are not this role's to give rights on`,
+          `Have the owners, or a superuser, run pgark grant ${quote(role)}.`,
+          beyond.map(({ kind, object, owner }) => `${kind} ${object} of ${owner}`)
         )
-      : what.ok(text)
+      : what.ok(missing.length === 0 ? text : `${text}, which pgark grant gives`)
   )
 })
 

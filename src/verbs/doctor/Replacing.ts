@@ -1,7 +1,7 @@
 /** What a restore of the database's own dump, and a clean, would meet there, found out by what decides it in a run. */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { listed, plural } from "../../pipeline/Words.ts"
+import { count, listed, plural } from "../../pipeline/Words.ts"
 import type { DatabaseError } from "../../postgres/DatabaseError.ts"
 import { quote } from "../../postgres/Identifier.ts"
 import * as LockLimit from "../../postgres/LockLimit.ts"
@@ -45,11 +45,9 @@ const ladder = Effect.fnUntraced(function* (
   const found = yield* visit.ask(what, decided(emptying, false), { stops })
   if (found === undefined) return undefined
   const [rung] = found.ladder.rungs
-  const text =
-    rung === undefined
-      ? "nothing is there to drop"
-      : `${rungs[rung.rung]}: ${listed(rung.why.split("; "), 3).join("; ")}`
-  const said = before?.text === text ? before.same : text
+  const nothing = "nothing is there to drop"
+  const text = rung === undefined ? nothing : `${rungs[rung.rung]}: ${listed(rung.why.split("; "), 3).join("; ")}`
+  const said = before?.text === text && text !== nothing ? before.same : text
   const stays = rung?.stays ?? []
   visit.tell(
     stays.length === 0
@@ -89,7 +87,9 @@ const owners = (visit: Visit, { objects, role, schemas }: Survey): void => {
     const head = `${quote(schema.name)} of ${schema.owner}${schema.canCreate ? "" : `, in which ${role.name} may not create`}`
     const holds = own.length === 0 ? "empty" : listed(census(own).split(", "), 3).join(", ")
     visit.tell(
-      what.ok(`${head}: ${holds}${foreign.length === 0 ? "" : `, of which ${foreign.length} not this role's to drop`}`)
+      what.ok(
+        `${head}: ${holds}${foreign.length === 0 ? "" : `, of which ${count(foreign.length)} ${foreign.length === 1 ? "is" : "are"} not this role's to drop`}`
+      )
     )
   }
 }
@@ -119,7 +119,10 @@ const extensions = (visit: Visit, found: Survey): void => {
   const here = extensions.map(({ name, version }) => `${name} ${version}`)
   visit.tell(
     what.ok(
-      `${listed(here, 6).join(", ")}; of ${others.length} more on the server this role may create ${creatable.length}`
+      [
+        ...listed(here, 6),
+        `${creatable.length === others.length ? "" : `${count(creatable.length)} of `}${count(others.length)} others may be created`
+      ].join(", ")
     )
   )
 }
