@@ -94,7 +94,7 @@ const database = Effect.fnUntraced(function* (
   const cleaned = schemas.length > 0 ? covered.schemas : isSystemSchema(standard) ? [] : [standard]
   const { several, size } = yield* Replacing.look(visit, { covered, cleaned })
   yield* Others.look(visit, { schemas: covered.schemas, several, grantTo })
-  return size
+  return yield* size
 })
 
 const summary = (checks: ReadonlyArray<Check>, can: Report["can"]): string => {

@@ -1,6 +1,6 @@
 /** `pgark doctor` as a user runs it: the page, the document, the exit code, and that it leaves no trace. */
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -185,13 +185,17 @@ describe("problems", () => {
     )
   })
 
-  it.live("a folder that is a file", () =>
+  it.live("a folder that is none, as a dump finds it", () =>
     Effect.gen(function* () {
       const { url } = yield* Clusters.makeTarget(major, "tableOwner")
       const cwd = yield* folder
       writeFileSync(join(cwd, "file"), "")
-      const { page } = yield* examine(["--dir", "file/dumps"], withUrl(url, cwd), { code: 3 })
-      assert.include(page, "  PROBLEM  folder      Cannot write file")
+      symlinkSync(join(cwd, "nowhere"), join(cwd, "link"))
+      for (const directory of ["file/dumps", "link", ""]) {
+        const { page } = yield* examine(["--dir", directory], withUrl(url, cwd), { code: 3 })
+        assert.include(page, "  PROBLEM  folder      Cannot write ")
+        assert.strictEqual((yield* Pgark.run(["dump", "--dir", directory], withUrl(url, cwd))).code, 9, directory)
+      }
     })
   )
 })

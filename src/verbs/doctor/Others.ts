@@ -25,7 +25,7 @@ const sessions = Effect.fnUntraced(function* (visit: Visit, schemas: ReadonlyArr
   if (several && found.others.length > 0) {
     visit.tell(
       what.note(
-        `${there}; several transactions would stop for them`,
+        `${there}, beside which a restore in several transactions does not run`,
         "Stop what is connected there before a restore, or restore with --while-in-use.",
         found.others.map(describe)
       )
@@ -99,7 +99,7 @@ const appRole = Effect.fnUntraced(function* (visit: Visit, role: string, schemas
   visit.tell(
     beyond.length > 0
       ? what.note(
-          `${text}, of which ${count(beyond.length)} are not this role's to give rights on`,
+          `${text}, ${beyond.length === missing.length ? "" : `${count(beyond.length)} of them `}not this role's to give`,
           `Have the owners, or a superuser, run pgark grant ${quote(role)}.`,
           beyond.map(({ kind, object, owner }) => `${kind} ${object} of ${owner}`)
         )

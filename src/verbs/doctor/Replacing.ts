@@ -147,8 +147,11 @@ const way = Effect.fnUntraced(function* (visit: Visit, { contents, survey }: Ima
 
 /** What is found. */
 export interface Found {
-  /** Bytes of tables on the server's disk; undefined where they could not be asked for. */
-  readonly size: Sizes | undefined
+  /**
+   * Asks for the bytes of tables on the server's disk; undefined where they are not told. To be asked last: it waits for
+   * those who have a table locked.
+   */
+  readonly size: Effect.Effect<Sizes | undefined, never, Session | SqlClient.SqlClient>
   /** A restore would take several transactions. */
   readonly several: boolean
 }
@@ -161,7 +164,7 @@ export interface Sizes {
   readonly replaced: number
 }
 
-const sizes = Effect.fnUntraced(function* ({ contents, survey }: Imagined, going: Replacement) {
+const sizesOf = Effect.fnUntraced(function* ({ contents, survey }: Imagined, going: Replacement) {
   const replaced = yield* Going.of({ contents, found: survey, going, clean: true })
   const objects = survey.objects.filter(({ extension }) => extension === null)
   const dumped = yield* Selection.select({ ...replaced, objects })
@@ -170,6 +173,21 @@ const sizes = Effect.fnUntraced(function* ({ contents, survey }: Imagined, going
     replaced: objects.length === replaced.objects.length ? dumped.bytes : (yield* Selection.select(replaced)).bytes
   }
 })
+
+/** Where a table is locked, a run would wait for it as well, and what holds it may be gone by then. */
+const sizes = (visit: Visit, imagined: Imagined, going: Replacement) => {
+  const what = about("restore", "size", "size")
+  const unknown = Effect.sync(() => {
+    visit.tell(
+      what.note("how large the tables are is not known: other sessions have some of them locked", "Try again later.")
+    )
+    return undefined
+  })
+  const asked = LockLimit.reading(lockPatience, sizesOf(imagined, going)).pipe(
+    Effect.catchTag("LockTimeout", () => unknown)
+  )
+  return visit.ask(what, asked, { limit: patience })
+}
 
 /**
  * Tells it.
@@ -186,7 +204,7 @@ export const look = Effect.fn("doctor.Replacing.look")(function* (
     imagine(options.covered.schemas, options.covered.whole)
   )
   const imagined = yield* visit.ask(what, reading, { limit: patience, stops: ["restore"] })
-  if (imagined === undefined) return { size: undefined, several: false }
+  if (imagined === undefined) return { size: Effect.undefined, several: false }
   const { contents, survey } = imagined
   owners(visit, survey)
   extensions(visit, survey)
@@ -204,6 +222,5 @@ export const look = Effect.fn("doctor.Replacing.look")(function* (
   )
   const possible = reason === undefined && emptying !== undefined
   const several = possible && (yield* way(visit, imagined, going))
-  const size = yield* visit.ask(about("restore", "size", "size"), sizes(imagined, going), { limit: patience })
-  return { size, several }
+  return { size: sizes(visit, imagined, going), several }
 })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { StatementReader } from "../../../src/postgres/script/StatementReader.ts"
 import { FeatureReader } from "../../../src/postgres/version/FeatureReader.ts"
 import { isLacking } from "../../../src/postgres/version/Features.ts"
+import * as Chance from "../../support/Chance.ts"
 
 /** What a server of this major executes of these statements: each as it is said there, or what it refuses. */
 const read = (major: number, statements: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -216,6 +217,75 @@ describe("what only some majors know", () => {
       "refused: postfix operators",
       "refused: aggregates and operators over array functions of type anyarray"
     ])
+  })
+
+  it("is not of the user's own functions, classes and names", () => {
+    const statements = [
+      "CREATE AGGREGATE public.a(anyelement) (\n    SFUNC = public.array_append,\n    STYPE = anyarray\n)",
+      "CREATE INDEX i ON public.t USING brin (a public.my_bloom_ops)",
+      "CREATE TABLE public.t (\n    a integer,\n    CONSTRAINT int4multirange CHECK ((a > 0))\n)"
+    ]
+    for (const major of [13, 18]) assert.deepStrictEqual(read(major, statements), statements)
+  })
+
+  it("is refused where NOT NULL of an inherited column is not for those who inherit it in turn", () => {
+    const sql = "CREATE TABLE public.c (\n    CONSTRAINT n NOT NULL a NO INHERIT\n)\nINHERITS (public.p)"
+    assert.deepStrictEqual(read(17, [sql]), ["refused: NOT NULL constraints with NO INHERIT"])
+    assert.deepStrictEqual(read(18, [sql]), [sql])
+  })
+
+  /** What would be adapted or refused if it stood there as SQL. */
+  const lookalikes = [
+    "MAINTAIN",
+    "NOT NULL a, NOT NULL b",
+    "CONSTRAINT n NOT NULL a NO INHERIT",
+    "ALTER COLUMN a SET COMPRESSION lz4",
+    "GENERATED ALWAYS AS (1)",
+    "BEGIN ATOMIC RETURN 1; END",
+    "int4multirange",
+    "multirange_type_name = m",
+    'COLLATE "none"',
+    "NOT ENFORCED",
+    "NULLS NOT DISTINCT",
+    "WITH (security_invoker = true)",
+    "a) WITH (autovacuum_vacuum_max_threshold = 1",
+    "WHERE (a > 1)"
+  ]
+  /** Where that can stand and is none: in a string, a name, a body or a comment. */
+  const disguises: ReadonlyArray<(text: string) => string> = [
+    (text) => `CREATE TABLE public.t (\n    a text DEFAULT '${text}'::text,\n    b text DEFAULT E'\\'${text}'\n)`,
+    (text) => `CREATE TABLE public."${text.replaceAll('"', '""')}" (\n    "${text.replaceAll('"', '""')}" integer\n)`,
+    (text) => `CREATE FUNCTION public.f(a text DEFAULT '${text}'::text) RETURNS text\n    AS $_$${text}$_$`,
+    (text) => `CREATE VIEW public.v AS\n SELECT '${text}'::text AS "${text.replaceAll('"', '""')}"`,
+    (text) => `ALTER TABLE ONLY public.t ALTER COLUMN a SET DEFAULT '${text}'::text`,
+    (text) => `CREATE INDEX i ON public.t USING btree (a) WHERE (a <> '${text}'::text)`,
+    (text) => `ALTER TABLE ONLY public.t\n    ADD CONSTRAINT c CHECK ((a <> '${text}'::text))`,
+    (text) => `GRANT SELECT("${text.replaceAll('"', '""')}") ON TABLE public.t TO a`,
+    (text) => `CREATE TYPE public.e AS ENUM (\n    '${text}'\n)`,
+    (text) => `CREATE /* ${text} */ TABLE public.t (a integer -- ${text}\n)`,
+    (text) => `CREATE STATISTICS public.s ON a, "${text.replaceAll('"', '""')}" FROM public.t`
+  ]
+
+  it("is not what only looks like it", () => {
+    const pairs = Chance.integers(61, 400, lookalikes.length ** 2)
+    const texts = [
+      ...lookalikes,
+      ...pairs.map((pair) => {
+        const [one, other] = [pair % lookalikes.length, Math.floor(pair / lookalikes.length)]
+        return `${lookalikes[one]}, ${lookalikes[other]}\nö`
+      })
+    ]
+    for (const text of texts) {
+      // A comment of one line ends with it.
+      const statements = disguises.map((disguise) => disguise(text.replaceAll("\n", " ")))
+      assert.deepStrictEqual(read(12, statements), statements, `seed ${Chance.seed}`)
+      const collations = statements.flatMap((sql) => {
+        const bytes = Buffer.from(sql)
+        const reader = new StatementReader()
+        return new FeatureReader(() => true).read(reader.read(bytes), bytes, reader.decode).collations
+      })
+      assert.deepStrictEqual(collations, [], `seed ${Chance.seed}`)
+    }
   })
 
   it("keeps the bytes of other encodings", () => {

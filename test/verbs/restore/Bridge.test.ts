@@ -193,6 +193,29 @@ describe("a dump that the target cannot take", () => {
     })
   )
 
+  it.live("only for what the role is not allowed to make is taken without it", () =>
+    Effect.gen(function* () {
+      const source = yield* Clusters.makeDatabase(18)
+      yield* Clusters.query(
+        source,
+        `CREATE TABLE public.t AS SELECT 1 AS a;
+         CREATE FUNCTION public.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE EVENT TRIGGER at_login ON login EXECUTE FUNCTION public.f();
+         ALTER EVENT TRIGGER at_login DISABLE`
+      )
+      const { file } = yield* Restores.dump(source, yield* Restores.folder)
+      const { admin, url } = yield* Clusters.makeTarget(15, "databaseOwner")
+      const error = yield* Restores.unchanged(admin, Effect.flip(Restores.restore(admin, file)))
+      assert.include(error.message, "event triggers on login (known from PostgreSQL 17 on)")
+      const { skipped } = yield* Restores.restore(url, file)
+      assert.include(
+        skipped.map(({ reason }) => reason),
+        "this role may not create or change an event trigger"
+      )
+      assert.deepStrictEqual(yield* Clusters.query(url, "SELECT a FROM public.t"), [{ a: 1 }])
+    })
+  )
+
   it.live("by what pgark does not know of fails with both versions, and is rolled back", () =>
     Effect.gen(function* () {
       const source = yield* Clusters.makeDatabase(18)
