@@ -303,12 +303,14 @@ describe("others at work", () => {
         const session = yield* Session
         assert.strictEqual((yield* TargetLock.take(session))._tag, "Held")
         return yield* session.transaction(
-          Effect.andThen(session.execute("LOCK TABLE public.t IN SHARE MODE"), doctor(admin))
+          Effect.andThen(session.execute("LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE"), doctor(admin))
         )
       }).pipe(Effect.provide(Session.layer(url, { application: "pgark restore" })), Effect.scoped)
       assert.deepStrictEqual(problems(report), ["restore.pgark"])
       assert.match(found(report, "restore.pgark").detail?.[0] ?? "", /application "pgark restore"/)
       assert.match(found(report, "restore.sessions").found, /1 session holds locks on what a restore replaces/)
+      // Told while it was there, and not waited for.
+      assert.match(found(report, "restore.size").found, /not known: other sessions have some of them locked/)
       assert.deepStrictEqual(report.can, { dump: true, restore: false })
     })
   )
