@@ -92,9 +92,11 @@ const database = Effect.fnUntraced(function* (
   if (covered === undefined) return undefined
   const standard = url.schema ?? "public"
   const cleaned = schemas.length > 0 ? covered.schemas : isSystemSchema(standard) ? [] : [standard]
-  const { several, size } = yield* Replacing.look(visit, { covered, cleaned })
-  yield* Others.look(visit, { schemas: covered.schemas, several, grantTo })
-  return yield* size
+  // Of what is asked for nothing may be there.
+  const replacing =
+    covered.whole || covered.schemas.length > 0 ? yield* Replacing.look(visit, { covered, cleaned }) : undefined
+  yield* Others.look(visit, { schemas: covered.schemas, several: replacing?.several ?? false, grantTo })
+  return replacing === undefined ? undefined : yield* replacing.size
 })
 
 const summary = (checks: ReadonlyArray<Check>, can: Report["can"]): string => {

@@ -179,6 +179,14 @@ describe("rights", () => {
       // The app's roles stop neither a dump nor a restore.
       assert.deepStrictEqual(report.can, { dump: true, restore: true })
       assert.strictEqual(report.problems, 2)
+      // A schema that is not there keeps nothing else from being told.
+      const { checks } = yield* doctor(url, { grantTo: ["nobody_here"], schemas: ["nowhere"] })
+      const scopes = checks.filter(({ id, level }) => id === "dump.scope" && level === "problem")
+      assert.deepStrictEqual(
+        scopes.map((one) => one.found),
+        [`There is no schema "nowhere" in ${admin.database}.`]
+      )
+      for (const id of ["restore.role.nobody_here", "restore.sessions", "dump.tool"]) found({ ...report, checks }, id)
     })
   )
 })

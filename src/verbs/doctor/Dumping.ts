@@ -29,14 +29,12 @@ const scope = Effect.fnUntraced(function* (visit: Visit, server: ServerFacts, as
   const what = about("dump", "scope", "scope")
   const names = yield* visit.ask(what, userSchemas, { stops: ["dump"] })
   if (names === undefined) return undefined
-  const missing = asked.find((schema) => !names.includes(schema))
-  if (missing !== undefined) {
-    visit.tell(what.failure(noSuchSchema(missing, server.database), everything))
-    return undefined
-  }
+  const missing = asked.filter((schema) => !names.includes(schema))
+  visit.tell(...missing.map((schema) => what.failure(noSuchSchema(schema, server.database), everything)))
   const aside = names.filter(isAside)
   const whole = asked.length === 0
-  const schemas = whole ? names.filter((name) => !isAside(name)) : asked
+  const schemas = names.filter((name) => (whole ? !isAside(name) : asked.includes(name)))
+  if (!whole && schemas.length === 0) return { schemas, whole }
   const list = `${plural(schemas.length, "schema")}${schemas.length === 0 ? "" : ` (${listed(schemas, 8).join(", ")})`}`
   visit.tell(
     what.ok(
@@ -72,7 +70,8 @@ export const look = Effect.fn("doctor.Dumping.look")(function* (
 ): Effect.fn.Return<Covered | undefined, never, PgDump | Session | SqlClient.SqlClient> {
   const { role, server } = options
   const covered = yield* scope(visit, server, options.schemas)
-  if (covered !== undefined) yield* reading(visit, server, role, covered)
+  if (covered !== undefined && (covered.whole || covered.schemas.length > 0))
+    yield* reading(visit, server, role, covered)
   const what = about("dump", "tool", "tool")
   // A restore dumps first what it replaces.
   const tool = yield* visit.ask(what, Tool.chosen(server.versionNumber), { stops: everything })
