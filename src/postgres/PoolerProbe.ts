@@ -1,5 +1,7 @@
 /** What the connections of a client, and of others beside it, tell of a pooler in between. */
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Client } from "pg"
 import * as Connecting from "./Connecting.ts"
@@ -14,97 +16,122 @@ const patience = "2 seconds"
 /** What the test connections are called in `pg_stat_activity`. */
 export const application = `${Connecting.defaultApplication} pooler test`
 
-/** How long a pooler may take to make a backend that a client has left ready for the next one. */
-const handover = "100 millis"
+/** How long a backend may take to end with its client, through a proxy that has none to spare. */
+const farewell = "1 second"
 
-/** The process that answers; whether it was there before a moment on the server's clock. */
-const backendQuery = (before: string) => `
-  SELECT pg_catalog.pg_backend_pid() AS pid,
-         (SELECT backend_start < ${literal(before)}::timestamptz FROM pg_catalog.pg_stat_activity
-          WHERE pid = pg_catalog.pg_backend_pid()) AS older`
+/** How many questions are put in turn, and the longest pause before one in milliseconds. */
+const turns = 24
+const pause = 5
+
+interface Backend {
+  readonly pid: number
+}
+
+const pidQuery = "SELECT pg_catalog.pg_backend_pid() AS pid"
 
 const nowQuery = `
   SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.clock_timestamp()::pg_catalog.text AS now`
 
-interface Backend {
-  readonly pid: number
-  /** Null where the role may not see it. */
-  readonly older: boolean | null
-}
+/** The process that answers; whether it was there before a moment on the server's clock. */
+const sinceQuery = (before: string) => `
+  SELECT pg_catalog.pg_backend_pid() AS pid,
+         (SELECT backend_start < ${literal(before)}::timestamptz FROM pg_catalog.pg_stat_activity
+          WHERE pid = pg_catalog.pg_backend_pid()) AS older`
+
+/** The process that answers; whether another one is still there. */
+const thereQuery = (pid: number) => `
+  SELECT pg_catalog.pg_backend_pid() AS pid,
+         EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid = ${pid}) AS there`
 
 /** What comes of it, or nothing where it takes too long. */
 const bounded = <A>(effect: Effect.Effect<A, DatabaseError>) => Effect.timeoutOption(effect, patience)
 
-/** Another client's view, in a transaction that stays open for as long as the scope does. */
-const another = Effect.fnUntraced(function* (
+/** Another client's view; nothing where the pooler has no backend for it. It goes with the scope. */
+const another = Effect.fnUntraced(function* <Row extends object>(
   url: DatabaseUrl,
-  before: string
-): Effect.fn.Return<Backend | "refused" | undefined, DatabaseError, Scope.Scope> {
+  sql: string
+): Effect.fn.Return<{ readonly client: Client; readonly row: Row } | undefined, DatabaseError, Scope.Scope> {
   const client = yield* Connecting.acquire(url, application)
-  const ask = Connecting.asking(client)
-  const seen = yield* bounded(
-    ask("BEGIN").pipe(
-      Effect.andThen(ask<Backend>(backendQuery(before))),
-      // In statement mode PgBouncer lets nobody begin a transaction.
-      Effect.catchIf(
-        ({ sqlstate }) => sqlstate === "08P01",
-        () => Effect.succeed("refused" as const)
-      )
-    )
-  )
-  if (seen._tag === "None") {
-    // A goodbye would wait for the answer that does not come.
-    yield* Connecting.destroy(client)
-    return undefined
-  }
-  // A pooler closes a backend that a client leaves within a transaction, and hands it to nobody.
-  yield* Effect.addFinalizer(() => Effect.ignore(bounded(ask("ROLLBACK"))))
-  return seen.value
+  const seen = yield* bounded(Connecting.asking(client)<Row>(sql))
+  if (seen._tag === "Some") return { client, row: seen.value }
+  // A goodbye would wait for the answer that does not come.
+  yield* Connecting.destroy(client)
+  return undefined
 })
 
 /**
- * What this client and others see of each other:
- *
- * - transaction: another client got this one's backend while this one was there, or this one was moved to another.
- * - session: it keeps its backend, and backends are handed from one client to the next, or wait for it.
- * - own: every client has a backend that starts and ends with it, as without a pooler.
- *
- * @param pid the process that answers this client
+ * Whether another client's backend starts with it and ends with it: then there is nobody who keeps any. A pooler starts
+ * one too where it has none to spare, and keeps it for the next client.
  */
-const interleave = Effect.fnUntraced(function* (
+const alone = Effect.fnUntraced(function* (
   url: DatabaseUrl,
   client: Client,
   pid: number
-): Effect.fn.Return<"transaction" | "session" | "full" | "own", DatabaseError> {
+): Effect.fn.Return<"transaction" | "full" | "own" | undefined, DatabaseError> {
   const ask = Connecting.asking(client)
-  const now = ask<{ readonly pid: number; readonly now: string }>(nowQuery)
-  const first = yield* now
+  const first = yield* ask<Backend & { readonly now: string }>(nowQuery)
   if (first.pid !== pid) return "transaction"
-  const meanwhile = yield* Effect.scoped(
-    Effect.gen(function* () {
-      const other = yield* another(url, first.now)
-      if (other === "refused" || other?.pid === pid) return "transaction"
-      // While the other one is in its transaction, or waits for a backend: whose own is none of this one's stays.
-      const again = yield* bounded(now)
-      if (again._tag === "None" || again.value.pid !== pid) return "transaction"
-      if (other === undefined) return "full"
-      return other.older === true ? "session" : undefined
+  const other = yield* Effect.scoped(
+    // Null where the role may not see it.
+    Effect.map(another<Backend & { readonly older: boolean | null }>(url, sinceQuery(first.now)), (seen) => seen?.row)
+  )
+  if (other?.pid === pid) return "transaction"
+  if (other === undefined) {
+    // Whose own the backend is has it still. Else it is with somebody else.
+    const again = yield* bounded(ask<Backend>(pidQuery))
+    return again._tag === "Some" && again.value.pid === pid ? "full" : "transaction"
+  }
+  if (other.older !== false) return undefined
+  const last = yield* ask<Backend & { readonly there: boolean }>(thereQuery(other.pid)).pipe(
+    Effect.repeat({
+      until: (row) => !row.there || row.pid !== pid,
+      schedule: Schedule.max([Schedule.spaced("50 millis"), Schedule.during(farewell)])
     })
   )
-  if (meanwhile !== undefined) return meanwhile
-  const { now: left } = yield* now
-  yield* Effect.sleep(handover)
-  const next = yield* Effect.scoped(another(url, left))
-  if (next === undefined) return "full"
-  return next !== "refused" && next.older === true ? "session" : "own"
+  if (last.pid !== pid) return "transaction"
+  return last.there ? undefined : "own"
 })
+
+/**
+ * Whether two clients keep each its backend while they ask in turn. By turns alone, others that are at work at the same
+ * time (a second probe, say) may lead a pooler to give both what they had before; that it does so by chance many times,
+ * in an order and at a pace that chance decides, is out of the question.
+ */
+const interleave = Effect.fnUntraced(
+  function* (
+    url: DatabaseUrl,
+    client: Client,
+    pid: number
+  ): Effect.fn.Return<"transaction" | "session" | "full", DatabaseError, Scope.Scope> {
+    const other = yield* another<Backend>(url, pidQuery)
+    if (other === undefined) return "full"
+    const players = [
+      { ask: Connecting.asking(client), pid },
+      { ask: Connecting.asking(other.client), pid: other.row.pid }
+    ] as const
+    if (other.row.pid === pid) return "transaction"
+    for (let turn = 0; turn < turns; turn++) {
+      yield* Effect.sleep(yield* Random.nextIntBetween(0, pause + 1))
+      const player = players[(yield* Random.nextBoolean) ? 1 : 0]
+      const seen = yield* bounded(player.ask<Backend>(pidQuery))
+      if (seen._tag === "None") {
+        yield* Connecting.destroy(other.client)
+        return "transaction"
+      }
+      if (seen.value.pid !== player.pid) return "transaction"
+    }
+    return "session"
+  },
+  (effect) => Effect.scoped(effect)
+)
 
 /**
  * The pooler on the other side of a connection that nothing was done on yet, else undefined.
  *
  * A server that answers by itself is known by the process that it named in its greeting, without anything more being
- * asked. Where it is another one, or none, others are let in for a moment to see whether they get this one's backend.
- * A proxy that gives every client a backend of its own (Neon's before its direct hosts, Teleport) is none.
+ * asked. Where it is another one, or none, others are let in for a moment: a proxy that gives every client a backend of
+ * its own (Neon's before its direct hosts, Teleport) is told by those that end with their clients, and is none. Of all
+ * else it is a pooler, in transaction mode where a backend is seen to change hands. Nothing is set for it.
  *
  * @param pid the process that answers the client, by `pg_backend_pid()`
  */
@@ -117,7 +144,7 @@ export const behind = Effect.fn("PoolerProbe.behind")(function* (
   const known = guessed?.evidence === "host"
   if (!known && Connecting.backendOf(client) === pid) return undefined
   if (known && guessed.mode !== "unknown") return guessed
-  const seen = yield* interleave(url, client, pid)
+  const seen = (yield* alone(url, client, pid)) ?? (yield* interleave(url, client, pid))
   const found: PoolerFound = guessed ?? { evidence: "process", name: "a pooler", mode: "unknown" }
   if (seen === "own") return guessed === undefined ? undefined : { ...found, mode: "session" }
   if (seen === "full") return { ...found, mode: "session", full: true }
@@ -126,7 +153,4 @@ export const behind = Effect.fn("PoolerProbe.behind")(function* (
 
 /** The process that answers a client. */
 export const backendPid = (client: Client): Effect.Effect<number, DatabaseError> =>
-  Effect.map(
-    Connecting.asking(client)<{ readonly pid: number }>("SELECT pg_catalog.pg_backend_pid() AS pid"),
-    ({ pid }) => pid
-  )
+  Effect.map(Connecting.asking(client)<Backend>(pidQuery), ({ pid }) => pid)

@@ -8,6 +8,7 @@ import * as Session from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import { long } from "../support/Tier.ts"
 import * as PgBouncer from "../support/PgBouncer.ts"
+import * as Proxy from "../support/Proxy.ts"
 
 /** Host, port and user as they stand in a URL; the pooler's name, mode and the server behind it. */
 const known: ReadonlyArray<readonly [authority: string, ...found: ReadonlyArray<string | undefined>]> = [
@@ -65,7 +66,56 @@ describe("by host and port", () => {
 const settings = (url: DatabaseUrl.DatabaseUrl) =>
   Effect.map(Clusters.query<{ search_path: string }>(url, "SHOW search_path"), ([row]) => row?.search_path)
 
+/** As proxies do it that keep a table of their own for requests to cancel. */
+const renumber = (message: Buffer): Buffer => {
+  if (message[0] !== "K".charCodeAt(0)) return message
+  const renumbered = Buffer.from(message)
+  renumbered.writeInt32BE(message.readInt32BE(5) + 1_000_000, 5)
+  return renumbered
+}
+
+describe("a proxy that gives each client a backend of its own", () => {
+  it.live("is no pooler, whatever process it names, also while others connect", () =>
+    Effect.gen(function* () {
+      const direct = yield* Clusters.makeDatabase(18)
+      const { url } = yield* Proxy.start(direct, { commit: "answered", rewrite: renumber })
+      const found = yield* Effect.all([Pooler.detect(url), Pooler.detect(url), Pooler.detect(url)], {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(found, [undefined, undefined, undefined])
+      assert.isUndefined((yield* Session.open(url)).pooler)
+    })
+  )
+})
+
 PgBouncer.suite("behind a real PgBouncer", () => {
+  const crowds = [
+    { pool_mode: "transaction" },
+    { pool_mode: "transaction", server_round_robin: 1 },
+    { pool_mode: "statement" },
+    { pool_mode: "session" }
+  ] as const
+  const crowd = (settings: (typeof crowds)[number], rounds: number) =>
+    it.live("clients that look at the same time do not hide it from each other", () =>
+      Effect.gen(function* () {
+        const url = yield* PgBouncer.start(yield* Clusters.makeDatabase(18), settings)
+        const mode = settings.pool_mode === "session" ? "session" : "transaction"
+        for (let round = 0; round < rounds; round++) {
+          const clients = 2 + (round % 3)
+          const found = yield* Effect.all(
+            Array.from({ length: clients }, () => Pooler.detect(url)),
+            { concurrency: "unbounded" }
+          )
+          assert.deepStrictEqual(
+            found.map((pooler) => pooler?.mode),
+            Array.from({ length: clients }, () => mode)
+          )
+        }
+      })
+    )
+  describe("transaction mode", () => crowd(crowds[0], 3))
+  for (const settings of crowds) long(JSON.stringify(settings), () => crowd(settings, 15))
+
   it.live("a server that answers by itself is none, whatever its port", () =>
     Effect.gen(function* () {
       const url = yield* Clusters.makeDatabase(18)
