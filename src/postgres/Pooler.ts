@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { acquire } from "./Connecting.ts"
+import { acquire, urlOf } from "./Connecting.ts"
 import { type DatabaseError, problemFields } from "./DatabaseError.ts"
 import type { DatabaseUrl } from "./DatabaseUrl.ts"
 import type { PoolerFound } from "./KnownPoolers.ts"
@@ -23,11 +23,11 @@ export class PoolerInBetween extends Schema.TaggedError<PoolerInBetween>()("Pool
   direct: Schema.optionalKey(Schema.String)
 }) {}
 
-/** Connects, and says whether there is a pooler in between; with one it takes two or three connections and seconds. */
+/** Connects, and says whether there is a pooler in between; with one it takes a few connections and seconds. */
 export const detect = Effect.fn("Pooler.detect")(
   function* (url: DatabaseUrl): Effect.fn.Return<PoolerFound | undefined, DatabaseError, Scope.Scope> {
     const client = yield* acquire(url, PoolerProbe.application)
-    return yield* PoolerProbe.behind(url, client, yield* PoolerProbe.backendPid(client))
+    return yield* PoolerProbe.behind(urlOf(client) ?? url, client, yield* PoolerProbe.backendPid(client))
   },
   (effect) => Effect.scoped(effect)
 )

@@ -20,8 +20,11 @@ export const application = `${Connecting.defaultApplication} pooler test`
 const farewell = "1 second"
 
 /** How many questions are put in turn, and the longest pause before one in milliseconds. */
-const turns = 24
+const turns = 32
 const pause = 5
+
+/** How many others take part in that. */
+const company = 3
 
 interface Backend {
   readonly pid: number
@@ -93,9 +96,10 @@ const alone = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether two clients keep each its backend while they ask in turn. By turns alone, others that are at work at the same
- * time (a second probe, say) may lead a pooler to give both what they had before; that it does so by chance many times,
- * in an order and at a pace that chance decides, is out of the question.
+ * Whether several clients keep each its backend while they ask in turn. By turns alone, others that are at work at the
+ * same time (a second probe, say) may lead a pooler to give each what it had before; that it does so by chance many
+ * times, in an order and at a pace that chance decides, is out of the question. There are more than two because a name
+ * or a balancer may stand for several poolers, and what those at different ones see of each other is nothing.
  */
 const interleave = Effect.fnUntraced(
   function* (
@@ -103,22 +107,20 @@ const interleave = Effect.fnUntraced(
     client: Client,
     pid: number
   ): Effect.fn.Return<"transaction" | "session" | "full", DatabaseError, Scope.Scope> {
-    const other = yield* another<Backend>(url, pidQuery)
-    if (other === undefined) return "full"
-    const players = [
-      { ask: Connecting.asking(client), pid },
-      { ask: Connecting.asking(other.client), pid: other.row.pid }
-    ] as const
-    if (other.row.pid === pid) return "transaction"
+    const others = (yield* Effect.all(
+      Array.from({ length: company }, () => another<Backend>(url, pidQuery)),
+      { concurrency: "unbounded" }
+    )).filter((other) => other !== undefined)
+    if (others.length === 0) return "full"
+    const players = [{ client, pid }, ...others.map((other) => ({ client: other.client, pid: other.row.pid }))]
+    if (new Set(players.map((player) => player.pid)).size < players.length) return "transaction"
     for (let turn = 0; turn < turns; turn++) {
-      yield* Effect.sleep(yield* Random.nextIntBetween(0, pause + 1))
-      const player = players[(yield* Random.nextBoolean) ? 1 : 0]
-      const seen = yield* bounded(player.ask<Backend>(pidQuery))
-      if (seen._tag === "None") {
-        yield* Connecting.destroy(other.client)
-        return "transaction"
-      }
-      if (seen.value.pid !== player.pid) return "transaction"
+      yield* Effect.sleep(yield* Random.nextIntBetween(0, pause))
+      const player = players[yield* Random.nextIntBetween(0, players.length, { halfOpen: true })]!
+      const seen = yield* bounded(Connecting.asking(player.client)<Backend>(pidQuery))
+      // A goodbye would wait for the answer that does not come.
+      if (seen._tag === "None") yield* Connecting.destroy(player.client)
+      if (seen._tag === "None" || seen.value.pid !== player.pid) return "transaction"
     }
     return "session"
   },

@@ -5,6 +5,7 @@ import * as Redacted from "effect/Redacted"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Pooler from "../../src/postgres/Pooler.ts"
 import * as Session from "../../src/postgres/Session.ts"
+import * as Balancer from "../support/Balancer.ts"
 import * as Clusters from "../support/Clusters.ts"
 import { long } from "../support/Tier.ts"
 import * as PgBouncer from "../support/PgBouncer.ts"
@@ -114,6 +115,17 @@ PgBouncer.suite("behind a real PgBouncer", () => {
       })
     )
   describe("transaction mode", () => crowd(crowds[0], 3))
+  it.live("two of them that one address stands for do not hide each other", () =>
+    Effect.gen(function* () {
+      const direct = yield* Clusters.makeDatabase(18)
+      const both = [
+        yield* PgBouncer.start(direct, { pool_mode: "transaction" }),
+        yield* PgBouncer.start(direct, { pool_mode: "transaction" })
+      ]
+      const url = yield* Balancer.start(both)
+      assert.strictEqual((yield* Pooler.detect(url))?.mode, "transaction")
+    })
+  )
   for (const settings of crowds) long(JSON.stringify(settings), () => crowd(settings, 15))
 
   it.live("a server that answers by itself is none, whatever its port", () =>
