@@ -17,6 +17,7 @@ export type SessionAttributes = (typeof sessionAttributes)[number]
 
 /** What became of one parameter. */
 export interface Parameter {
+  /** Its name, where it is one that somebody has for a parameter; any other is not repeated. */
   readonly name: string
   /** Where it stood: "the database URL", a variable of the environment, a service. */
   readonly from: string
@@ -155,8 +156,8 @@ const firstSchema = (path: string): string | undefined =>
     .map((name) => name.trim().replace(/^"(.*)"$/, "$1"))
     .find((name) => name !== "" && name !== "$user")
 
-/** A name that is no part of a torn password, as far as can be told. */
-const showable = (name: string) => (/^[A-Za-z][\w.]{0,39}$/.test(name) ? name : "(a name with other characters)")
+/** What stands for a name that nobody knows: in a torn URL it may be a piece of the password. */
+const unknownName = "(a name that is not known)"
 
 /** Sorts what stands in a connection string. Fails where a driver's word for encryption is not understood. */
 export const sort = Effect.fnUntraced(function* ({
@@ -168,8 +169,7 @@ export const sort = Effect.fnUntraced(function* ({
   const values = new Map<string, Sourced>()
   const record: Array<Parameter> = []
   const has = (name: string) => values.has(name) || (raw.get(name) ?? "") !== ""
-  const drop = (name: string, reason: string) =>
-    void record.push({ name: showable(name), from, fate: "dropped", reason })
+  const drop = (name: string, reason: string) => void record.push({ name, from, fate: "dropped", reason })
   const become = (name: string, parameter: string, value: string, reason: string) => {
     values.set(parameter, { value, from })
     const to = choices.get(parameter)?.includes(value) === true ? `${parameter}=${value}` : parameter
@@ -277,7 +277,10 @@ export const sort = Effect.fnUntraced(function* ({
     if (name === "schema") keep(name, value, schemaMeaning)
     else if (fields.includes(name)) values.set(name, { value, from })
     else if (variables.has(name)) keep(name, value, "libpq's own")
-    else if (name !== "") drop(name, ours.get(name) ?? known.get(name) ?? "libpq does not know it")
+    else if (name !== "") {
+      const reason = ours.get(name) ?? known.get(name)
+      drop(reason === undefined ? unknownName : name, reason ?? "libpq does not know it")
+    }
   }
   const path = /(?:^|\s)(?:-c\s*|--)search_path=((?:\\.|\S)+)/.exec(raw.get("options") ?? "")?.[1]
   const schema = firstSchema((path ?? "").replace(/\\(.)/g, "$1"))
@@ -289,6 +292,13 @@ export const sort = Effect.fnUntraced(function* ({
 })
 
 const schemaMeaning = "the default schema of grant and clean, never the scope of a dump"
+
+/** Whether a parameter of that name may be meant: libpq's, or one that is seen in the wild. */
+export const isSeen = (name: string): boolean =>
+  isKnown(name) || fields.includes(name) || known.has(name) || seenNames.has(name)
+
+/** Those that are translated and may be given any text. */
+const seenNames = new Set(["ApplicationName", "currentSchema", "search_path", "sslidentity"])
 
 /** Whether libpq has a parameter of that name. */
 export const isKnown = (name: string): boolean => variables.has(name) || ours.has(name)

@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import { type DatabaseUrlInvalid, invalid } from "./DatabaseUrlInvalid.ts"
+import { isSeen } from "./DatabaseUrlParameters.ts"
 
 /** What stands in it. */
 export interface Written {
@@ -44,16 +45,18 @@ const decode = Effect.fnUntraced(function* (text: string) {
 })
 
 /** Without what a copy brings along: quotes, blanks, `psql` before it, the variable's name. */
-const bare = (text: string): string => {
+const unwrapped = (text: string): string => {
   const inner = text
     .replace(/^\uFEFF/, "")
     .trim()
     .replace(/^(?:export\s+)?[A-Z][A-Z0-9_]*=(?=\s*["'`]?\s*[a-z+]+:)/, "")
-    .replace(/^psql\s+(?=["'`]?[a-z]+:)/, "")
+    .replace(/^psql\s+(?=["'`]?[a-z_]+\s*[:=])/, "")
     .trim()
-  const quoted = /^(["'`])([\s\S]*)\1;?$/.exec(inner)
-  return quoted === null ? inner : bare(quoted[2] ?? "")
+  return /^(["'`])([\s\S]*)\1;?$/.exec(inner)?.[2] ?? inner
 }
+
+/** A string in quotes may have been put into others. Deeper than that it is none. */
+const bare = (text: string): string => unwrapped(unwrapped(unwrapped(text)))
 
 /** One host or several: names, addresses, IPv6 in brackets, each with a port or without; or nothing. */
 const host = String.raw`(?:\[[^\]@/?]*\]|[^:@/?#[\],\s]*)(?::\d*)?`
@@ -77,6 +80,12 @@ const cutAt = (text: string, at: number): Split => {
   }
 }
 
+/** Whether there is an @ in the value of a parameter that nobody has: a password with ? and = in it looks so. */
+const endsLogin = (rest: string): boolean =>
+  (/\?([\s\S]*)$/.exec(rest)?.[1] ?? "")
+    .split("&")
+    .some((pair) => pair.includes("@") && !isSeen(pair.split("=", 1)[0]!))
+
 const escapes = "@ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
 
 /**
@@ -91,7 +100,8 @@ const split = (text: string): Effect.Effect<Split, DatabaseUrlInvalid> => {
     .filter(({ index }) => end >= 0 && index > end)
     .map(({ index }) => cutAt(text, index))
     .filter(readable)
-  const contested = /^\/[^?]*@|^[^=]*\?[^=]*@/.test(strict.rest)
+  const contested =
+    /^\/[^?]*@|^[^=]*\?[^=]*@/.test(strict.rest) || (strict.login === undefined && endsLogin(strict.rest))
   if (readable(strict) && (!contested || loose.length === 0)) return Effect.succeed(strict)
   const [only, ...more] = loose
   if (only !== undefined && more.length === 0 && !readable(strict)) return Effect.succeed(only)
@@ -225,6 +235,8 @@ const otherScheme = (scheme: string): DatabaseUrlInvalid => {
 export const read = Effect.fnUntraced(function* (text: string): Effect.fn.Return<Written, DatabaseUrlInvalid> {
   const raw = bare(text)
   if (raw === "") return yield* invalid("The database URL is empty.")
+  if (raw.includes("\0"))
+    return yield* invalid("The database URL has a character of code 0, which no part of it may have.")
   if (raw.startsWith("/")) {
     const [folder = "", name] = raw.split(/\s+/)
     const database: Values = name === undefined ? [] : [["dbname", name]]

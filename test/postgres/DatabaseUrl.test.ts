@@ -229,12 +229,36 @@ describe("refusals", () => {
         const result = yield* Effect.result(parse(torn))
         // Parts of the password that are long enough to be told from other words.
         const parts = Array.from({ length: secret.length - 5 }, (_, i) => secret.slice(i, i + 6))
-        // Of a string that can be read the record repeats names, which a torn one may have anything for.
-        const told = Result.isFailure(result)
-          ? shown(result.failure)
-          : JSON.stringify(result.success.record.map(({ fate, reason, to }) => [fate, reason, to]))
+        const told = Result.isFailure(result) ? shown(result.failure) : JSON.stringify(result.success.record)
         for (const part of parts.filter((part) => torn.includes(part))) assert.notInclude(told, part, torn)
       })
+  )
+
+  it.effect("a piece of the password that looks like a parameter is not repeated, nor taken for a host's port", () =>
+    Effect.gen(function* () {
+      const { record } = yield* parse(
+        `jdbc:postgresql://h/d?user=u&password=a&${secret}&${secret}2=1&x=2&sslmode=require`
+      )
+      assert.deepStrictEqual(
+        record.map(({ fate, name }) => `${name}: ${fate}`),
+        [...Array<string>(3).fill("(a name that is not known): dropped"), "sslmode: kept"]
+      )
+      for (const torn of ["postgresql://user:1234?a=b@db.example.org/app", "postgresql://user:1234?a&b=c@h:5/app"]) {
+        assert.match((yield* failure(torn)).message, /more than one way/)
+      }
+      const url = yield* parse(
+        "postgresql://db.example.org:5433/app?user=me@corp&password=p@ss&application_name=me@corp"
+      )
+      assert.strictEqual(DatabaseUrl.describe(url), "me@corp@db.example.org:5433/app")
+    })
+  )
+
+  it.effect("text that is no URL at all is refused as such", () =>
+    Effect.gen(function* () {
+      for (const text of ['"'.repeat(50_000), "host=h\0 dbname=d user=u", "?@".repeat(10_000), "=".repeat(10_000)]) {
+        assert.strictEqual((yield* failure(text))._tag, "DatabaseUrlInvalid")
+      }
+    })
   )
 
   it.effect("a password shows in no form of the parsed URL", () =>
