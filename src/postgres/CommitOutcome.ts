@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Completed } from "./Completed.ts"
 import * as Connecting from "./Connecting.ts"
+import * as Hosts from "./Hosts.ts"
 import { ConnectionFailed, type DatabaseError, StatementFailed } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import * as ServerMark from "./ServerMark.ts"
@@ -120,7 +121,7 @@ const ask = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Outcome | Pending, DatabaseError> {
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      const row = Connecting.asking(yield* Connecting.acquire(url))
+      const row = Connecting.asking(yield* Connecting.acquire(Hosts.orMoved(url)))
       return yield* answer(row, yield* ServerMark.read(row), transaction)
     })
   )

@@ -28,13 +28,17 @@ export const destroy = (client: Client): Effect.Effect<void> =>
 /** How long a connection may take that is told of no time, in seconds. */
 export const defaultTimeout = 10
 
+/** No timer takes more seconds: 24 days, where libpq's own number of them ends much later. */
+const longestTimeout = 2_147_483
+
 /**
  * How long getting a connection may take in all, in seconds: looking up the host, TLS, login, further attempts; where
- * the URL names several servers as often as there are. It is the URL's `connect_timeout`. Where that is 0 or less, which to libpq is for ever, it is as if it were not given.
+ * the URL names several servers as often as there are. It is the URL's `connect_timeout`. Where that is 0 or less, which
+ * to libpq is for ever, it is as if it were not given.
  */
 export const timeoutOf = (url: DatabaseUrl.DatabaseUrl): number => {
   const timeout = Number(url.parameters.get("connect_timeout") ?? defaultTimeout)
-  return Number.isFinite(timeout) && timeout > 0 ? timeout : defaultTimeout
+  return Number.isFinite(timeout) && timeout > 0 ? Math.min(timeout, longestTimeout) : defaultTimeout
 }
 
 /** The same database, with another time to connect to it: whole seconds. */
@@ -49,13 +53,14 @@ const withoutPassword = (() => undefined) as unknown as () => string
 /**
  * What the `pg` driver gets, for the first server of the URL. Its words for TLS differ from libpq's: {@link file://./Tls.ts}.
  *
- * @throws DatabaseUrlInvalid where TLS cannot be had as the URL wants it
+ * @throws DatabaseUrlInvalid where TLS or the login cannot be had as the URL wants it
  */
 export const toPgConfig = (
   url: DatabaseUrl.DatabaseUrl,
   encrypted: boolean,
   application: string = defaultApplication
 ): ClientConfig => {
+  if (!encrypted) Tls.checkWords(url)
   // Where it is told of none the driver takes those of the environment, which would be other ones than pg_dump's.
   const options = url.parameters.get("options") ?? (process.env["PGOPTIONS"] === undefined ? undefined : " ")
   return {
@@ -77,7 +82,10 @@ export const toPgConfig = (
 /** What the server said last, or the system, of a connection that was lost while no query was at work on it. */
 const losses = new WeakMap<Client, unknown>()
 
-/** The server that a connection leads to, alone: where the URL names several, which one answered. */
+/**
+ * The server that a connection leads to, alone: where the URL names several, which one answered; where the host's name
+ * has several addresses, at which.
+ */
 const servers = new WeakMap<Client, DatabaseUrl.DatabaseUrl>()
 export const urlOf = (client: Client): DatabaseUrl.DatabaseUrl | undefined => servers.get(client)
 
@@ -191,7 +199,7 @@ const open = (url: DatabaseUrl.DatabaseUrl, application: string, way: Way) => {
     close
   }).pipe(
     Effect.map(({ connection, url: one }) => {
-      servers.set(connection, one)
+      servers.set(connection, Hosts.pin(one, connection.connection.stream))
       return connection
     })
   )

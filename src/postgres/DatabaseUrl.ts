@@ -28,6 +28,8 @@ export interface Address {
   readonly port: number
   /** The IP address to connect to, in place of asking for that of the host. */
   readonly hostaddr: string | undefined
+  /** That address is not from the URL: it is where the host answered. */
+  readonly pinned?: true
   readonly password: Redacted.Redacted | undefined
   /** Where the password stood, in words; where there is none, why a password file was passed over. */
   readonly passwordFrom: string | undefined
@@ -233,9 +235,11 @@ export const withDatabase = (url: DatabaseUrl, database: string): DatabaseUrl =>
 
 /** One of its servers alone, whatever it may be asked for: the one that everything shall use from now on. */
 export const narrow = (url: DatabaseUrl, address: Address): DatabaseUrl => {
-  const { host, port, hostaddr, password, passwordFrom } = address
+  const { host, port, hostaddr, password, passwordFrom, pinned } = address
+  const { pinned: _, ...rest } = url
   const parameters = new Map(url.parameters)
   parameters.delete("target_session_attrs")
   parameters.delete("load_balance_hosts")
-  return { ...url, host, port, hostaddr, password, passwordFrom, others: [], parameters }
+  const one = { host, port, hostaddr, password, passwordFrom, ...(pinned === undefined ? {} : { pinned }) }
+  return { ...rest, ...one, others: [], parameters }
 }

@@ -4,10 +4,13 @@
  *
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
  */
+import { isIP, Socket } from "node:net"
+import type { Duplex as Stream } from "node:stream"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import { type DatabaseUrl, narrow, server, type SessionAttributes } from "./DatabaseUrl.ts"
+import { isLocal } from "./Tls.ts"
 
 /** It answers, and is not what was wanted. */
 export class Unfit {
@@ -110,6 +113,28 @@ export const connect = <C, E>(
       : round(order, attributes)
   )
 }
+
+/**
+ * The URL of a server that has answered, with the address at which it did: a name may stand for several servers, and
+ * whatever else connects shall meet this one. TLS goes on to look at the name.
+ */
+export const pin = (url: DatabaseUrl, stream: Stream): DatabaseUrl => {
+  if (isLocal(url) || url.hostaddr !== undefined || isIP(url.host) !== 0) return url
+  const hostaddr = stream instanceof Socket ? stream.remoteAddress : undefined
+  // One that is good for one network only is told without that network.
+  if (hostaddr === undefined || isIP(hostaddr) === 0 || /^fe80:/i.test(hostaddr)) return url
+  return { ...url, hostaddr, pinned: true }
+}
+
+/** The same where the name is asked for another time: it may have moved on, to a server that took this one's place. */
+export const unpin = (url: DatabaseUrl): DatabaseUrl => {
+  const { pinned, ...rest } = url
+  return pinned === undefined ? url : { ...rest, hostaddr: undefined }
+}
+
+/** The server at the address where it was; where nobody answers there, whoever goes by its name now. */
+export const orMoved = (url: DatabaseUrl): DatabaseUrl =>
+  url.pinned === undefined ? url : { ...url, others: [unpin(url)] }
 
 /** `host:port: what became of it`, a line for each. */
 export const lines = <E>(tried: ReadonlyArray<Tried<E>>, words: (error: E) => string): string =>

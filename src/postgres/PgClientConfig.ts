@@ -4,7 +4,8 @@ import * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as Connecting from "./Connecting.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
-import { type DatabaseUrl, type DatabaseUrlInvalid, parse } from "./DatabaseUrl.ts"
+import { type DatabaseUrl, DatabaseUrlInvalid, parse } from "./DatabaseUrl.ts"
+import * as Hosts from "./Hosts.ts"
 
 /** The members of sql-pg's `PgClientConfig` that a database URL decides; `PgClient.layer` takes it as it is. */
 export interface PgClientConfig {
@@ -20,11 +21,34 @@ export interface PgClientConfig {
   readonly startupOptions?: string
 }
 
+/** What pgark does itself and sql-pg cannot: left out, a login would be less careful than the URL wants it. */
+const refused: ReadonlyArray<readonly [parameter: string, refuses: (value: string) => boolean]> = [
+  ["channel_binding", (value) => value === "require"],
+  ["require_auth", () => true],
+  ["sslnegotiation", (value) => value === "direct"]
+]
+
+const check = ({ parameters }: DatabaseUrl): void => {
+  for (const [name, refuses] of refused) {
+    const value = parameters.get(name)
+    if (value === undefined || value === "" || !refuses(value)) continue
+    throw new DatabaseUrlInvalid({
+      message: `@effect/sql-pg cannot do what ${name} asks for.`,
+      suggestion: `Take ${name} out of the URL that this client gets, or query through another driver.`,
+      state: "untouched"
+    })
+  }
+}
+
 /**
  * The configuration for the first server of a URL, encrypted or not: sql-pg knows no `sslmode=prefer` that leaves the
  * certificate alone, and one host only. {@link make} finds out both.
+ *
+ * @throws DatabaseUrlInvalid where the URL wants what sql-pg cannot do (`channel_binding=require`, `require_auth`,
+ * `sslnegotiation=direct`), or TLS that cannot be had
  */
 export const of = (url: DatabaseUrl, encrypted: boolean): PgClientConfig => {
+  check(url)
   const { connectionTimeoutMillis = 0, host = url.host, options, ssl } = Connecting.toPgConfig(url, encrypted)
   return {
     host,
@@ -41,9 +65,10 @@ export const of = (url: DatabaseUrl, encrypted: boolean): PgClientConfig => {
 
 /**
  * Connects once as pgark does, to see which of the URL's servers answers and whether it encrypts, and gives the
- * configuration for just that.
+ * configuration for just that. Where the host is a name, that is what the app connects to.
  *
- * Fails with DatabaseUrlInvalid where the URL cannot be read, or with what keeps it from connecting.
+ * Fails with DatabaseUrlInvalid where the URL cannot be read or sql-pg cannot do what it wants, or with what keeps it
+ * from connecting.
  */
 export const make = Effect.fn("PgClientConfig.make")(function* (
   url: DatabaseUrl | string | Redacted.Redacted
@@ -54,9 +79,19 @@ export const make = Effect.fn("PgClientConfig.make")(function* (
       : Redacted.isRedacted(url)
         ? yield* parse(url as Redacted.Redacted)
         : url
+  const attempt = <A>(made: () => A): Effect.Effect<A, DatabaseUrlInvalid> =>
+    Effect.try({
+      try: made,
+      catch: (cause) => {
+        if (cause instanceof DatabaseUrlInvalid) return cause
+        throw cause
+      }
+    })
+  yield* attempt(() => check(parsed))
   return yield* Effect.scoped(
-    Effect.map(Connecting.acquire(parsed), (client) =>
-      of(Connecting.urlOf(client) ?? parsed, Connecting.isEncrypted(client))
+    Effect.flatMap(Connecting.acquire(parsed), (client) =>
+      // An app may live longer than the host has its address.
+      attempt(() => of(Hosts.unpin(Connecting.urlOf(client) ?? parsed), Connecting.isEncrypted(client)))
     )
   )
 })

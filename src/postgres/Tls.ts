@@ -130,7 +130,12 @@ const choices: ReadonlyArray<readonly [parameter: string, values: ReadonlyArray<
 /** Whether the connection goes through a socket file, which is never encrypted. */
 export const isLocal = ({ host }: Pick<DatabaseUrl, "host">): boolean => host.startsWith("/") || host.startsWith("@")
 
-const checkWords = (url: DatabaseUrl): void => {
+/**
+ * Fails where a word of libpq for encryption or login cannot be followed, encrypted or not.
+ *
+ * @throws DatabaseUrlInvalid
+ */
+export const checkWords = (url: DatabaseUrl): void => {
   const { parameters, sslMode } = url
   for (const [parameter, values] of choices) {
     const value = parameters.get(parameter)

@@ -8,13 +8,13 @@ import { received } from "./Received.ts"
 describe("connection strings as they are written", () => {
   const all = [...libraryStrings, ...providerStrings]
 
-  for (const { by, drivers, env, text, ...rest } of all) {
+  for (const { by, drivers, env, refusal, text, ...rest } of all) {
     it.effect(`by ${by}: ${text.trim()}`, () =>
       Effect.gen(function* () {
         const { pg, record = [], sqlPg, ...got } = yield* received(text, env)
         assert.deepStrictEqual(
           { ...got, pg, sqlPg, ...(record.length === 0 ? {} : { record }) },
-          { ...rest, pg: drivers, sqlPg: drivers }
+          { ...rest, pg: drivers, sqlPg: refusal ?? drivers }
         )
       })
     )

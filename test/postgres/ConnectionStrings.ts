@@ -13,6 +13,8 @@ export interface ConnectionString {
   readonly wasm: string
   /** What `pg` and `@effect/sql-pg` connect with, both the same: login@address/database, encryption, patience, options. */
   readonly drivers: string
+  /** Why `@effect/sql-pg` gets nothing, where it cannot do what the string wants. */
+  readonly refusal?: string
   /** The default schema of grant and clean. */
   readonly schema?: string
   /** What became of the parameters. */

@@ -10,7 +10,9 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as EmbeddedServer from "../../src/demo/EmbeddedServer.ts"
+import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import * as Hosts from "../../src/postgres/Hosts.ts"
 import { literal, quote } from "../../src/postgres/Identifier.ts"
 import * as PgClientConfig from "../../src/postgres/PgClientConfig.ts"
 import * as Session from "../../src/postgres/Session.ts"
@@ -256,6 +258,68 @@ layer(Servers.layer, { timeout: "60 seconds", excludeTestServices: true })((it) 
           seen.add((yield* both).url.port)
         }
         assert.deepStrictEqual([...seen].toSorted(), [port, writable].toSorted())
+      })
+    )
+  })
+
+  describe("what a connection leads to", () => {
+    it.effect("of a host's addresses the one that has answered stays, until the name is asked for again", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { database, password, port } = yield* Servers
+          const url = yield* parse(`postgresql://postgres:${password}@localhost:${port}/${database}`, {})
+          const session = yield* Session.open(url)
+          assert.strictEqual(session.url.host, "localhost")
+          assert.include(["127.0.0.1", "::1"], session.url.hostaddr)
+          assert.strictEqual(DatabaseUrl.toLibpqEnvironment(session.url)["PGHOSTADDR"], session.url.hostaddr)
+          assert.include((yield* WasmPgDump.dump(session.url, "--schema-only")).toString(), "CREATE TABLE public.here")
+          const config = yield* PgClientConfig.make(url)
+          assert.strictEqual(config.host, "localhost")
+
+          // The server is gone from its address: nothing else by its name is taken for it, unless it is asked for.
+          const gone = { ...session.url, hostaddr: "127.0.0.9" }
+          assert.strictEqual((yield* Effect.flip(Connecting.acquire(gone)))._tag, "ConnectionFailed")
+          const moved = Connecting.urlOf(yield* Connecting.acquire(Hosts.orMoved(gone)))
+          assert.strictEqual(moved?.hostaddr, session.url.hostaddr)
+
+          for (const text of [
+            `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`,
+            `postgresql://postgres:${password}@/${database}?host=/tmp&port=${port}`,
+            `postgresql://postgres:${password}@db.example.invalid:${port}/${database}?hostaddr=127.0.0.1`
+          ]) {
+            const given = yield* parse(text, {})
+            const reached = Connecting.urlOf(yield* Connecting.acquire(given))
+            assert.deepStrictEqual([reached?.host, reached?.hostaddr], [given.host, given.hostaddr])
+            assert.strictEqual(Hosts.orMoved(given), given)
+          }
+        })
+      )
+    )
+
+    it.effect("sql-pg gets nothing for what it cannot do, where it would drop it", () =>
+      Effect.gen(function* () {
+        const { database, password, port } = yield* Servers
+        for (const words of [
+          "channel_binding=require",
+          "require_auth=scram-sha-256",
+          "sslnegotiation=direct&sslmode=require"
+        ]) {
+          const text = `postgresql://postgres:${password}@127.0.0.1:${port}/${database}?${words}`
+          const error = yield* Effect.flip(PgClientConfig.make(text))
+          assert.strictEqual(error._tag, "DatabaseUrlInvalid")
+          assert.include(error.message, words.split("=")[0]!)
+        }
+        const same = `postgresql://postgres:${password}@127.0.0.1:${port}/${database}?channel_binding=prefer&require_auth=`
+        assert.strictEqual((yield* PgClientConfig.make(same)).port, port)
+      })
+    )
+
+    it.effect("a socket's owner that is to be looked at is refused, not passed over", () =>
+      Effect.gen(function* () {
+        const { database, password, port } = yield* Servers
+        const text = `postgresql://postgres:${password}@/${database}?host=/tmp&port=${port}&requirepeer=nobody`
+        const error = yield* Effect.flip(Effect.scoped(Session.open(yield* parse(text, {}))))
+        assert.include(error.message, "requirepeer")
       })
     )
   })

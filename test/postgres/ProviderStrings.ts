@@ -55,6 +55,7 @@ export const providerStrings: ReadonlyArray<ConnectionString> = [
       "PGCHANNELBINDING=require PGDATABASE=dbname PGHOST=ep-cool-darkness-123456.us-east-2.aws.neon.tech PGPASSWORD=AbC123dEf PGPORT=5432 PGSSLMODE=require PGUSER=alex",
     wasm: "PGDATABASE=dbname PGHOST=ep-cool-darkness-123456.us-east-2.aws.neon.tech PGPORT=5432 PGUSER=alex",
     drivers: "alex:AbC123dEf@ep-cool-darkness-123456.us-east-2.aws.neon.tech:5432/dbname, TLS, nothing checked, 10 s",
+    refusal: "@effect/sql-pg cannot do what channel_binding asks for.",
     record: ["sslmode: kept", "channel_binding: kept"]
   },
   {

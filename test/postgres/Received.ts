@@ -3,9 +3,11 @@ import { devNull } from "node:os"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { ConnectionOptions, PeerCertificate } from "node:tls"
 import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import type { DatabaseUrlInvalid } from "../../src/postgres/DatabaseUrl.ts"
 import { toWasmEnvironment } from "../../src/postgres/DatabaseUrlForms.ts"
 import * as PgClientConfig from "../../src/postgres/PgClientConfig.ts"
 import type { ConnectionString } from "./ConnectionStrings.ts"
@@ -69,7 +71,10 @@ export const received = Effect.fnUntraced(function* (text: string, env: Readonly
   const url = yield* DatabaseUrl.parse(Redacted.make(text.replaceAll("CA", ca)), around)
   const encrypted = url.sslMode !== "disable" && !url.host.startsWith("/")
   const pg = Connecting.toPgConfig(url, encrypted)
-  const app = PgClientConfig.of(url, encrypted)
+  const made = yield* Effect.result(
+    Effect.try({ try: () => PgClientConfig.of(url, encrypted), catch: (cause) => cause as DatabaseUrlInvalid })
+  )
+  const app = Result.isSuccess(made) ? made.success : made.failure
   const got: Received = {
     native: environment(DatabaseUrl.toLibpqEnvironment(url)),
     wasm: environment(toWasmEnvironment(url)),
@@ -83,16 +88,19 @@ export const received = Effect.fnUntraced(function* (text: string, env: Readonly
       milliseconds: pg.connectionTimeoutMillis ?? 0,
       options: pg.options
     }),
-    sqlPg: login({
-      user: app.username,
-      password: bare(app.password),
-      host: app.host,
-      port: app.port,
-      database: app.database,
-      ssl: app.ssl,
-      milliseconds: app.connectTimeout,
-      options: app.startupOptions
-    }),
+    sqlPg:
+      "message" in app
+        ? app.message
+        : login({
+            user: app.username,
+            password: bare(app.password),
+            host: app.host,
+            port: app.port,
+            database: app.database,
+            ssl: app.ssl,
+            milliseconds: app.connectTimeout,
+            options: app.startupOptions
+          }),
     ...(url.schema === undefined ? {} : { schema: url.schema }),
     record: url.record.map(({ fate, name, to }) => `${name}: ${fate}${to === undefined ? "" : ` ${to}`}`)
   }
