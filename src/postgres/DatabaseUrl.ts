@@ -164,6 +164,13 @@ export const parse = Effect.fn("DatabaseUrl.parse")(function* (
   const user = get("user")?.value ?? around.user
   if (user === undefined) return yield* invalid("The database URL names no user.")
   const database = get("dbname")?.value ?? user
+  // As a name it would be shown, password and all.
+  if (/^[a-z+]+:\/\/|(?:^|\s)(?:password|host|user|dbname)\s*=/i.test(database)) {
+    return yield* invalid(
+      `The name of the database (in ${get("dbname")?.from}) is a connection string itself.`,
+      "Give that one as the database URL, or the database's name alone."
+    )
+  }
   const given = get("password")
   const file = PasswordFile.path(around, inText("passfile")?.value ?? first(service?.values.get("passfile")))
   const passwordOf = (address: Pick<Address, "host" | "port">): Pick<Address, "password" | "passwordFrom"> => {

@@ -109,11 +109,15 @@ const choices: ReadonlyMap<string, ReadonlyArray<string>> = new Map<string, Read
   ["channel_binding", ["disable", "prefer", "require"]],
   ["gssencmode", ["disable", "prefer", "require"]],
   ["sslnegotiation", ["postgres", "direct"]],
-  ["sslcertmode", ["disable", "allow", "prefer", "require"]],
+  ["sslcertmode", ["disable", "allow", "require"]],
   ["sslsni", ["0", "1"]],
   ["ssl_min_protocol_version", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]],
   ["ssl_max_protocol_version", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]]
 ])
+
+/** A list of methods of the login, or of those that are forbidden. As libpq has it, not of both. */
+const method = "(?:password|md5|gss|sspi|scram-sha-256|oauth|none)"
+const loginMethods = new RegExp(`^(?:${method}(?:,${method})*|!${method}(?:,!${method})*)?$`)
 
 /** Fails where the value of a parameter of libpq is none that it knows. */
 export const check = (name: string, { value, from }: Sourced): Effect.Effect<void, DatabaseUrlInvalid> => {
@@ -125,6 +129,12 @@ export const check = (name: string, { value, from }: Sourced): Effect.Effect<voi
   // As libpq reads it: whole seconds.
   if (name === "connect_timeout" && !/^\s*[-+]?\d+\s*$/.test(value)) {
     return invalid(`connect_timeout in ${from} is not a number of seconds.`, "Write 10, say.")
+  }
+  if (name === "require_auth" && !loginMethods.test(value)) {
+    return invalid(
+      `require_auth in ${from} has a value that PostgreSQL does not know.`,
+      "Name methods with commas between them, as in scram-sha-256,md5; or each with a ! before it, which forbids it."
+    )
   }
   return Effect.void
 }

@@ -27,7 +27,8 @@ export class PoolerInBetween extends Schema.TaggedError<PoolerInBetween>()("Pool
 export const detect = Effect.fn("Pooler.detect")(
   function* (url: DatabaseUrl): Effect.fn.Return<PoolerFound | undefined, DatabaseError, Scope.Scope> {
     const client = yield* acquire(url, PoolerProbe.application)
-    return yield* PoolerProbe.behind(urlOf(client) ?? url, client, yield* PoolerProbe.backendPid(client))
+    const reached = urlOf(client) ?? url
+    return yield* PoolerProbe.behind(reached, client, yield* PoolerProbe.backendPid(reached, client))
   },
   (effect) => Effect.scoped(effect)
 )

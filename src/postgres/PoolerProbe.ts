@@ -1,11 +1,12 @@
 /** What the connections of a client, and of others beside it, tell of a pooler in between. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Client } from "pg"
 import * as Connecting from "./Connecting.ts"
-import type { DatabaseError } from "./DatabaseError.ts"
+import { ConnectionFailed, type DatabaseError } from "./DatabaseError.ts"
 import type { DatabaseUrl } from "./DatabaseUrl.ts"
 import { literal } from "./Identifier.ts"
 import { guess, type PoolerFound } from "./KnownPoolers.ts"
@@ -72,8 +73,10 @@ const alone = Effect.fnUntraced(function* (
   pid: number
 ): Effect.fn.Return<"transaction" | "full" | "own" | undefined, DatabaseError> {
   const ask = Connecting.asking(client)
-  const first = yield* ask<Backend & { readonly now: string }>(nowQuery)
-  if (first.pid !== pid) return "transaction"
+  const begun = yield* bounded(ask<Backend & { readonly now: string }>(nowQuery))
+  // A client that has to wait for a backend has none of its own.
+  if (begun._tag === "None" || begun.value.pid !== pid) return "transaction"
+  const first = begun.value
   const other = yield* Effect.scoped(
     // Null where the role may not see it.
     Effect.map(another<Backend & { readonly older: boolean | null }>(url, sinceQuery(first.now)), (seen) => seen?.row)
@@ -153,6 +156,27 @@ export const behind = Effect.fn("PoolerProbe.behind")(function* (
   return { ...found, mode: seen }
 })
 
-/** The process that answers a client. */
-export const backendPid = (client: Client): Effect.Effect<number, DatabaseError> =>
-  Effect.map(Connecting.asking(client)<Backend>(pidQuery), ({ pid }) => pid)
+/**
+ * The process that answers a client, which a pooler has let in without having one yet. It gets the time that connecting
+ * has; PgBouncer's own patience is two minutes, or without an end.
+ */
+export const backendPid = (url: DatabaseUrl, client: Client): Effect.Effect<number, DatabaseError> => {
+  const seconds = Connecting.timeoutOf(url)
+  return Connecting.asking(client)<Backend>(pidQuery).pipe(
+    Effect.timeoutOrElse({
+      duration: Duration.seconds(seconds),
+      orElse: () =>
+        Effect.fail(
+          new ConnectionFailed({
+            message: `Nothing answers behind ${url.host}:${url.port}.`,
+            detail: `The login was accepted, and a first question got no answer within ${seconds} s.`,
+            suggestion:
+              "A pooler whose backends are all in use does so: connect to the server itself, wait until others have " +
+              "left, or give it more time: --connect-timeout.",
+            state: "untouched"
+          })
+        )
+    }),
+    Effect.map(({ pid }) => pid)
+  )
+}

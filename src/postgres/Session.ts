@@ -158,7 +158,7 @@ export const open = Effect.fn("Session.open")(function* (
   // Whatever else connects for this session shall meet the same server.
   const url = Connecting.urlOf(client) ?? given
   const { patience } = Connecting
-  const backend = yield* PoolerProbe.backendPid(client)
+  const backend = yield* PoolerProbe.backendPid(url, client)
   const pooler = yield* PoolerProbe.behind(url, client, backend)
   yield* Pooler.refuse(pooler, DatabaseUrl.server(url), allowPooler)
   const notices: Array<Notice> = []

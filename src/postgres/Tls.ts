@@ -118,13 +118,15 @@ const refusals: ReadonlyArray<readonly [parameter: string, refused: (value: stri
   ["requirepeer", (value) => value !== "", "Leave it out: who owns the server's socket cannot be found out here."]
 ]
 
+const versions: ReadonlyArray<string> = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+
 const choices: ReadonlyArray<readonly [parameter: string, values: ReadonlyArray<string>]> = [
   ["sslcertmode", ["disable", "allow", "require"]],
   ["sslnegotiation", ["postgres", "direct"]],
   ["gssencmode", ["disable", "prefer", "require"]],
   ["channel_binding", ["disable", "prefer", "require"]],
-  ["ssl_min_protocol_version", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]],
-  ["ssl_max_protocol_version", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]]
+  ["ssl_min_protocol_version", versions],
+  ["ssl_max_protocol_version", versions]
 ]
 
 /** Whether the connection goes through a socket file, which is never encrypted. */
@@ -146,6 +148,15 @@ export const checkWords = (url: DatabaseUrl): void => {
   for (const [parameter, refused, mend] of refusals) {
     const value = parameters.get(parameter)
     if (value !== undefined && refused(value)) throw invalid(`${parameter}=${value} is not supported.`, mend)
+  }
+  const [least, most] = ["ssl_min_protocol_version", "ssl_max_protocol_version"].map((parameter) =>
+    versions.indexOf(parameters.get(parameter) ?? "")
+  )
+  if (least! >= 0 && most! >= 0 && least! > most!) {
+    throw invalid(
+      "ssl_min_protocol_version is above ssl_max_protocol_version: no version of TLS is left.",
+      "Leave out one of them."
+    )
   }
   const weak = sslMode === "disable" || sslMode === "allow" || sslMode === "prefer"
   if (parameters.get("sslnegotiation") === "direct" && weak) {

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import * as Pooler from "../../src/postgres/Pooler.ts"
 import * as Session from "../../src/postgres/Session.ts"
@@ -205,6 +206,20 @@ PgBouncer.suite("behind a real PgBouncer", () => {
       })
     )
   })
+
+  it.live("one that has no backend left is not waited for longer than for a connection", () =>
+    Effect.gen(function* () {
+      const url = yield* PgBouncer.start(yield* Clusters.makeDatabase(18), {
+        pool_mode: "session",
+        default_pool_size: 1
+      })
+      yield* Effect.forkScoped(Clusters.query(url, "SELECT pg_sleep(20)"))
+      yield* Effect.sleep("300 millis")
+      const error = yield* Effect.flip(Session.open(Connecting.withTimeout(url, 1), { allowPooler: true }))
+      assert.strictEqual(error._tag, "ConnectionFailed")
+      assert.match(error.suggestion ?? "", /backends are all in use/)
+    }).pipe(Effect.timeout("8 seconds"))
+  )
 
   it.live("options that it refuses are named as what is in the way", () =>
     Effect.gen(function* () {

@@ -283,6 +283,9 @@ Certificates.suite("TLS", () => {
         assert.match((yield* Effect.flip(TlsOptions.check(noKey))).message, /none\.key, which sslkey /)
         const noText = urlOf(server, { sslMode: "require", parameters: { sslrootcert: "package.json" } })
         assert.match((yield* Effect.flip(TlsOptions.check(noText))).message, /holds no certificate/)
+        const parameters = { ssl_min_protocol_version: "TLSv1.3", ssl_max_protocol_version: "TLSv1.2" }
+        const noVersion = urlOf(server, { sslMode: "prefer", parameters })
+        assert.match((yield* Effect.flip(TlsOptions.check(noVersion))).message, /no version of TLS is left/)
       })
     )
 

@@ -61,7 +61,7 @@ const connect = Effect.fnUntraced(function* (
       const connected = yield* Clock.currentTimeMillis
       const ask = Connecting.asking(client)
       const reached = Connecting.urlOf(client) ?? url
-      const pooler = yield* PoolerProbe.behind(reached, client, yield* PoolerProbe.backendPid(client))
+      const pooler = yield* PoolerProbe.behind(reached, client, yield* PoolerProbe.backendPid(reached, client))
       // The first question reads catalogues that later ones find in memory.
       yield* ask<Answer>(question)
       const [asked] = yield* Effect.timed(ask("SELECT 1"))
