@@ -63,6 +63,16 @@ export const of = (url: DatabaseUrl, encrypted: boolean): PgClientConfig => {
   }
 }
 
+/** With what is wrong with the URL as the failure that it is. */
+const attempt = <A>(made: () => A): Effect.Effect<A, DatabaseUrlInvalid> =>
+  Effect.try({
+    try: made,
+    catch: (cause) => {
+      if (cause instanceof DatabaseUrlInvalid) return cause
+      throw cause
+    }
+  })
+
 /**
  * Connects once as pgark does, to see which of the URL's servers answers and whether it encrypts, and gives the
  * configuration for just that. Where the host is a name, that is what the app connects to.
@@ -79,14 +89,6 @@ export const make = Effect.fn("PgClientConfig.make")(function* (
       : Redacted.isRedacted(url)
         ? yield* parse(url as Redacted.Redacted)
         : url
-  const attempt = <A>(made: () => A): Effect.Effect<A, DatabaseUrlInvalid> =>
-    Effect.try({
-      try: made,
-      catch: (cause) => {
-        if (cause instanceof DatabaseUrlInvalid) return cause
-        throw cause
-      }
-    })
   yield* attempt(() => check(parsed))
   return yield* Effect.scoped(
     Effect.flatMap(Connecting.acquire(parsed), (client) =>
