@@ -158,6 +158,12 @@ const wayAdvice = (refusal: Refusal, sqlstate: string | undefined): string => {
   if (withoutTls(refusal)) {
     return "The server has no TLS. Have it switched on there, or use sslmode=prefer where the network is trusted."
   }
+  if (cause instanceof Error && cause.message.startsWith("Unknown authenticationOk message type")) {
+    return (
+      "The server wants a login by GSSAPI, SSPI or another way that pgark does not have: have its pg_hba.conf ask for " +
+      "scram-sha-256 or a client certificate."
+    )
+  }
   const code = codeOf(cause)
   return (
     byCode.find(([pattern]) => pattern.test(code))?.[1] ??

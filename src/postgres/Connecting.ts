@@ -11,6 +11,7 @@ import type { DatabaseError } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
 import * as Hosts from "./Hosts.ts"
 import * as LoginPolicy from "./LoginPolicy.ts"
+import * as ParserGuard from "./ParserGuard.ts"
 import { connecting, isRestarting, mayConnectSoon } from "./Retrying.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
 import * as Tls from "./Tls.ts"
@@ -124,6 +125,7 @@ const attempt = Effect.fnUntraced(function* (
     }
     socket.once("connect", () => (way.reached = true))
     connection.once("sslconnect", () => connection.stream.once("secureConnect", () => (way.secured = true)))
+    ParserGuard.guard(connection)
     LoginPolicy.watch(client, url, fail)
     // Without a listener a connection lost between two queries would end the process; the next query reports it.
     client.on("error", (error) => {

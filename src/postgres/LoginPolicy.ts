@@ -52,7 +52,11 @@ export const watch = (client: Client, url: DatabaseUrl, forbidden: (cause: Login
     proven = mechanisms.includes(binding)
     judge("scram-sha-256")
     connection.off("authenticationOk", unasked)
+    // A server that has not shown that it knows the password may be one in the place of the right one.
+    connection.once("authenticationOk", unfinished)
+    connection.once("authenticationSASLFinal", () => connection.off("authenticationOk", unfinished))
   })
+  const unfinished = () => refuse("It lets this client in without having finished the login that it asked for.")
   // It follows each of the others, of which the first two have been judged by then.
   const unasked = () => judge("none")
   connection.once("authenticationOk", unasked)

@@ -94,6 +94,45 @@ const refused = (where: DatabaseUrl, limit: Duration.Input) =>
   })
 
 describe("where no PostgreSQL answers", () => {
+  /** One message of a login: the method that is wanted, and what belongs to it. */
+  const login = (method: number, text = "") => {
+    const message = Buffer.alloc(9 + Buffer.byteLength(text))
+    message.write("R")
+    message.writeInt32BE(message.length - 1, 1)
+    message.writeInt32BE(method, 5)
+    message.write(text, 9)
+    return message
+  }
+
+  const failing = (port: number, parameters: Readonly<Record<string, string>> = {}) => {
+    const where = url("127.0.0.1", port, 5, "disable")
+    const more = new Map([...where.parameters, ...Object.entries(parameters)])
+    return Effect.flip(Effect.scoped(Connecting.acquire({ ...where, parameters: more })))
+  }
+
+  it.live("a login that the driver does not know is a failure, not the end of the process", () =>
+    Effect.gen(function* () {
+      const gssapi = yield* accepting((socket) => socket.once("data", () => socket.write(login(7))))
+      const error = yield* failing(gssapi)
+      assert.strictEqual(error._tag, "ConnectionFailed")
+      assert.match("suggestion" in error ? (error.suggestion ?? "") : "", /wants a login by GSSAPI/)
+    })
+  )
+
+  it.live("a server that stops in the middle of the login that require_auth wants is not believed", () =>
+    Effect.gen(function* () {
+      const impostor = yield* accepting((socket) => {
+        socket.once("data", () => {
+          socket.write(login(10, "SCRAM-SHA-256\0\0"))
+          socket.once("data", () => socket.write(Buffer.concat([login(0), Buffer.from("Z\0\0\0\x05I")])))
+        })
+      })
+      const error = yield* failing(impostor, { require_auth: "scram-sha-256" })
+      assert.strictEqual(error._tag, "AuthenticationFailed")
+      assert.match("detail" in error ? (error.detail ?? "") : "", /without having finished/)
+    })
+  )
+
   it.live("a listener that says nothing, and nobody at all, are told apart, in the time that was given", () =>
     Effect.gen(function* () {
       const silent = yield* accepting()
