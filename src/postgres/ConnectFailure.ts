@@ -56,22 +56,19 @@ export class Stranger extends Error {
 export const strangerBy = (bytes: Uint8Array, asked: "TLS" | "login"): Stranger | undefined => {
   const text = Buffer.from(bytes.subarray(0, 5)).toString("latin1")
   if (text.startsWith("HTTP")) {
-    return new Stranger("A web server answers there.", "Check the port in the database URL: 5432 is PostgreSQL's.")
+    return new Stranger("A web server answers there.", "Check the port: 5432 is PostgreSQL's.")
   }
   if (bytes[0] === 0x15 && bytes[1] === 0x03) {
     return new Stranger(
       "Whoever answers there speaks TLS from the first byte on.",
       "A PostgreSQL 17 or newer, or a proxy before one, may want sslmode=require&sslnegotiation=direct; else check the " +
-        "port in the database URL."
+        "port."
     )
   }
   const known = asked === "TLS" ? /^(?:[SN]$|E)/ : /^[RENv]/
   return known.test(text)
     ? undefined
-    : new Stranger(
-        "Whoever answers there does not speak PostgreSQL's protocol.",
-        "Check host and port in the database URL."
-      )
+    : new Stranger("Whoever answers there does not speak PostgreSQL's protocol.", "Check host and port.")
 }
 
 /** `pg` has no code for this answer; the text is its own, not the server's. */
@@ -83,7 +80,7 @@ const passwordMissing = (cause: unknown): boolean =>
   cause instanceof Error && !("code" in cause) && cause.message.startsWith("SASL: SCRAM-SERVER-FIRST-MESSAGE: client")
 
 /** What to look at, by the way in which a login was refused. */
-const loginAdvice = (cause: unknown, sqlstate: string | undefined): string => {
+const loginAdvice = ({ passwordFrom }: DatabaseUrl, cause: unknown, sqlstate: string | undefined): string => {
   if (cause instanceof LoginForbidden) {
     return (
       "Find out whether that is the right server: it may be one in its place that wants the password told. " +
@@ -93,7 +90,9 @@ const loginAdvice = (cause: unknown, sqlstate: string | undefined): string => {
   if (sqlstate === undefined)
     return "Put the password into the database URL, set PGPASSWORD, or use ~/.pgpass (mode 0600)."
   if (sqlstate === "28P01") {
-    return "Check user and password in the database URL; special characters in the password may need percent-encoding."
+    // It may come from a place that nobody thinks of any more.
+    const from = passwordFrom === undefined ? "" : ` from ${passwordFrom}`
+    return `Check the user, and the password${from}; in a URL its special characters may need percent-encoding.`
   }
   return (
     "Check that the user may log in, and that the server's pg_hba.conf lets it into this database from here, " +
@@ -109,10 +108,10 @@ const codeOf = (cause: unknown): string => (Predicate.hasProperty(cause, "code")
 
 /** Node's codes of a name that cannot be resolved, of a certificate that it refuses, of a refusal of its own. */
 const byCode: ReadonlyArray<readonly [code: RegExp, mend: string]> = [
-  ["ENOTFOUND", "No such host is known: check its name in the database URL, and this machine's DNS."],
+  ["ENOTFOUND", "No such host is known: check its name, and this machine's DNS."],
   ["EAI_AGAIN", "The host's name could not be resolved for now: check this machine's network and DNS, and try again."],
-  ["ECONNREFUSED", "Nobody listens there: check host and port in the database URL, and that the server is running."],
-  ["ENOENT", "There is no such socket: check the folder and the port in the database URL, and that the server runs."],
+  ["ECONNREFUSED", "Nobody listens there: check host and port, and that the server is running."],
+  ["ENOENT", "There is no such socket: check the folder and the port, and that the server runs."],
   ["E(?:HOST|NET)UNREACH", "There is no way there from here: check the host, this machine's network, and firewalls."],
   [
     "ERR_TLS_CERT_ALTNAME_INVALID",
@@ -143,9 +142,9 @@ const wayAdvice = (refusal: Refusal, sqlstate: string | undefined): string => {
   if (cause instanceof Stranger) return cause.mend
   if (cause instanceof NoAnswer) {
     return reached
-      ? "Somebody listens there and says nothing: check host and port in the database URL, or give a slow server " +
+      ? "Somebody listens there and says nothing: check host and port, or give a slow server " +
           "more time: --connect-timeout."
-      : "Nobody is there, or a firewall in between says nothing: check the host in the database URL and whether this " +
+      : "Nobody is there, or a firewall in between says nothing: check the host and whether this " +
           "machine may reach it, or give a slow network more time: --connect-timeout."
   }
   if (sqlstate === "08P01") {
@@ -167,7 +166,7 @@ const wayAdvice = (refusal: Refusal, sqlstate: string | undefined): string => {
   const code = codeOf(cause)
   return (
     byCode.find(([pattern]) => pattern.test(code))?.[1] ??
-    "Check host and port in the database URL, and that the server is running and reachable from here."
+    "Check host and port, and that the server is running and reachable from here."
   )
 }
 
@@ -191,7 +190,10 @@ const explain = (url: DatabaseUrl, refusal: Refusal): DatabaseError => {
   switch (error._tag) {
     case "AuthenticationFailed":
       return new AuthenticationFailed(
-        fields(`The server at ${server} refuses the login of "${url.user}".`, loginAdvice(cause, sqlstateOf(cause)))
+        fields(
+          `The server at ${server} refuses the login of "${url.user}".`,
+          loginAdvice(url, cause, sqlstateOf(cause))
+        )
       )
     case "DatabaseMissing":
       return new DatabaseMissing(
@@ -242,7 +244,7 @@ export const explainAll = (url: DatabaseUrl, tried: ReadonlyArray<Hosts.Tried<Re
       ? `No server of the database URL is what target_session_attrs=${Hosts.wanted(url)} asks for.`
       : "Cannot connect to any server of the database URL.",
     detail,
-    suggestion: "Check hosts and ports in the database URL, and that the servers are running and reachable from here.",
+    suggestion: "Check hosts and ports, and that the servers are running and reachable from here.",
     state: "untouched"
   })
 }

@@ -222,7 +222,8 @@ export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
   if (Option.isSome(url)) return url.value
   return yield* invalid(
     "No database URL is given.",
-    `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env`
+    `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env; ` +
+      "PGHOST, PGDATABASE or PGSERVICE do, too."
   )
 })
 
