@@ -6,15 +6,15 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Client, type ClientConfig, Connection } from "pg"
-import { elsewhere, explainAll, NoAnswer, Refusal, strangerBy } from "./ConnectFailure.ts"
+import { elsewhere, explainAll, NoAnswer, Refusal, strangerBy } from "./connecting/ConnectFailure.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
-import * as Hosts from "./Hosts.ts"
-import * as LoginPolicy from "./LoginPolicy.ts"
-import * as ParserGuard from "./ParserGuard.ts"
+import * as Hosts from "./connecting/Hosts.ts"
+import * as LoginPolicy from "./connecting/LoginPolicy.ts"
+import * as ParserGuard from "./connecting/ParserGuard.ts"
 import { connecting, isRestarting, mayConnectSoon } from "./Retrying.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
-import * as Tls from "./Tls.ts"
+import * as Tls from "./connecting/Tls.ts"
 
 /** How long a cancelled statement, a rollback or a goodbye may take before the socket is closed. */
 export const patience = "5 seconds"
@@ -52,7 +52,8 @@ export const withTimeout = (url: DatabaseUrl.DatabaseUrl, seconds: number): Data
 const withoutPassword = (() => undefined) as unknown as () => string
 
 /**
- * What the `pg` driver gets, for the first server of the URL. Its words for TLS differ from libpq's: {@link file://./Tls.ts}.
+ * What the `pg` driver gets, for the first server of the URL. Its words for TLS differ from libpq's: see
+ * {@link file://./connecting/Tls.ts}.
  *
  * @throws DatabaseUrlInvalid where TLS or the login cannot be had as the URL wants it
  */

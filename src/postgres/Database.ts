@@ -8,7 +8,7 @@ import type { DatabaseError } from "./DatabaseError.ts"
 import * as DatabaseUrl from "./DatabaseUrl.ts"
 import type { PoolerInBetween } from "./Pooler.ts"
 import { Session, type SessionOptions } from "./Session.ts"
-import * as Tls from "./Tls.ts"
+import * as Tls from "./connecting/Tls.ts"
 
 /** What a verb works on: one connection for as long as the layer lives, and queries over it. */
 export type Database = Session | SqlClient.SqlClient

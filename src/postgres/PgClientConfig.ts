@@ -5,7 +5,7 @@ import type { ConnectionOptions } from "node:tls"
 import * as Connecting from "./Connecting.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { type DatabaseUrl, DatabaseUrlInvalid, parse } from "./DatabaseUrl.ts"
-import * as Hosts from "./Hosts.ts"
+import * as Hosts from "./connecting/Hosts.ts"
 
 /** The members of sql-pg's `PgClientConfig` that a database URL decides; `PgClient.layer` takes it as it is. */
 export interface PgClientConfig {

@@ -11,10 +11,10 @@ import type * as Scope from "effect/Scope"
 import { acquire, urlOf } from "./Connecting.ts"
 import { type DatabaseError, problemFields } from "./DatabaseError.ts"
 import type { DatabaseUrl } from "./DatabaseUrl.ts"
-import type { PoolerFound } from "./KnownPoolers.ts"
-import * as PoolerProbe from "./PoolerProbe.ts"
+import type { PoolerFound } from "./connecting/KnownPoolers.ts"
+import * as PoolerProbe from "./connecting/PoolerProbe.ts"
 
-export { guess, type PoolerFound } from "./KnownPoolers.ts"
+export { guess, type PoolerFound } from "./connecting/KnownPoolers.ts"
 
 /** A pooler is in between, in a mode that what was asked for does not go with (exit code 2). */
 export class PoolerInBetween extends Schema.TaggedError<PoolerInBetween>()("PoolerInBetween", {

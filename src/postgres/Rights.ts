@@ -4,7 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { describe, type ObjectKind, type ObjectRights, type Options, privileges } from "./Grants.ts"
 import { among, grantableType, isOfExtension } from "./Scope.ts"
-import * as ServerVersion from "./ServerVersion.ts"
+import * as ServerVersion from "./version/ServerVersion.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 import { type Unproven, unproven } from "./Usability.ts"
 

@@ -24,7 +24,7 @@ import { type DatabaseError, isDatabaseError, StatementFailed, withFields } from
 import * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as Pooler from "./Pooler.ts"
-import * as PoolerProbe from "./PoolerProbe.ts"
+import * as PoolerProbe from "./connecting/PoolerProbe.ts"
 import * as SessionClient from "./SessionClient.ts"
 import * as ServerMark from "./ServerMark.ts"
 import { SimpleQuery } from "./SimpleQuery.ts"

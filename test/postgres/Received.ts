@@ -8,7 +8,7 @@ import type { ConnectionOptions, PeerCertificate } from "node:tls"
 import * as Connecting from "../../src/postgres/Connecting.ts"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import type { DatabaseUrlInvalid } from "../../src/postgres/DatabaseUrl.ts"
-import { toWasmEnvironment } from "../../src/postgres/DatabaseUrlForms.ts"
+import { toWasmEnvironment } from "../../src/postgres/url/DatabaseUrlForms.ts"
 import * as PgClientConfig from "../../src/postgres/PgClientConfig.ts"
 import type { ConnectionString } from "./ConnectionStrings.ts"
 

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type DatabaseUrl, type Parameter, server } from "../../postgres/DatabaseUrl.ts"
 import { isSystemSchema } from "../../postgres/Identifier.ts"
-import * as Tls from "../../postgres/Tls.ts"
+import * as Tls from "../../postgres/connecting/Tls.ts"
 import { about, everything } from "./Check.ts"
 import type { Visit } from "./Visit.ts"
 

@@ -1,7 +1,7 @@
 /** The pg_dump that a server is dumped with. */
 import * as Effect from "effect/Effect"
 import { PgDump, type PgDumpProgram } from "../../postgres/PgDump.ts"
-import { majorOf } from "../../postgres/ServerVersion.ts"
+import { majorOf } from "../../postgres/version/ServerVersion.ts"
 import type { ToolMissing } from "../../postgres/ToolMissing.ts"
 import { VersionMismatch } from "../VerbError.ts"
 

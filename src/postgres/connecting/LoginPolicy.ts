@@ -7,7 +7,7 @@
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-REQUIRE-AUTH
  */
 import type { Client } from "pg"
-import type { DatabaseUrl } from "./DatabaseUrl.ts"
+import type { DatabaseUrl } from "../DatabaseUrl.ts"
 
 /** The server wants the login in a way that the URL forbids. */
 export class LoginForbidden extends Error {

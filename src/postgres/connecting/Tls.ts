@@ -13,7 +13,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import * as tls from "node:tls"
 import * as Effect from "effect/Effect"
-import { type DatabaseUrl, DatabaseUrlInvalid } from "./DatabaseUrl.ts"
+import { type DatabaseUrl, DatabaseUrlInvalid } from "../DatabaseUrl.ts"
 
 const invalid = (message: string, suggestion: string, detail?: string) =>
   new DatabaseUrlInvalid({ message, suggestion, ...(detail === undefined ? {} : { detail }), state: "untouched" })

@@ -7,7 +7,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
+import * as DatabaseUrl from "../../../src/postgres/DatabaseUrl.ts"
 
 /** A home with these files, readable for their owner alone. */
 const home = (files: Readonly<Record<string, string>>) =>

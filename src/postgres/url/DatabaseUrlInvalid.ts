@@ -1,6 +1,6 @@
 /** What is wrong with a connection string, told without a word of it that might be a secret. */
 import * as Schema from "effect/Schema"
-import { problemFields } from "./DatabaseError.ts"
+import { problemFields } from "../DatabaseError.ts"
 
 /** The connection string is missing or cannot be read. */
 export class DatabaseUrlInvalid extends Schema.TaggedError<DatabaseUrlInvalid>()("DatabaseUrlInvalid", problemFields) {}

@@ -9,7 +9,7 @@ import type { Duplex as Stream } from "node:stream"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
-import { type DatabaseUrl, narrow, server, type SessionAttributes } from "./DatabaseUrl.ts"
+import { type DatabaseUrl, narrow, server, type SessionAttributes } from "../DatabaseUrl.ts"
 import { isLocal } from "./Tls.ts"
 
 /** It answers, and is not what was wanted. */

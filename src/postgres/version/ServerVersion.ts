@@ -1,8 +1,8 @@
 /** The version of the server, as a number. */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { DatabaseError } from "./DatabaseError.ts"
-import { fromSqlError } from "./Sqlstate.ts"
+import type { DatabaseError } from "../DatabaseError.ts"
+import { fromSqlError } from "../Sqlstate.ts"
 
 /** 18 of `server_version_num` 180004. */
 export const majorOf = (versionNumber: number): number => Math.floor(versionNumber / 10_000)

@@ -1,6 +1,6 @@
 /** Why there is no connection, and what to do about it. */
 import * as Predicate from "effect/Predicate"
-import { advice } from "./Advice.ts"
+import { advice } from "../Advice.ts"
 import {
   AuthenticationFailed,
   ConnectionFailed,
@@ -9,13 +9,13 @@ import {
   PermissionDenied,
   type ServerFields,
   withFields
-} from "./DatabaseError.ts"
-import { type DatabaseUrl, DatabaseUrlInvalid, server as serverOf } from "./DatabaseUrl.ts"
+} from "../DatabaseError.ts"
+import { type DatabaseUrl, DatabaseUrlInvalid, server as serverOf } from "../DatabaseUrl.ts"
 import * as Hosts from "./Hosts.ts"
-import { quote } from "./Identifier.ts"
+import { quote } from "../Identifier.ts"
 import { LoginForbidden } from "./LoginPolicy.ts"
-import { mayConnectSoon } from "./Retrying.ts"
-import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
+import { mayConnectSoon } from "../Retrying.ts"
+import { sqlstateOf, toDatabaseError } from "../Sqlstate.ts"
 
 /** What the driver threw, and how far it had come, until {@link explain} has read it. */
 export class Refusal {

@@ -1,5 +1,5 @@
 /** Poolers of providers, known by their hosts and ports. */
-import type { DatabaseUrl } from "./DatabaseUrl.ts"
+import type { DatabaseUrl } from "../DatabaseUrl.ts"
 
 /** A pooler, and what is known of it. */
 export interface PoolerFound {

@@ -1,7 +1,7 @@
-/** A database URL as libpq's programs want it. For the drivers see {@link file://./Connecting.ts}. */
+/** A database URL as libpq's programs want it. For the drivers see {@link file://../Connecting.ts}. */
 import * as Redacted from "effect/Redacted"
 import { devNull } from "node:os"
-import type { DatabaseUrl } from "./DatabaseUrl.ts"
+import type { DatabaseUrl } from "../DatabaseUrl.ts"
 import * as Parameters from "./DatabaseUrlParameters.ts"
 
 const hostOf = (host: string): string =>
