@@ -31,16 +31,19 @@ export const mayConnectSoon = (cause: unknown): boolean => {
   return typeof cause.code === "string" && passingCodes.has(cause.code)
 }
 
-/** For how long a connection is asked for again that nobody answers: where no server is, that does not change. */
-const unanswered = Duration.millis(1500)
+/**
+ * When the last attempt may begin where nobody answers: where no server is, that does not change. As late as three
+ * pauses, each a fifth longer by chance, may take.
+ */
+const unanswered = Duration.millis(2200)
 
 /**
  * When a failed attempt to connect is followed by another one: after 0.25, 0.5 and then every second, each pause a
  * fifth less or more by chance, so that many clients of a restarted server do not come at once.
  *
  * A server that says that it starts or stops is coming back (a restart with recovery takes seconds): it is asked until
- * the caller's own time is up, and may be away in between. One that nobody has heard of is given up within two seconds.
- * A refused login, or a database that is not there, is final.
+ * the caller's own time is up, and may be away in between. One that nobody has heard of is given up after some two
+ * seconds. A refused login, or a database that is not there, is final.
  *
  * @param causeOf what the driver threw, of the failure that is retried
  */
@@ -49,10 +52,10 @@ export const connecting = <E>(causeOf: (failure: E) => unknown): Schedule.Schedu
   return Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("1 second")]).pipe(
     Schedule.jittered,
     Schedule.setInputType<E>(),
-    Schedule.while(({ elapsed, input }) => {
+    Schedule.while(({ duration, elapsed, input }) => {
       const cause = causeOf(input)
       returns ||= isRestarting(cause)
-      return mayConnectSoon(cause) && (returns || elapsed < Duration.toMillis(unanswered))
+      return mayConnectSoon(cause) && (returns || elapsed + Duration.toMillis(duration) < Duration.toMillis(unanswered))
     })
   )
 }
