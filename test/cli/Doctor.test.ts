@@ -12,6 +12,7 @@ import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import * as PgBouncer from "../support/PgBouncer.ts"
 import { fillJournal, folder, unchanged } from "../support/Restores.ts"
+import { long } from "../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -185,19 +186,21 @@ describe("problems", () => {
     )
   })
 
-  it.live("a folder that is none, as a dump finds it", () =>
-    Effect.gen(function* () {
-      const { url } = yield* Clusters.makeTarget(major, "tableOwner")
-      const cwd = yield* folder
-      writeFileSync(join(cwd, "file"), "")
-      symlinkSync(join(cwd, "nowhere"), join(cwd, "link"))
-      for (const directory of ["file/dumps", "link", ""]) {
-        const { page } = yield* examine(["--dir", directory], withUrl(url, cwd), { code: 3 })
-        assert.include(page, "  PROBLEM  folder      Cannot write ")
-        assert.strictEqual((yield* Pgark.run(["dump", "--dir", directory], withUrl(url, cwd))).code, 9, directory)
-      }
-    })
-  )
+  long("in the long run,", () => {
+    it.live("a folder that is none, as a dump finds it", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Clusters.makeTarget(major, "tableOwner")
+        const cwd = yield* folder
+        writeFileSync(join(cwd, "file"), "")
+        symlinkSync(join(cwd, "nowhere"), join(cwd, "link"))
+        for (const directory of ["file/dumps", "link", ""]) {
+          const { page } = yield* examine(["--dir", directory], withUrl(url, cwd), { code: 3 })
+          assert.include(page, "  PROBLEM  folder      Cannot write ")
+          assert.strictEqual((yield* Pgark.run(["dump", "--dir", directory], withUrl(url, cwd))).code, 9, directory)
+        }
+      })
+    )
+  })
 })
 
 describe.skipIf(oldNode === undefined)(

@@ -144,13 +144,15 @@ NativePgDump.suite(`pg_dump as WebAssembly writes what that of this machine writ
     )
   }
 
-  it.live("of a field of 64 MB", () =>
-    Effect.gen(function* () {
-      const url = yield* Clusters.makeDatabase(major)
-      yield* Clusters.query(url, `CREATE TABLE large AS SELECT repeat(md5('x'), 2 * 1024 * 1024) AS field`)
-      assert.isAbove((yield* same(url)).length, 64 * 1024 * 1024)
-    })
-  )
+  Tier.long("in the long run,", () => {
+    it.live("of a field of 64 MB", () =>
+      Effect.gen(function* () {
+        const url = yield* Clusters.makeDatabase(major)
+        yield* Clusters.query(url, `CREATE TABLE large AS SELECT repeat(md5('x'), 2 * 1024 * 1024) AS field`)
+        assert.isAbove((yield* same(url)).length, 64 * 1024 * 1024)
+      })
+    )
+  })
 
   it.live("of a large object of 8 MB among 50", () =>
     Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /** pg_dump is asked which tables its patterns match, and the server what they become here. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
@@ -8,6 +8,7 @@ import * as TablePattern from "../../../src/postgres/pgdump/TablePattern.ts"
 import { Session } from "../../../src/postgres/Session.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import { dump } from "../../support/PgDumpImplementations.ts"
+import { long } from "../../support/Tier.ts"
 
 const schemas = ["public", "Other", "seen", `qu"ote`]
 const tables = ["plain", "Plain", "plain2", "plain[]", "a.b", `qu"ote`, "do$lar", "star*", "Über", "x|y"]
@@ -31,7 +32,7 @@ const patterns = [
   "pl\\ain"
 ]
 
-describe("a pattern", () => {
+long("a pattern", () => {
   it.live("matches what it matches for pg_dump", () =>
     Effect.gen(function* () {
       const role = yield* Clusters.makeRole(Clusters.sourceMajor, { attributes: "SUPERUSER" })
