@@ -38,7 +38,10 @@ export type TransactionStatus = "I" | "T" | "E"
 
 /** How {@link SessionService.transaction} may be varied. */
 export interface TransactionOptions<E = never, R = never> {
-  /** Run when it is open, and when it is known of the COMMIT of it, or of the one around it, that it is done. Nothing interrupts that. */
+  /**
+   * Run when it is open, and when it is known of the COMMIT of it, or of the one around it, that it is done. Nothing
+   * interrupts that.
+   */
   readonly begun?: Effect.Effect<void>
   readonly committed?: Effect.Effect<void>
   /** Run where nobody can tell whether its own COMMIT is done, before the error that says so. Nothing interrupts that. */
@@ -49,7 +52,10 @@ export interface TransactionOptions<E = never, R = never> {
    * within another one it is the outer one's number, and its COMMIT is still to come.
    */
   readonly committing?: (transaction: CommitOutcome.Numbered) => Effect.Effect<void, E, R>
-  /** One unchanging view of the database, and no writing: fit for `pg_export_snapshot()`. Within another transaction it is as that one is. */
+  /**
+   * One unchanging view of the database, and no writing: fit for `pg_export_snapshot()`. Within another transaction it
+   * is as that one is.
+   */
   readonly snapshot?: boolean
   /** How long a statement waits for a lock; for ever unless told. Its LockTimeout names who held the lock. */
   readonly lockTimeout?: Duration.Input

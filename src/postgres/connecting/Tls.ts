@@ -120,15 +120,6 @@ const refusals: ReadonlyArray<readonly [parameter: string, refused: (value: stri
 
 const versions: ReadonlyArray<string> = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
-const choices: ReadonlyArray<readonly [parameter: string, values: ReadonlyArray<string>]> = [
-  ["sslcertmode", ["disable", "allow", "require"]],
-  ["sslnegotiation", ["postgres", "direct"]],
-  ["gssencmode", ["disable", "prefer", "require"]],
-  ["channel_binding", ["disable", "prefer", "require"]],
-  ["ssl_min_protocol_version", versions],
-  ["ssl_max_protocol_version", versions]
-]
-
 /** Whether the connection goes through a socket file, which is never encrypted. */
 export const isLocal = ({ host }: Pick<DatabaseUrl, "host">): boolean => host.startsWith("/") || host.startsWith("@")
 
@@ -139,12 +130,6 @@ export const isLocal = ({ host }: Pick<DatabaseUrl, "host">): boolean => host.st
  */
 export const checkWords = (url: DatabaseUrl): void => {
   const { parameters, sslMode } = url
-  for (const [parameter, values] of choices) {
-    const value = parameters.get(parameter)
-    if (value !== undefined && value !== "" && !values.includes(value)) {
-      throw invalid(`${parameter}=${value} is not a value that PostgreSQL knows.`, `Use one of ${values.join(", ")}.`)
-    }
-  }
   for (const [parameter, refused, mend] of refusals) {
     const value = parameters.get(parameter)
     if (value !== undefined && refused(value)) throw invalid(`${parameter}=${value} is not supported.`, mend)

@@ -82,7 +82,7 @@ const pgRestore = Effect.fnUntraced(function* (visit: Visit) {
     reads === undefined
       ? what.note("none that reads archives (-Fc, -Ft, -Fd): only plain SQL dumps can be restored", mend)
       : what.ok(
-          `${found}: reads archives of pg_dump up to ${reads}${reads === newestWriter ? "" : `, none of ${newestWriter}`}`
+          `${found}: reads archives of pg_dump up to ${reads}${reads === newestWriter ? "" : `, not of ${newestWriter}`}`
         )
   )
 })

@@ -411,8 +411,7 @@ Certificates.suite("TLS", () => {
     { sslcrldir: "/etc/crl" },
     { sslsni: "0" },
     { requirepeer: "postgres" },
-    { sslnegotiation: "direct" },
-    { sslcertmode: "sometimes" }
+    { sslnegotiation: "direct" }
   ])("%o, which is not done as libpq does it, is refused", (parameters) =>
     Effect.gen(function* () {
       const url = {
