@@ -4,6 +4,7 @@
  * The verbs need a {@link Database}, a {@link DumpStore} and, for a dump or a restore, which first saves what goes,
  * {@link PgDump}. These in turn need the file system and the processes of `NodeServices.layer` (`@effect/platform-node`).
  */
+export * as Documents from "./cli/documents/Documents.ts"
 export * as Clean from "./verbs/Clean.ts"
 export * as Doctor from "./verbs/Doctor.ts"
 export * as Dump from "./verbs/Dump.ts"

@@ -58,7 +58,8 @@ export const clean = Command.make(
           text: [headline(options.schemas, report, database), ...RenderReport.clean(report)].join("\n"),
           document: { complete: report.stays.length === 0, clean: report }
         }
-      })
+      }),
+      () => import("./documents/Clean.ts")
     )
 ).pipe(
   Command.withDescription(

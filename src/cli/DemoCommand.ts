@@ -21,7 +21,8 @@ export const demo = Command.make("demo", {}, () =>
         text: `Done in ${Units.duration(report.milliseconds)}. The server is gone again.`,
         document: { demo: report }
       }
-    })
+    }),
+    () => import("./documents/Demo.ts")
   )
 ).pipe(
   Command.withDescription("The whole round trip on a throw-away PostgreSQL server, with a sample database"),

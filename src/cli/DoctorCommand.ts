@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { ExitCode } from "./ExitCode.ts"
@@ -37,10 +36,11 @@ export const doctor = Command.make(
         })
         return {
           text: RenderDoctor.page(report),
-          document: yield* Effect.orDie(Schema.encodeEffect(Doctor.Report)(report)),
+          document: report,
           exitCode: report.problems === 0 ? 0 : problemsExitCode
         }
-      })
+      }),
+      () => import("./documents/Doctor.ts")
     )
 ).pipe(
   Command.withDescription(

@@ -1,15 +1,33 @@
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import type { WrittenDump } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
-import { plural } from "../pipeline/Words.ts"
-import * as RenderReport from "./RenderReport.ts"
-import { hang } from "./Text.ts"
+import * as RenderDump from "./RenderDump.ts"
 
 const pattern = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("PATTERN"), Flag.withDescription(description), Flag.atLeast(0))
+
+const document = ({ file, manifest, size }: WrittenDump) => {
+  const { compression, excluded, name, note, onlySchemas, partialRows, sql, stored, tables, tool } = manifest
+  return {
+    file,
+    bytes: size,
+    compression,
+    unpacked: sql.length,
+    ...(name === undefined ? {} : { name }),
+    ...(note === undefined ? {} : { note }),
+    tables,
+    rows: RenderDump.rowsOf(tables),
+    sha256: stored.sha256,
+    tool,
+    ...(onlySchemas === undefined ? {} : { onlySchemas }),
+    ...(excluded === undefined ? {} : { excluded }),
+    ...(partialRows === undefined ? {} : { partialRows })
+  }
+}
 
 export const dump = Command.make(
   "dump",
@@ -58,42 +76,13 @@ export const dump = Command.make(
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Dump.pipeline(what), url, { dryRun, plan }), layer)
         }
-        const { file, size, manifest } = yield* Target.leftover(yield* Output, dir).pipe(
+        const dumped = yield* Target.leftover(yield* Output, dir).pipe(
           Effect.andThen(Dump.dump(what)),
           Effect.provide(layer)
         )
-        const tables = manifest?.tables ?? []
-        const tool = manifest?.tool
-        const rows = tables.reduce((sum, table) => sum + table.rows, 0)
-        return {
-          text: [
-            file,
-            `  ${RenderReport.stored(size, manifest?.compression, manifest?.sql.length)}, ${plural(tables.length, "table")}, ${plural(rows, "row")}` +
-              `, ${plural(manifest?.largeObjects.count ?? 0, "large object")}; proven while it was written`,
-            ...(tool === undefined
-              ? []
-              : [`  by ${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}`]),
-            ...RenderReport.narrowing(manifest).map((line) => `  ${line}`),
-            ...(manifest?.name === undefined ? [] : [`  name ${manifest.name}`]),
-            ...(manifest?.note === undefined ? [] : [hang("  note ", manifest.note)])
-          ].join("\n"),
-          document: {
-            file,
-            bytes: size,
-            compression: manifest?.compression,
-            unpacked: manifest?.sql.length,
-            name: manifest?.name,
-            note: manifest?.note,
-            tables,
-            rows,
-            sha256: manifest?.stored.sha256,
-            tool,
-            onlySchemas: manifest?.onlySchemas,
-            excluded: manifest?.excluded,
-            partialRows: manifest?.partialRows
-          }
-        }
-      })
+        return { text: RenderDump.written(dumped).join("\n"), document: document(dumped) }
+      }),
+      () => import("./documents/Dump.ts")
     )
 ).pipe(
   Command.withDescription("Write a proven dump of the database, with a manifest beside it"),

@@ -28,6 +28,15 @@ export type PgarkError =
 
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 130 | 143
 
+/**
+ * What a failure is called, besides the errors: a mistake in the program, a run that a signal ended, a report that could
+ * not be written, a command line that could not be understood.
+ */
+const endings = ["Defect", "Interrupted", "StdoutFailed", "UsageError"] as const
+
+/** What a failure is called, in every document of one. */
+export type ErrorCode = PgarkError["_tag"] | (typeof endings)[number]
+
 /** What each exit code means, as the help of every command lists it. */
 export const meanings: ReadonlyArray<readonly [ExitCode, string]> = [
   [0, "done"],
@@ -88,6 +97,12 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   VerificationFailed: 3,
   VersionMismatch: 2
 }
+
+/** All that a failure may be called. */
+export const codes: ReadonlyArray<ErrorCode> = [
+  ...(Object.keys(exitCodes) as ReadonlyArray<PgarkError["_tag"]>),
+  ...endings
+]
 
 /** The exit code of a command line that could not be understood. */
 export const usageExitCode: ExitCode = 2

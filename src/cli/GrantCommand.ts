@@ -80,7 +80,8 @@ export const grant = Command.make(
           text: [`Granted in ${database}`, ...RenderReport.grant(report)].join("\n"),
           document: { grant: report }
         }
-      })
+      }),
+      () => import("./documents/Grant.ts")
     )
 ).pipe(
   Command.withDescription("Give the app's role, or several, the rights on schemas, and prove that it has them"),

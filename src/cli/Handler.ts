@@ -1,5 +1,6 @@
 /** What every command does around its own work: output, errors, exit code. */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -11,15 +12,17 @@ import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import * as Interruption from "./Interruption.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
+import type { Document } from "./documents/Document.ts"
+import * as Units from "./Units.ts"
 
 /** A failure that has been shown to the user; only its exit code is left to be told. */
 export class Reported extends Schema.TaggedError<Reported>()("Reported", { exitCode: Schema.Int }) {}
 
 /** What a command gives: text for people, a document for programs, and its exit code where it is not 0. */
-export interface CommandResult {
+export interface CommandResult<out A extends object = object> {
   /** Absent where people have been told all on stderr. */
   readonly text?: string
-  readonly document: object
+  readonly document: A
   readonly exitCode?: ExitCode
   /** Nothing was run: the document has no tasks. */
   readonly planned?: boolean
@@ -28,22 +31,35 @@ export interface CommandResult {
 /** Loads a module when a command needs it, so that `--help` does not wait for drivers. */
 export const load = <M>(module: () => Promise<M>): Effect.Effect<M> => Effect.promise(module)
 
-/** The document with what became of each task, where there were tasks. */
-const withTasks = (document: object, { tasks }: RunReport.RunReport): object =>
-  tasks.length === 0 ? document : { ...document, tasks }
+/** A run that has ended: how, what became of its tasks, and how long all of it took. */
+interface Ended<A extends object> {
+  readonly exit: Exit.Exit<CommandResult<A>, PgarkError>
+  readonly report: RunReport.RunReport
+  readonly milliseconds: number
+}
+
+/** A document with what became of each task, where there were tasks. */
+const withRun = <A extends object>(document: A, { milliseconds, report: { tasks } }: Ended<object>): A =>
+  tasks.length === 0 ? document : { ...document, milliseconds, tasks }
+
+/** What people are told, with how long it took where anything was run. */
+const withTime = (text: string, { milliseconds, report: { tasks } }: Ended<object>): string =>
+  tasks.length === 0 ? text : `${text}\n  took       ${Units.duration(milliseconds)}`
 
 const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitCode })
 
+/** The same with 8 where the target is not as it was: the codes of defects and of signals promise that it is. */
+const unless = (problem: Problem.Problem, exitCode: ExitCode) =>
+  told(problem, problem.state === "changed" || problem.state === "unknown" ? 8 : exitCode)
+
 /** What is told of a failure, and its exit code. */
 const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause: Cause.Cause<PgarkError>) {
+  const record = yield* output.record
   if (Cause.hasInterruptsOnly(cause)) {
-    const problem = Interruption.problem(yield* output.record)
-    // The codes of the signals promise a target that is as it was.
-    const leaves = problem.state === "changed" || problem.state === "unknown"
-    return told(problem, leaves ? 8 : interruptionCode(yield* Status))
+    return unless(Interruption.problem(record), interruptionCode(yield* Status))
   }
   return Option.match(Cause.findErrorOption(cause), {
-    onNone: () => told(Problem.defect(cause), 1),
+    onNone: () => unless({ ...Problem.defect(cause), state: Interruption.state(record) }, 1),
     onSome: (error) => told(error, exitCodeOf(error))
   })
 })
@@ -60,18 +76,21 @@ const unreported = Effect.fnUntraced(function* (
   return exitCode === 0 ? unwritableExitCode : exitCode
 })
 
-const report = Effect.fnUntraced(function* (
+const report = Effect.fnUntraced(function* <A extends object>(
   output: Output.OutputService,
-  exit: Exit.Exit<CommandResult, PgarkError>,
-  ended: RunReport.RunReport
+  ended: Ended<A>,
+  encode: (document: A) => Effect.Effect<unknown>
 ) {
+  const { exit } = ended
   if (Exit.isSuccess(exit)) {
     const { document, exitCode = 0, planned = false, text } = exit.value
     if (text === undefined && !output.json) return exitCode
-    return yield* output.payload(text ?? "", planned ? document : withTasks(document, ended)).pipe(
+    const shown = text === undefined || planned ? (text ?? "") : withTime(text, ended)
+    const encoded = output.json ? yield* encode(planned ? document : withRun(document, ended)) : undefined
+    return yield* output.payload(shown, encoded).pipe(
       Effect.as(exitCode),
       Effect.catchTag("StdoutFailed", ({ message, readerGone }) =>
-        readerGone ? Effect.succeed(exitCode) : unreported(output, message, text ?? "", exitCode)
+        readerGone ? Effect.succeed(exitCode) : unreported(output, message, shown, exitCode)
       )
     )
   }
@@ -79,7 +98,7 @@ const report = Effect.fnUntraced(function* (
   yield* output.alert(Problem.render(problem))
   if (output.json) {
     // The problem stands on stderr, and its exit code says more than that of a document which is not to be had.
-    const document = withTasks(Problem.toDocument(problem, exitCode), ended)
+    const document = withRun(Problem.toDocument(problem, exitCode), ended)
     yield* Effect.catchTag(output.payload("", document), "StdoutFailed", ({ message }) =>
       output.warn(`pgark: The document could not be written to stdout (${message}).`)
     )
@@ -87,8 +106,15 @@ const report = Effect.fnUntraced(function* (
   return exitCode
 })
 
-/** Runs a command's work and tells how it ended, also where a signal ended it. */
-export const handle = <R>(work: Effect.Effect<CommandResult, PgarkError, R | Output.Output>) =>
+/**
+ * Runs a command's work and tells how it ended, also where a signal ended it.
+ *
+ * @param documents the module with the Schema of what the command tells with `--json`; loaded only then
+ */
+export const handle = <A extends object, R>(
+  work: Effect.Effect<CommandResult<NoInfer<A>>, PgarkError, R | Output.Output>,
+  documents: () => Promise<{ readonly Document: Document<A> }>
+) =>
   // What is told is told in full: the interruption that it tells of, or a second one, does not stop it.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -98,12 +124,18 @@ export const handle = <R>(work: Effect.Effect<CommandResult, PgarkError, R | Out
         quiet: yield* QuietFlag,
         color: yield* ColorFlag
       })
-      const ended = yield* restore(work).pipe(
+      const [taken, ended] = yield* restore(work).pipe(
         Effect.provideService(Output.Output, output),
         RunReport.observe,
-        Effect.provideService(RunEvents, output.listen)
+        Effect.provideService(RunEvents, output.listen),
+        Effect.timed
       )
-      const exitCode = yield* report(output, ended.exit, ended.report)
+      const milliseconds = Math.round(Duration.toMillis(taken))
+      const exitCode = yield* report(output, { ...ended, milliseconds }, (document) =>
+        Effect.flatMap(load(documents), ({ Document }) =>
+          Effect.orDie(Schema.encodeEffect(Schema.toCodecJson(Document))(document))
+        )
+      )
       status.exitCode = exitCode
       if (exitCode !== 0) return yield* new Reported({ exitCode })
     })

@@ -1,16 +1,14 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import type { DumpDamaged, DumpUnsafe } from "../dumps/DumpError.ts"
 import type { DumpStoreService, StoredDump } from "../dumps/DumpStore.ts"
-import type { Manifest } from "../dumps/Manifest.ts"
 import type { Proof } from "../dumps/Proof.ts"
 import { progress } from "../pipeline/RunEvent.ts"
 import { exitCodeOf } from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
-import { type CommandResult, handle, load } from "./Handler.ts"
+import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import * as RenderDump from "./RenderDump.ts"
@@ -50,26 +48,18 @@ const proven = (
   ...RenderDump.content({ ...contents, schemas })
 ]
 
-/** A manifest as it stands beside the dump. */
-const asJson = Effect.fnUntraced(function* (manifest: Manifest | undefined) {
-  const { Manifest } = yield* load(() => import("../dumps/Manifest.ts"))
-  return manifest === undefined
-    ? undefined
-    : yield* Effect.orDie(Schema.encodeEffect(Schema.toCodecJson(Manifest))(manifest))
-})
-
-const document = Effect.fnUntraced(function* (dump: StoredDump, { against, contents, schemas, unproven }: Proof) {
+const document = (dump: StoredDump, { against, contents, schemas, unproven }: Proof) => {
   const { manifest } = dump
   const { encoding, extensions, largeObjects, objects, prismaMigrations, roles, sequences, sql, tables, unusual } =
     contents
   return {
     file: dump.file,
     proof: { against, unproven },
-    at: DateTime.formatIso(dump.at),
+    at: dump.at,
     ...dump.form,
     bytes: dump.size,
     unpacked: sql.length,
-    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    rows: RenderDump.rowsOf(tables),
     tables: RenderDump.bySize(tables),
     sequences,
     largeObjects,
@@ -78,11 +68,11 @@ const document = Effect.fnUntraced(function* (dump: StoredDump, { against, conte
     objects,
     encoding,
     extensions: manifest?.catalog.extensions ?? extensions.map((name) => ({ name })),
-    prismaMigrations,
+    ...(prismaMigrations === undefined ? {} : { prismaMigrations }),
     unusualStatements: unusual,
-    manifest: yield* asJson(manifest)
+    ...(manifest === undefined ? {} : { manifest })
   }
-})
+}
 
 /** A dump that does not prove: the error, and what its manifest says of it, for whoever has to find a way out. */
 const disproven = Effect.fnUntraced(function* (dump: StoredDump, error: DumpDamaged | DumpUnsafe, now: DateTime.Utc) {
@@ -99,22 +89,13 @@ const disproven = Effect.fnUntraced(function* (dump: StoredDump, error: DumpDama
       ...RenderDump.content(manifest)
     ].join("\n")
   )
-  const result: CommandResult = {
-    document: { ...Problem.toDocument(error, exitCode), manifest: yield* asJson(manifest) },
-    exitCode
-  }
-  return result
+  return { document: { ...Problem.toDocument(error, exitCode), manifest }, exitCode }
 })
 
 const inspected = Effect.fnUntraced(function* (store: DumpStoreService, dump: StoredDump) {
   const now = yield* DateTime.now
   return yield* store.prove(dump, { onProgress: (bytes) => progress("read", bytes, "bytes", dump.size) }).pipe(
-    Effect.flatMap((proof) =>
-      Effect.map(document(dump, proof), (document): CommandResult => ({
-        text: proven(dump, proof, now).join("\n"),
-        document
-      }))
-    ),
+    Effect.map((proof) => ({ text: proven(dump, proof, now).join("\n"), document: document(dump, proof) })),
     Effect.catchTags({
       DumpDamaged: (error) => disproven(dump, error, now),
       DumpUnsafe: (error) => disproven(dump, error, now)
@@ -131,7 +112,8 @@ export const inspect = Command.make("inspect", { file: Flags.file, dir: Flags.di
         const dump = yield* Option.match(file, { onNone: () => store.newest(), onSome: store.find })
         return yield* inspected(store, dump)
       }).pipe(Effect.provide(DumpStore.layer(dir)))
-    })
+    }),
+    () => import("./documents/Inspect.ts")
   )
 ).pipe(
   Command.withDescription(

@@ -1,8 +1,16 @@
 /** What is told of a run that a signal has ended. */
 import type { RunRecord } from "./Output.ts"
+import type { TargetState } from "../postgres/DatabaseError.ts"
 import type { Problem } from "./Problem.ts"
 
-/** In what state the run has left the target, as a problem like every other. */
+/** In what state a run that was cut short has left the target. */
+export const state = ({ begun, committed, doubted, torn }: RunRecord): TargetState => {
+  if (torn !== undefined || committed !== undefined) return "changed"
+  if (doubted !== undefined) return "unknown"
+  return begun === undefined ? "untouched" : "rolled-back"
+}
+
+/** The same as a problem like every other. */
 export const problem = ({ begun, committed, doubted, torn, unfinished }: RunRecord): Problem => {
   const _tag = "Interrupted"
   if (torn !== undefined) return { _tag, ...torn, message: `Interrupted. ${torn.message}`, state: "changed" }

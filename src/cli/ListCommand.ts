@@ -9,15 +9,11 @@ import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import * as RenderDump from "./RenderDump.ts"
 
-const document = ({ at, readAt, size, verdict, ...known }: JudgedDump, now: DateTime.Utc) => ({
-  ...known,
-  at: DateTime.formatIso(at),
-  age: RenderDump.age(at, now),
-  bytes: size,
-  ...verdict,
-  ...(verdict.proven ? { provenAt: DateTime.formatIso(readAt) } : {}),
-  readAt: DateTime.formatIso(readAt)
-})
+const document = ({ size, verdict, ...known }: JudgedDump, now: DateTime.Utc) => {
+  const { at, readAt } = known
+  const dump = { ...known, age: RenderDump.age(at, now), bytes: size }
+  return verdict.proven ? { ...dump, ...verdict, provenAt: readAt } : { ...dump, ...verdict }
+}
 
 export const list = Command.make(
   "list",
@@ -63,14 +59,15 @@ export const list = Command.make(
               unfinished: leftovers.map(({ at, file, kind, size }) => ({
                 file,
                 kind,
-                at: DateTime.formatIso(at),
+                at,
                 age: RenderDump.age(at, now),
                 bytes: size
               }))
             }
           }
         }).pipe(Effect.provide(DumpStore.layer(dir)))
-      })
+      }),
+      () => import("./documents/List.ts")
     )
 ).pipe(
   Command.withDescription(

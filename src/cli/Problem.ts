@@ -1,28 +1,14 @@
 /** An error as the user meets it: on stderr in words, with `--json` as a document. */
 import * as Cause from "effect/Cause"
 import { count } from "../pipeline/Words.ts"
-import { visibleLine } from "./Text.ts"
 import type { Grant, TargetState } from "../postgres/DatabaseError.ts"
+import type { ErrorFields, Failure } from "./documents/Failure.ts"
+import type { ErrorCode, ExitCode } from "./ExitCode.ts"
+import * as Text from "./Text.ts"
 
 /** What every error of pgark can say about itself; see `problemFields` and `serverFields`. */
-export interface Problem {
-  readonly _tag: string
-  readonly message: string
-  readonly detail?: string
-  readonly suggestion?: string
-  readonly state?: TargetState
-  readonly sqlstate?: string
-  readonly statement?: string
-  readonly file?: string
-  readonly line?: number
-  /** What would open to the role what is closed to it. */
-  readonly grants?: ReadonlyArray<Grant>
-  /** What a verification found. */
-  readonly findings?: ReadonlyArray<unknown>
-  /** What is in the way of a clean step. */
-  readonly blockers?: ReadonlyArray<unknown>
-  /** Which sessions are at work on the target. */
-  readonly holders?: ReadonlyArray<unknown>
+export interface Problem extends Omit<typeof ErrorFields.Type, "code" | "exitCode"> {
+  readonly _tag: ErrorCode
 }
 
 const states: Record<TargetState, string> = {
@@ -32,9 +18,25 @@ const states: Record<TargetState, string> = {
   unknown: "it is not known whether the target is as it was"
 }
 
+/** Text under a label, as it stands: SQL is there to be copied. */
 const indent = (label: string, text: string): string => {
   const [first, ...rest] = text.trimEnd().split("\n")
   return [`  ${label.padEnd(8)}${first}`, ...rest.map((line) => `          ${line}`)].join("\n")
+}
+
+/**
+ * The same of prose, in lines that fit the terminal. Elsewhere lines stay whole: logs are searched. What a line begins
+ * with stays, and its further lines begin below it.
+ */
+const prose = (label: string, text: string, width: number): string => {
+  const folded = text
+    .trimEnd()
+    .split("\n")
+    .flatMap((line) => {
+      const margin = /^ */.exec(line)?.[0] ?? ""
+      return Text.wrap(line.slice(margin.length), width - 10 - margin.length).map((part) => margin + part)
+    })
+  return indent(label, folded.join("\n"))
 }
 
 /** Errors whose detail is a list of names, one a line, which may be as long as the database is large. */
@@ -62,29 +64,35 @@ const examination = "pgark doctor tells what it makes of the URL, the role's rig
 const script = (grants: ReadonlyArray<Grant>): string =>
   grants
     .flatMap(({ by, sql }, index) => [
-      ...(grants[index - 1]?.by === by ? [] : [`-- as ${visibleLine(by)}, or a superuser:`]),
+      ...(grants[index - 1]?.by === by ? [] : [`-- as ${Text.visibleLine(by)}, or a superuser:`]),
       sql
     ])
     .join("\n")
 
-/** The error in words: what happened, where, how the target is now, what to do next. */
-export const render = (problem: Problem): string => {
-  const where = [
-    problem.file === undefined ? undefined : problem.file,
-    problem.line === undefined ? undefined : `line ${problem.line}`
-  ].filter((part) => part !== undefined)
+/**
+ * The error in words: what happened, where, how the target is now, what to do next.
+ *
+ * @param width columns of the terminal that it is for; none where it is for a file
+ */
+export const render = (
+  problem: Problem,
+  width = process.stderr.isTTY ? Text.width([process.stderr]) : Number.POSITIVE_INFINITY
+): string => {
+  const { detail, grants, sqlstate, state, statement, suggestion } = problem
+  const where = [problem.file, problem.line === undefined ? undefined : `line ${problem.line}`]
+  const place = where.filter((part) => part !== undefined).join(", ")
+  // A trace is read line by line.
+  const told = problem._tag === "Defect" ? indent : (label: string, text: string) => prose(label, text, width)
   return [
-    `pgark: ${problem.message}`,
-    ...(where.length === 0 ? [] : [indent("where", where.join(", "))]),
-    ...(problem.statement === undefined ? [] : [indent("SQL", problem.statement)]),
-    ...(problem.sqlstate === undefined ? [] : [indent("code", problem.sqlstate)]),
-    ...(problem.detail === undefined
-      ? []
-      : [indent("detail", naming.has(problem._tag) ? shortened(problem.detail) : problem.detail)]),
-    ...(problem.state === undefined ? [] : [indent("state", states[problem.state])]),
-    ...(problem.suggestion === undefined ? [] : [indent("next", problem.suggestion)]),
-    ...(problem.grants === undefined ? [] : [indent("SQL", shortened(script(problem.grants)))]),
-    ...(examined.has(problem._tag) && problem.state === "untouched" ? [indent("more", examination)] : [])
+    Text.wrap(`pgark: ${problem.message}`, width).join("\n"),
+    ...(place === "" ? [] : [indent("where", place)]),
+    ...(statement === undefined ? [] : [indent("SQL", statement)]),
+    ...(sqlstate === undefined || sqlstate === "" ? [] : [indent("code", sqlstate)]),
+    ...(detail === undefined ? [] : [told("detail", naming.has(problem._tag) ? shortened(detail) : detail)]),
+    ...(state === undefined ? [] : [indent("state", states[state])]),
+    ...(suggestion === undefined ? [] : [prose("next", suggestion, width)]),
+    ...(grants === undefined ? [] : [indent("SQL", shortened(script(grants)))]),
+    ...(examined.has(problem._tag) && state === "untouched" ? [prose("more", examination, width)] : [])
   ].join("\n")
 }
 
@@ -93,7 +101,9 @@ export const defect = (cause: Cause.Cause<unknown>): Problem => ({
   _tag: "Defect",
   message: "this is a defect of pgark.",
   detail: Cause.pretty(cause),
-  suggestion: "Please report it with the command you ran, the output above and `pgark --version`."
+  suggestion:
+    "Please report it: the command line without the URL, all of the above (there is no password in it), `pgark --version` " +
+    "and what `pgark doctor` says. The same run with --log-level debug tells what led to it."
 })
 
 /**
@@ -111,25 +121,29 @@ export const unreported = (why: string, report: string, committed: string | unde
 })
 
 /** The error as data, for `--json`. */
-export const toDocument = (problem: Problem, exitCode: number) => ({
-  error: {
-    exitCode,
-    code: problem._tag,
-    message: problem.message,
-    ...(problem.detail === undefined ? {} : { detail: problem.detail }),
-    ...(problem.suggestion === undefined ? {} : { suggestion: problem.suggestion }),
-    ...(problem.state === undefined ? {} : { state: problem.state }),
-    ...(problem.sqlstate === undefined ? {} : { sqlstate: problem.sqlstate }),
-    ...(problem.statement === undefined ? {} : { statement: problem.statement }),
-    ...(problem.file === undefined ? {} : { file: problem.file }),
-    ...(problem.line === undefined ? {} : { line: problem.line }),
-    ...(problem.grants === undefined ? {} : { grants: problem.grants }),
-    ...(problem.findings === undefined ? {} : { findings: problem.findings }),
-    ...(problem.blockers === undefined ? {} : { blockers: problem.blockers }),
-    ...(problem.holders === undefined ? {} : { holders: problem.holders })
+export const toDocument = (problem: Problem, exitCode: ExitCode): Failure => {
+  const { _tag: code, message, detail, suggestion, state, sqlstate, statement, file, line } = problem
+  const { blockers, findings, grants, holders } = problem
+  return {
+    error: {
+      exitCode,
+      code,
+      message,
+      ...(detail === undefined ? {} : { detail }),
+      ...(suggestion === undefined ? {} : { suggestion }),
+      ...(state === undefined ? {} : { state }),
+      ...(sqlstate === undefined ? {} : { sqlstate }),
+      ...(statement === undefined ? {} : { statement }),
+      ...(file === undefined ? {} : { file }),
+      ...(line === undefined ? {} : { line }),
+      ...(grants === undefined ? {} : { grants }),
+      ...(findings === undefined ? {} : { findings }),
+      ...(blockers === undefined ? {} : { blockers }),
+      ...(holders === undefined ? {} : { holders })
+    }
   }
-})
+}
 
 /** That document as text. */
-export const toJson = (problem: Problem, exitCode: number): string =>
+export const toJson = (problem: Problem, exitCode: ExitCode): string =>
   JSON.stringify(toDocument(problem, exitCode), undefined, 2)

@@ -2,7 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import type { Check, Group, Level, Report } from "../verbs/Doctor.ts"
 import { listed, plural } from "../pipeline/Words.ts"
-import { columns, hang, visibleLine } from "./Text.ts"
+import { hang, visibleLine, width } from "./Text.ts"
 
 const headings: Record<Group, string> = {
   machine: "This machine",
@@ -24,17 +24,17 @@ const label = (level: string, title: string): string => `  ${level.padEnd(9)}${t
 /** Below the text of a check; further left where a word, of a path or a URL, would not fit. */
 const below = (title: string, text: string): string => {
   const indent = label("", title)
-  return text.split(" ").some((word) => word.length > columns - indent.length)
+  return text.split(" ").some((word) => word.length > width() - indent.length)
     ? [...(title === "" ? [] : [indent.trimEnd()]), hang("    ", text)].join("\n")
     : hang(indent, text)
 }
 
-/** A statement in lines of at most `width` columns, broken nowhere within a name. */
-const folded = (sql: string, width: number): ReadonlyArray<string> => {
+/** A statement in lines of at most `most` columns, broken nowhere within a name. */
+const folded = (sql: string, most: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   for (const [word] of sql.matchAll(/(?:"(?:[^"]|"")*"|[^\s"])+/g)) {
     const line = lines.at(-1)
-    if (line !== undefined && line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`
+    if (line !== undefined && line.length + 1 + word.length <= most) lines[lines.length - 1] = `${line} ${word}`
     else lines.push(line === undefined ? word : `  ${word}`)
   }
   return lines
@@ -44,7 +44,7 @@ const folded = (sql: string, width: number): ReadonlyArray<string> => {
 const statements = (grants: Check["grants"] = []): ReadonlyArray<string> => {
   const each = grants.map(({ by, sql }, index) => [
     ...(grants[index - 1]?.by === by ? [] : [`-- as ${visibleLine(by)}, or a superuser:`]),
-    ...folded(sql, columns - 4)
+    ...folded(sql, width() - 4)
   ])
   const lengths = each.map((_, index) => each.slice(0, index + 1).flat().length)
   const fit = lengths.filter((length) => length <= shown * 3).length

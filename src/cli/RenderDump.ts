@@ -2,7 +2,8 @@
 import * as DateTime from "effect/DateTime"
 import type { JudgedDump } from "../dumps/DumpListing.ts"
 import type { Leftover } from "../dumps/Leftovers.ts"
-import type { contentFields, Manifest } from "../dumps/Manifest.ts"
+import type { WrittenDump } from "../dumps/DumpStore.ts"
+import type { contentFields, DumpTool, Manifest } from "../dumps/Manifest.ts"
 import type * as Schema from "effect/Schema"
 import { count, listed, plural } from "../pipeline/Words.ts"
 import * as RenderReport from "./RenderReport.ts"
@@ -57,6 +58,29 @@ export const leftover = ({ at, file, kind, size }: Leftover, now: DateTime.Utc):
   return [file, hang(word.padEnd(width), `${why}; last written to ${age(at, now)}, ${Units.bytes(size)}`)]
 }
 
+/** Rows of all tables. */
+export const rowsOf = (tables: ReadonlyArray<{ readonly rows: number }>): number =>
+  tables.reduce((sum, { rows }) => sum + rows, 0)
+
+/** A dump that was written and proven just now: its file alone in the first line. */
+export const written = ({ file, manifest, size }: WrittenDump): ReadonlyArray<string> => {
+  const { compression, largeObjects, name, note, sql, tables, tool } = manifest
+  return [
+    file,
+    line(
+      "holds",
+      [plural(tables.length, "table"), plural(rowsOf(tables), "row"), plural(largeObjects.count, "large object")].join(
+        ", "
+      )
+    ),
+    line("size", `${RenderReport.stored(size, compression, sql.length)}; proven while it was written`),
+    line("tool", toolWords(tool)),
+    ...lines("narrowed", RenderReport.narrowing(manifest)),
+    ...inLine("name", name === undefined ? [] : [name]),
+    ...inLine("note", note === undefined ? [] : [note])
+  ]
+}
+
 /** How many lines of tables or sequences are shown. */
 const shown = 20
 
@@ -68,6 +92,9 @@ const lines = (name: string, texts: ReadonlyArray<string>): ReadonlyArray<string
 
 const inLine = (name: string, texts: ReadonlyArray<string>): ReadonlyArray<string> =>
   texts.length === 0 ? [] : [line(name, texts.join(", "))]
+
+const toolWords = ({ kind, name, version }: DumpTool): string =>
+  `${name} ${version}${kind === "wasm" ? " (WebAssembly)" : ""}`
 
 /** Rows of cells with every column but the first to the right. */
 const aligned = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
@@ -116,13 +143,12 @@ const migrations = ({ prismaMigrations }: Held): ReadonlyArray<string> => {
 /** Tables, sequences, objects. */
 export const content = (held: Held): ReadonlyArray<string> => {
   const { encoding, largeObjects, objects, roles, schemas, sequences, tables } = held
-  const rows = tables.reduce((sum, table) => sum + table.rows, 0)
   return [
     line(
       "holds",
       [
         plural(tables.length, "table"),
-        plural(rows, "row"),
+        plural(rowsOf(tables), "row"),
         plural(sequences.length, "sequence"),
         plural(largeObjects.count, "large object") +
           (largeObjects.count === 0 ? "" : ` (${Units.bytes(largeObjects.bytes)})`)
@@ -169,10 +195,7 @@ export const origin = (manifest: Manifest, now: DateTime.Utc): ReadonlyArray<str
         ...(localeProvider === undefined ? [] : [`${localeProvider} ${locale ?? ""}`.trimEnd()])
       ].join(", ")
     ),
-    line(
-      "tool",
-      `${tool.name} ${tool.version}${tool.kind === "wasm" ? " (WebAssembly)" : ""}, pgark ${manifest.pgark}`
-    ),
+    line("tool", `${toolWords(tool)}, pgark ${manifest.pgark}`),
     ...lines("narrowed", left),
     ...inLine(
       "extensions",

@@ -145,7 +145,8 @@ export const restore = Command.make(
           text: [RenderRestore.restore(report, DumpProof.words[report.against], database), ...hints].join("\n"),
           document: { restore: report }
         }
-      })
+      }),
+      () => import("./documents/Restore.ts")
     )
 ).pipe(
   Command.withDescription(

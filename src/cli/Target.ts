@@ -114,11 +114,11 @@ export const isDryRun = Effect.fn("Target.isDryRun")(function* ({
 })
 
 /** A dry run: the plan is the result. `more` stands in the document beside it. */
-export const dryRun = Effect.fnUntraced(function* <T extends Task.Any>(
+export const dryRun = Effect.fnUntraced(function* <T extends Task.Any, More extends object = {}>(
   pipeline: Pipeline.Pipeline<T>,
   url: DatabaseUrl.DatabaseUrl,
   { plan: form }: DryRun,
-  more: (planned: Pipeline.PlannedPipeline<T>["planned"]) => Readonly<Record<string, unknown>> = () => ({})
+  more: (planned: Pipeline.PlannedPipeline<T>["planned"]) => More = () => ({}) as More
 ) {
   const { plan, planned } = yield* Pipeline.plan(pipeline)
   const database = yield* reached
@@ -129,7 +129,7 @@ export const dryRun = Effect.fnUntraced(function* <T extends Task.Any>(
     json: () => JSON.stringify(document, undefined, 2),
     mermaid: () => renderMermaid(plan)
   }
-  const result: CommandResult = {
+  const result: CommandResult<typeof document> = {
     text: forms[Option.getOrElse(form, () => "text" as const)](),
     document,
     planned: true

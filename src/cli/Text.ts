@@ -3,6 +3,14 @@
 /** Columns that help is written for: the narrowest terminal in common use. */
 export const columns = 80
 
+/** Longer lines are hard to read, however wide the terminal is. */
+const widest = 100
+
+/** Columns of what a command tells: those of the terminal, of which there are 80 where there is none. */
+export const width = (
+  streams: ReadonlyArray<{ readonly columns?: number }> = [process.stdout, process.stderr]
+): number => Math.min(streams.map((stream) => stream.columns ?? 0).find((found) => found > 0) ?? columns, widest)
+
 /** Breaks between words into lines of at most `width` columns. A longer word has a line of its own. */
 export const wrap = (text: string, width: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
@@ -34,7 +42,7 @@ export const visibleLine = (text: string): string => text.replace(/\p{Cc}/gu, es
 
 /** A paragraph behind a label; its further lines begin below the first one's text. */
 export const hang = (label: string, text: string): string =>
-  wrap(visibleLine(text), columns - label.length)
+  wrap(visibleLine(text), width() - label.length)
     .map((line, index) => `${index === 0 ? label : " ".repeat(label.length)}${line}`)
     .join("\n")
 

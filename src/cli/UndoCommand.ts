@@ -57,7 +57,8 @@ export const undo = Command.make(
           text: [RenderRestore.undo(report, DumpProof.words[report.against], database), ...hints].join("\n"),
           document: { undo: report }
         }
-      })
+      }),
+      () => import("./documents/Undo.ts")
     )
 ).pipe(
   Command.withDescription(

@@ -52,7 +52,8 @@ export const verify = Command.make(
             document: { file: dump.file, verify: report }
           }
         }).pipe(Effect.provide(Target.layer(url, "verify", dir)))
-      })
+      }),
+      () => import("./documents/Verify.ts")
     )
 ).pipe(
   Command.withDescription("Hold the live database against a dump: rows, keys, indexes, sequences, migrations, rights"),

@@ -5,6 +5,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { DumpStore } from "../dumps/DumpStore.ts"
 import type * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
 import { StatementFailed } from "../postgres/DatabaseError.ts"
@@ -27,15 +28,16 @@ const database = "journal"
 export type Say = (line: string) => Effect.Effect<void>
 
 /** What the demo showed. */
-export interface DemoReport {
-  readonly server: string
-  readonly file: string
-  readonly damage: number
-  readonly restore: Restore.RestoreReport
-  readonly appRead: number
-  readonly verify: Verify.VerifyReport
-  readonly milliseconds: number
-}
+export const DemoReport = Schema.Struct({
+  server: Schema.String.annotateKey({ description: "Version of its server." }),
+  file: Schema.String.annotateKey({ description: "Path of the dump, which is gone with the server." }),
+  damage: Schema.Int.annotateKey({ description: "Number of differences that were found after the damage." }),
+  restore: Restore.RestoreReport.annotateKey({ description: "What the restore did." }),
+  appRead: Schema.Int.annotateKey({ description: "Number of rows that the app's role has read afterwards." }),
+  verify: Verify.VerifyReport.annotateKey({ description: "What the verification found." }),
+  milliseconds: Schema.Finite.annotateKey({ description: "How long all of it took." })
+})
+export type DemoReport = typeof DemoReport.Type
 
 const damage = `
   DELETE FROM public."JournalEntry" WHERE id IN (SELECT id FROM public."JournalEntry" ORDER BY id LIMIT 100);

@@ -54,6 +54,11 @@ export interface StoredDump {
   readonly problem?: DumpDamaged | DumpUnreadable
 }
 
+/** A dump that was written and proven just now. */
+export interface WrittenDump extends StoredDump {
+  readonly manifest: Manifest
+}
+
 export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean

@@ -12,7 +12,7 @@ import * as DumpFile from "./DumpFile.ts"
 import { makeFolder } from "./DumpFolder.ts"
 import * as DumpName from "./DumpName.ts"
 import { type Contents, DumpReading } from "./DumpReading.ts"
-import type { StoredDump } from "./DumpStore.ts"
+import type { WrittenDump } from "./DumpStore.ts"
 import { type Digest, encode, Manifest, manifestVersion } from "./Manifest.ts"
 import { manifestContents, prove } from "./Proof.ts"
 
@@ -46,7 +46,7 @@ export type Write = <E, R, E2 = never, R2 = never>(
   provenance: Provenance,
   fill: (append: Append, file: string) => Effect.Effect<unknown, E, R>,
   ask?: (contents: Contents) => Effect.Effect<Findings, E2, R2>
-) => Effect.Effect<StoredDump, E | E2 | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R | R2>
+) => Effect.Effect<WrittenDump, E | E2 | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R | R2>
 
 const privately = 0o600
 
@@ -180,7 +180,7 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
         Effect.andThen(syncFolder(fs, directory)),
         Effect.mapError(DumpFile.unwritable(file))
       )
-    const dump: StoredDump = {
+    const dump: WrittenDump = {
       file,
       at,
       size: stored.length,

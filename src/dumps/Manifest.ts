@@ -11,76 +11,83 @@ export const manifestVersion = 2
 /** A number of rows, bytes or objects. */
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
+/** A moment, as ISO 8601 in UTC. What it is stands in the JSON Schema of whatever has it. */
+export const moment = (description: string) =>
+  Schema.String.annotateKey({ description: `${description} ISO 8601, UTC.` }).pipe(
+    Schema.decodeTo(Schema.DateTimeUtcFromString)
+  )
+
 /** A table whose data the dump holds. */
 export const TableContents = Schema.Struct({
-  /** Empty where the dump names the table without one. */
-  schema: Schema.String,
-  name: Schema.String,
-  rows: Count,
-  /** Bytes of COPY text, or of INSERT statements. */
-  bytes: Count,
-  /** What the rows add up to, where it was asked for; see `Checksums`. */
-  checksum: Schema.optionalKey(Schema.String)
+  schema: Schema.String.annotateKey({ description: "Empty where the dump names the table without one." }),
+  name: Schema.String.annotateKey({ description: "Name of the table." }),
+  rows: Count.annotateKey({ description: "Rows of it in the dump." }),
+  bytes: Count.annotateKey({ description: "Bytes of COPY text, or of INSERT statements." }),
+  checksum: Schema.optionalKey(Schema.String).annotateKey({
+    description: "What the rows add up to, where it was asked for."
+  })
 })
 
 /** What `setval` sets a sequence to. */
 export const SequenceContents = Schema.Struct({
-  schema: Schema.String,
-  name: Schema.String,
-  /** A 64-bit integer, so text. */
-  value: Schema.String,
-  /** False where the next value is `value` itself. */
-  called: Schema.Boolean
+  schema: Schema.String.annotateKey({ description: "Empty where the dump names the sequence without one." }),
+  name: Schema.String.annotateKey({ description: "Name of the sequence." }),
+  value: Schema.String.annotateKey({ description: "A 64-bit integer, so text." }),
+  called: Schema.Boolean.annotateKey({ description: "False where the next value is `value` itself." })
 })
 
 /** What Prisma's migration table says in this dump. */
 export const PrismaMigrations = Schema.Struct({
-  applied: Count,
-  /** Names of migrations that failed and were not resolved. */
-  failed: Schema.Array(Schema.String),
-  /** Names of migrations that began and neither ended nor failed. */
-  unfinished: Schema.Array(Schema.String)
+  applied: Count.annotateKey({ description: "Number of migrations that are applied." }),
+  failed: Schema.Array(Schema.String).annotateKey({
+    description: "Names of migrations that failed and were not resolved."
+  }),
+  unfinished: Schema.Array(Schema.String).annotateKey({
+    description: "Names of migrations that began and neither ended nor failed."
+  })
 })
 
 /** Numbers of things on tables that verification counts again. */
 export const StructureCounts = Schema.Struct({
-  foreignKeys: Count,
-  /** CREATE INDEX statements; the indexes behind constraints are not among them. */
-  indexes: Count,
-  uniqueConstraints: Count,
-  primaryKeys: Count
+  foreignKeys: Count.annotateKey({ description: "Foreign keys." }),
+  indexes: Count.annotateKey({
+    description: "CREATE INDEX statements; the indexes behind constraints are not among them."
+  }),
+  uniqueConstraints: Count.annotateKey({ description: "Unique constraints." }),
+  primaryKeys: Count.annotateKey({ description: "Primary keys." })
 })
 
 /** Length and SHA-256 of some bytes. */
 export const Digest = Schema.Struct({
-  /** Bytes. */
-  length: Count,
-  /** 64 hexadecimal digits. */
-  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+  length: Count.annotateKey({ description: "Bytes." }),
+  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)).annotateKey({ description: "64 hexadecimal digits." })
 })
 export type Digest = typeof Digest.Type
 
 /** The large objects of a dump. */
 export const LargeObjectContents = Schema.Struct({
-  count: Count,
-  /** Bytes of their contents together. */
-  bytes: Count,
-  /**
-   * SHA-256 over one line for each large object that has content in the dump, `<oid> <SHA-256 of its content>` and a line
-   * break, in the order of their OIDs.
-   */
-  sha256: Digest.fields.sha256
+  count: Count.annotateKey({ description: "Number of large objects." }),
+  bytes: Count.annotateKey({ description: "Bytes of their contents together." }),
+  sha256: Digest.fields.sha256.annotateKey({
+    description:
+      "SHA-256 over one line for each large object that has content in the dump, `<oid> <SHA-256 of its content>` and a " +
+      "line break, in the order of their OIDs."
+  })
 })
 export type LargeObjectContents = typeof LargeObjectContents.Type
 
 /** Something in the database and its version. */
-export const ExtensionVersion = Schema.Struct({ name: Schema.String, version: Schema.String })
+export const ExtensionVersion = Schema.Struct({
+  name: Schema.String.annotateKey({ description: "Name of the extension." }),
+  version: Schema.String.annotateKey({ description: "Its version." })
+})
 
 /** An object in a state that a restore must bring back and that no count shows. Names as people write them. */
 export const ObjectState = Schema.Struct({
-  kind: Schema.Literals(["constraint", "event trigger", "materialized view", "rule", "table", "trigger"]),
-  object: Schema.String,
-  /** Of triggers and rules: when they fire, in the words of ALTER TABLE. */
+  kind: Schema.Literals(["constraint", "event trigger", "materialized view", "rule", "table", "trigger"]).annotateKey({
+    description: "Kind of the object."
+  }),
+  object: Schema.String.annotateKey({ description: "Its name, as people write it." }),
   state: Schema.Literals([
     "always",
     "disabled",
@@ -89,113 +96,106 @@ export const ObjectState = Schema.Struct({
     "replica",
     "row security",
     "row security, forced"
-  ])
+  ]).annotateKey({ description: "Its state; of triggers and rules when they fire, in the words of ALTER TABLE." })
 })
 export type ObjectState = typeof ObjectState.Type
 
 /** What a table is made of, in numbers. */
 export const TableParts = Schema.Struct({
-  schema: Schema.String,
-  name: Schema.String,
-  columns: Count,
-  notNulls: Count,
-  /** Defaults, and expressions of generated columns. */
-  defaults: Count,
-  /** CHECK constraints. */
-  checks: Count
+  schema: Schema.String.annotateKey({ description: "Schema of the table." }),
+  name: Schema.String.annotateKey({ description: "Name of the table." }),
+  columns: Count.annotateKey({ description: "Number of columns." }),
+  notNulls: Count.annotateKey({ description: "Number of columns that are NOT NULL." }),
+  defaults: Count.annotateKey({ description: "Defaults, and expressions of generated columns." }),
+  checks: Count.annotateKey({ description: "CHECK constraints." })
 })
 export type TableParts = typeof TableParts.Type
 
 /** What the source's catalogue says beside the dump. */
 export const CatalogFacts = Schema.Struct({
-  /** `shared`: read in the very snapshot that was dumped. `separate`: by itself, a moment before. */
-  snapshot: Schema.Literals(["shared", "separate"]),
-  /** `UTF8`, `LATIN1` … of the database. */
-  encoding: Schema.String,
-  /** `datcollate` and `datctype`; with them the provider and its own locale where it is not libc's. */
-  collate: Schema.String,
-  ctype: Schema.String,
-  localeProvider: Schema.optionalKey(Schema.String),
-  locale: Schema.optionalKey(Schema.String),
-  extensions: Schema.Array(ExtensionVersion),
-  /** All that is not in its usual state. */
-  states: Schema.Array(ObjectState),
-  /** Every table of the dump. */
-  parts: Schema.Array(TableParts)
+  snapshot: Schema.Literals(["shared", "separate"]).annotateKey({
+    description: "`shared`: read in the very snapshot that was dumped. `separate`: by itself, a moment before."
+  }),
+  encoding: Schema.String.annotateKey({ description: "`UTF8`, `LATIN1` … of the database." }),
+  collate: Schema.String.annotateKey({ description: "`datcollate` of the database." }),
+  ctype: Schema.String.annotateKey({ description: "`datctype` of the database." }),
+  localeProvider: Schema.optionalKey(Schema.String).annotateKey({
+    description: "The locale's provider, where it is not libc."
+  }),
+  locale: Schema.optionalKey(Schema.String).annotateKey({ description: "That provider's own locale." }),
+  extensions: Schema.Array(ExtensionVersion).annotateKey({ description: "Extensions of the database." }),
+  states: Schema.Array(ObjectState).annotateKey({ description: "All that is not in its usual state." }),
+  parts: Schema.Array(TableParts).annotateKey({ description: "Every table of the dump." })
 })
 export type CatalogFacts = typeof CatalogFacts.Type
 
 /** Where a dump comes from. */
 export const DumpSource = Schema.Struct({
-  host: Schema.String,
-  port: Schema.Int,
-  user: Schema.String,
-  database: Schema.String,
-  serverVersion: Schema.String
+  host: Schema.String.annotateKey({ description: "Host of the server." }),
+  port: Schema.Int.annotateKey({ description: "Port of the server." }),
+  user: Schema.String.annotateKey({ description: "Role that the dump was made as." }),
+  database: Schema.String.annotateKey({ description: "Name of the database." }),
+  serverVersion: Schema.String.annotateKey({ description: "Version of the server, as it says it." })
 })
 export type DumpSource = typeof DumpSource.Type
 
 /** What wrote the SQL. */
 export const DumpTool = Schema.Struct({
-  name: Schema.String,
-  version: Schema.String,
-  /** A program of the machine, or the one that comes with pgark. */
-  kind: Schema.optionalKey(Schema.Literals(["native", "wasm"]))
+  name: Schema.String.annotateKey({ description: "Name of the program: `pg_dump`." }),
+  version: Schema.String.annotateKey({ description: "Its version." }),
+  kind: Schema.optionalKey(Schema.Literals(["native", "wasm"])).annotateKey({
+    description: "A program of the machine, or the one that comes with pgark."
+  })
 })
 export type DumpTool = typeof DumpTool.Type
 
 /** What was left out on purpose, as patterns of pg_dump. */
 export const Excluded = Schema.Struct({
-  /** Of tables that are not in the dump at all. */
-  tables: Schema.Array(Schema.String),
-  /** Of tables that are in it without their rows. */
-  data: Schema.Array(Schema.String)
+  tables: Schema.Array(Schema.String).annotateKey({ description: "Of tables that are not in the dump at all." }),
+  data: Schema.Array(Schema.String).annotateKey({ description: "Of tables that are in it without their rows." })
 })
 export type Excluded = typeof Excluded.Type
 
 /** What the dump's own stream says is in it. */
 export const contentFields = {
-  /** `client_encoding` of the dump; empty where it sets none. */
-  encoding: Schema.String,
-  tables: Schema.Array(TableContents),
-  sequences: Schema.Array(SequenceContents),
-  /** Schemas it covers: those that its statements name and, in a manifest, those that were empty. */
-  schemas: Schema.Array(Schema.String),
-  /** Roles that own, grant or are granted something. */
-  roles: Schema.Array(Schema.String),
-  /** Number of objects by pg_dump's type: `TABLE`, `INDEX`, `FK CONSTRAINT` … */
-  objects: Schema.Record(Schema.String, Count),
-  largeObjects: LargeObjectContents,
-  checks: StructureCounts,
-  prismaMigrations: Schema.optionalKey(PrismaMigrations),
-  /** The SQL inside. */
-  sql: Digest
+  encoding: Schema.String.annotateKey({ description: "`client_encoding` of the dump; empty where it sets none." }),
+  tables: Schema.Array(TableContents).annotateKey({ description: "Tables whose data the dump holds." }),
+  sequences: Schema.Array(SequenceContents).annotateKey({ description: "Sequences that it sets." }),
+  schemas: Schema.Array(Schema.String).annotateKey({
+    description: "Schemas it covers: those that its statements name and, in a manifest, those that were empty."
+  }),
+  roles: Schema.Array(Schema.String).annotateKey({ description: "Roles that own, grant or are granted something." }),
+  objects: Schema.Record(Schema.String, Count).annotateKey({
+    description: "Number of objects by pg_dump's type: `TABLE`, `INDEX`, `FK CONSTRAINT` …"
+  }),
+  largeObjects: LargeObjectContents.annotateKey({ description: "Large objects in it." }),
+  checks: StructureCounts.annotateKey({ description: "What verification counts again." }),
+  prismaMigrations: Schema.optionalKey(PrismaMigrations).annotateKey({
+    description: "What Prisma's migration table says; absent where there is none."
+  }),
+  sql: Digest.annotateKey({ description: "The SQL inside." })
 }
 
 export class Manifest extends Schema.Class<Manifest>("pgark/Manifest")({
-  version: Schema.Literal(manifestVersion),
-  /** Version of the pgark that wrote it. */
-  pgark: Schema.String,
-  createdAt: Schema.DateTimeUtcFromString,
-  source: DumpSource,
-  tool: DumpTool,
-  /** When its proof was complete: the run that wrote it has proven it meanwhile. */
-  provenAt: Schema.DateTimeUtcFromString,
-  /** What `--name` calls it. */
-  name: Schema.optionalKey(Schema.String),
-  /** What `--note` says of it. */
-  note: Schema.optionalKey(Schema.String),
-  format: Schema.Literal("plain"),
-  compression: Schema.Literals(["none", "gzip", "zstd"]),
-  /** The file as it is stored. */
-  stored: Digest,
-  /** The schemas that alone were asked for; absent where it was the whole database. */
-  onlySchemas: Schema.optionalKey(Schema.Array(Schema.String)),
-  /** Absent where nothing was left out. */
-  excluded: Schema.optionalKey(Excluded),
-  /** Tables of which row-level security has hidden rows from the dump; absent where it is complete. */
-  partialRows: Schema.optionalKey(Schema.Array(Schema.String)),
-  catalog: CatalogFacts,
+  version: Schema.Literal(manifestVersion).annotateKey({ description: "Version of the form of this manifest." }),
+  pgark: Schema.String.annotateKey({ description: "Version of the pgark that wrote it." }),
+  createdAt: moment("When the dump was begun."),
+  source: DumpSource.annotateKey({ description: "Where the dump comes from." }),
+  tool: DumpTool.annotateKey({ description: "What wrote its SQL." }),
+  provenAt: moment("When its proof was complete: the run that wrote it has proven it meanwhile."),
+  name: Schema.optionalKey(Schema.String).annotateKey({ description: "What `--name` calls it." }),
+  note: Schema.optionalKey(Schema.String).annotateKey({ description: "What `--note` says of it." }),
+  format: Schema.Literal("plain").annotateKey({ description: "Form of the dump." }),
+  compression: Schema.Literals(["none", "gzip", "zstd"]).annotateKey({ description: "How it is packed." }),
+  stored: Digest.annotateKey({ description: "The file as it is stored." }),
+  onlySchemas: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "The schemas that alone were asked for; absent where it was the whole database."
+  }),
+  excluded: Schema.optionalKey(Excluded).annotateKey({ description: "Absent where nothing was left out." }),
+  partialRows: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "Tables of which row-level security has hidden rows from the dump; absent where it is complete."
+  }),
+  catalog: CatalogFacts.annotateKey({ description: "What the source's catalogue says beside the dump." }),
   ...contentFields
 }) {}
 

@@ -15,7 +15,8 @@ import { isSystemSchema } from "../postgres/Identifier.ts"
  * What a dump was held against: its manifest; only its own structure; or, by `--accept-unproven`, not even that, as
  * pg_dump's closing lines are missing: a cut between two statements would not be noticed.
  */
-export type ProvenAgainst = "manifest" | "structure" | "nothing"
+export const provenAgainst = ["manifest", "structure", "nothing"] as const
+export type ProvenAgainst = (typeof provenAgainst)[number]
 
 /** A dump that was found whole. */
 export interface Proof {

@@ -35,19 +35,18 @@ export const Entry = Schema.Struct({
     Schema.Struct({ proven: Schema.Literal(true), against: Schema.Literals(["manifest", "structure"]) }),
     Schema.Struct({ proven: Schema.Literal(false), problem: Schema.String })
   ]),
-  format: Schema.Literals(["plain", "custom", "tar", "directory"]),
-  compression: Schema.Literals(["none", "gzip", "zstd"]),
-  database: Schema.optionalKey(Schema.String),
-  tables: Schema.optionalKey(Count),
-  rows: Schema.optionalKey(Count),
-  /** Bytes of the SQL inside. */
-  unpacked: Schema.optionalKey(Count),
+  format: Schema.Literals(["plain", "custom", "tar", "directory"]).annotateKey({ description: "Form of the dump." }),
+  compression: Schema.Literals(["none", "gzip", "zstd"]).annotateKey({ description: "How it is packed." }),
+  database: Schema.optionalKey(Schema.String).annotateKey({ description: "The database that it is of." }),
+  tables: Schema.optionalKey(Count).annotateKey({ description: "Number of tables." }),
+  rows: Schema.optionalKey(Count).annotateKey({ description: "Rows of all tables." }),
+  unpacked: Schema.optionalKey(Count).annotateKey({ description: "Bytes of the SQL inside." }),
   /** What keeps it from being a dump of the whole database. */
   onlySchemas: Manifest.fields.onlySchemas,
   excluded: Manifest.fields.excluded,
   partialRows: Manifest.fields.partialRows,
-  name: Schema.optionalKey(Schema.String),
-  note: Schema.optionalKey(Schema.String)
+  name: Manifest.fields.name,
+  note: Manifest.fields.note
 })
 export type Entry = typeof Entry.Type
 

@@ -4,43 +4,40 @@ import { Basis } from "./Basis.ts"
 
 /** One thing that a task will do. */
 export const PlanRow = Schema.Struct({
-  /** In words, an imperative: `drop 18 tables`. */
-  what: Schema.String,
-  /** The SQL, as it will be sent. */
-  sql: Schema.optionalKey(Schema.String),
-  /** The program and its arguments, as they will be started; no secret is among them. */
-  argv: Schema.optionalKey(Schema.Array(Schema.String)),
-  /** Whether data or definitions of the target go away by it. */
-  destroys: Schema.Boolean,
-  /** Why it is done, or done in this way. */
-  why: Schema.optionalKey(Schema.String)
+  what: Schema.String.annotateKey({ description: "In words, an imperative: `drop 18 tables`." }),
+  sql: Schema.optionalKey(Schema.String).annotateKey({ description: "The SQL, as it will be sent." }),
+  argv: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "The program and its arguments, as they will be started; no secret is among them."
+  }),
+  destroys: Schema.Boolean.annotateKey({ description: "Whether data or definitions of the target go away by it." }),
+  why: Schema.optionalKey(Schema.String).annotateKey({ description: "Why it is done, or done in this way." })
 })
 export type PlanRow = typeof PlanRow.Type
 
 /** One task of a plan. */
 export const PlannedTask = Schema.Struct({
-  name: Schema.String,
-  title: Schema.String,
-  /** The task that this one is a part of: its transaction, for example. */
-  within: Schema.optionalKey(Schema.String),
-  /** Names of the tasks that must have ended before. */
-  needs: Schema.Array(Schema.String),
-  /** The database session it runs on, where it uses one. */
-  session: Schema.optionalKey(Schema.String),
-  rows: Schema.Array(PlanRow)
+  name: Schema.String.annotateKey({ description: "Name of the task." }),
+  title: Schema.String.annotateKey({ description: "The same for people." }),
+  within: Schema.optionalKey(Schema.String).annotateKey({
+    description: "The task that this one is a part of: its transaction, for example."
+  }),
+  needs: Schema.Array(Schema.String).annotateKey({ description: "Names of the tasks that must have ended before." }),
+  session: Schema.optionalKey(Schema.String).annotateKey({
+    description: "The database session it runs on, where it uses one."
+  }),
+  rows: Schema.Array(PlanRow).annotateKey({ description: "What it would do." })
 })
 export type PlannedTask = typeof PlannedTask.Type
 
 /** What a pipeline would do, in the order of its needs. */
 export const Plan = Schema.Struct({
-  pipeline: Schema.String,
-  /** What it is confined to, in words: nothing else is read for it or changed by it. */
-  scope: Schema.Array(Schema.String),
-  tasks: Schema.Array(PlannedTask),
-  /** What it rests on. */
-  basis: Basis,
-  /** One digest over the basis, 64 hexadecimal digits. */
-  digest: Schema.String
+  pipeline: Schema.String.annotateKey({ description: "The verb that it is a plan of." }),
+  scope: Schema.Array(Schema.String).annotateKey({
+    description: "What it is confined to, in words: nothing else is read for it or changed by it."
+  }),
+  tasks: Schema.Array(PlannedTask).annotateKey({ description: "Its tasks." }),
+  basis: Basis.annotateKey({ description: "What it rests on." }),
+  digest: Schema.String.annotateKey({ description: "One digest over the basis, 64 hexadecimal digits." })
 })
 export type Plan = typeof Plan.Type
 

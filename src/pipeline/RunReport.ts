@@ -7,24 +7,25 @@ import { type RunEvent, RunEvents } from "./RunEvent.ts"
 
 /** How a task has ended. */
 export const TaskReport = Schema.Struct({
-  task: Schema.String,
-  title: Schema.String,
-  status: Schema.Literals(["done", "failed", "interrupted", "skipped"]),
-  /** From its beginning to its end, attempts and pauses between them included; 0 where it was skipped. */
-  milliseconds: Schema.Finite,
-  /** How often it was tried again. */
-  retries: Schema.optionalKey(Schema.Finite),
-  /** Of a failure: what happened. */
-  message: Schema.optionalKey(Schema.String)
+  task: Schema.String.annotateKey({ description: "Name of the task." }),
+  title: Schema.String.annotateKey({ description: "The same for people." }),
+  status: Schema.Literals(["done", "failed", "interrupted", "skipped"]).annotateKey({
+    description: "How it has ended."
+  }),
+  milliseconds: Schema.Finite.annotateKey({
+    description: "From its beginning to its end, attempts and pauses between them included; 0 where it was skipped."
+  }),
+  retries: Schema.optionalKey(Schema.Finite).annotateKey({ description: "How often it was tried again." }),
+  message: Schema.optionalKey(Schema.String).annotateKey({ description: "Of a failure: what happened." })
 })
 export type TaskReport = typeof TaskReport.Type
 
 export const RunReport = Schema.Struct({
-  /** In the order in which they ended. */
-  tasks: Schema.Array(TaskReport),
+  tasks: Schema.Array(TaskReport).annotateKey({ description: "In the order in which they ended." }),
   notes: Schema.Array(Schema.Struct({ task: Schema.String, note: Schema.String })),
-  /** What was committed, whatever became of the run: "the restore". */
-  committed: Schema.Array(Schema.String)
+  committed: Schema.Array(Schema.String).annotateKey({
+    description: 'What was committed, whatever became of the run: "the restore".'
+  })
 })
 export type RunReport = typeof RunReport.Type
 

@@ -25,7 +25,10 @@ export const problemFields = {
 }
 
 /** A GRANT statement, and the role that may run it as the owner of what it names. */
-export const Grant = Schema.Struct({ by: Schema.String, sql: Schema.String })
+export const Grant = Schema.Struct({
+  by: Schema.String.annotateKey({ description: "The role that may run it." }),
+  sql: Schema.String.annotateKey({ description: "The statement." })
+})
 export type Grant = typeof Grant.Type
 
 /** Fields of an error that the server sent, or that has a place in a dump. */

@@ -21,7 +21,8 @@ export interface Options {
  * The kinds of object that rights are granted on. "table" includes views, materialized views, partitioned and foreign
  * tables, as GRANT has it; "function" includes procedures and aggregates; "type" includes domains.
  */
-export type ObjectKind = "database" | "schema" | "table" | "sequence" | "function" | "type"
+export const objectKinds = ["database", "schema", "table", "sequence", "function", "type"] as const
+export type ObjectKind = (typeof objectKinds)[number]
 
 /** A statement of {@link statements}. */
 export interface GrantStatement {

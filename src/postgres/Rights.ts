@@ -1,42 +1,52 @@
 /** Asks the server which rights a role has, however it has them: granted itself, by membership, or by PUBLIC. */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
-import { describe, type ObjectKind, type ObjectRights, type Options, privileges } from "./Grants.ts"
+import { describe, type ObjectKind, objectKinds, type ObjectRights, type Options, privileges } from "./Grants.ts"
 import { among, grantableType, isOfExtension } from "./Scope.ts"
 import * as ServerVersion from "./version/ServerVersion.ts"
 import { fromSqlError } from "./Sqlstate.ts"
-import { type Unproven, unproven } from "./Usability.ts"
+import { Unproven, unproven } from "./Usability.ts"
 
 /** Rights that a role does not have on an object. */
-export interface MissingRight {
-  readonly role: string
-  readonly kind: ObjectKind
-  /** As SQL writes it: qualified and quoted, of a function with the types of its arguments. */
-  readonly object: string
-  readonly schema: string
-  readonly name: string
-  readonly owner: string
-  readonly privileges: ReadonlyArray<string>
-  /** Whether the connected role may grant some of them. */
-  readonly grantable: boolean
-}
+export const MissingRight = Schema.Struct({
+  role: Schema.String.annotateKey({ description: "Whose rights these are." }),
+  kind: Schema.Literals(objectKinds).annotateKey({ description: "Kind of the object." }),
+  object: Schema.String.annotateKey({
+    description: "As SQL writes it: qualified and quoted, of a function with the types of its arguments."
+  }),
+  schema: Schema.String.annotateKey({
+    description: "The schema it is in; of a schema its own name, of the database nothing."
+  }),
+  name: Schema.String.annotateKey({ description: "Its name within the schema." }),
+  owner: Schema.String.annotateKey({ description: "Role that owns it." }),
+  privileges: Schema.Array(Schema.String).annotateKey({ description: "What is missing: `SELECT`, `USAGE` …" }),
+  grantable: Schema.Boolean.annotateKey({ description: "Whether the connected role may grant some of them." })
+})
+export type MissingRight = typeof MissingRight.Type
 
 /** Without rights on these no other right is of use. */
 export const indispensable: ReadonlySet<ObjectKind> = new Set<ObjectKind>(["database", "schema"])
 
-/** What {@link rights} finds. Counts are objects looked at. */
-export interface Rights {
+/** What is known of rights that are there. Counts are objects looked at. */
+export const proven = {
+  schemas: Schema.Int.annotateKey({ description: "Number of schemas that were looked at." }),
+  tables: Schema.Int.annotateKey({ description: "Number of tables, views and materialized views among them." }),
+  sequences: Schema.Int.annotateKey({ description: "Number of sequences among them." }),
+  functions: Schema.Int.annotateKey({ description: "Number of functions and procedures among them." }),
+  types: Schema.Int.annotateKey({ description: "Number of types among them." }),
+  unproven: Schema.Array(Unproven).annotateKey({
+    description: "Where having all rights is not enough to use the object, or may not be."
+  }),
+  tried: Schema.Array(Schema.String).annotateKey({
+    description: "The roles as which one table, view … of every schema was really read."
+  })
+}
+
+/** What {@link rights} finds. */
+export interface Rights extends Schema.Struct.Type<typeof proven> {
   readonly missing: ReadonlyArray<MissingRight>
-  readonly schemas: number
-  readonly tables: number
-  readonly sequences: number
-  readonly functions: number
-  readonly types: number
-  /** Where having all rights is not enough to use the object, or may not be. */
-  readonly unproven: ReadonlyArray<Unproven>
-  /** The roles as which one table, view … of every schema was really read. */
-  readonly tried: ReadonlyArray<string>
 }
 
 const objectsOf = Effect.fnUntraced(function* (

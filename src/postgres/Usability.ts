@@ -1,5 +1,6 @@
 /** What keeps a role from using a table although it has all its rights: what is behind a view, policies, functions. */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
 import type { Options } from "./Grants.ts"
@@ -8,13 +9,13 @@ import { among, isOfExtension } from "./Scope.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
 /** An object that the role may not be able to use although it has its rights. */
-export interface Unproven {
-  readonly role: string
-  readonly kind: "table" | "view" | "foreign table"
-  /** Qualified and quoted. */
-  readonly object: string
-  readonly why: string
-}
+export const Unproven = Schema.Struct({
+  role: Schema.String.annotateKey({ description: "The role." }),
+  kind: Schema.Literals(["table", "view", "foreign table"]).annotateKey({ description: "Kind of the object." }),
+  object: Schema.String.annotateKey({ description: "Its name, qualified and quoted." }),
+  why: Schema.String.annotateKey({ description: "Why it may not be usable." })
+})
+export type Unproven = typeof Unproven.Type
 
 interface Row {
   readonly kind: Unproven["kind"]

@@ -1,6 +1,7 @@
 /** The verb clean: empties schemas, by the best way that this role's rights allow. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
@@ -29,19 +30,23 @@ import {
 } from "./VerbError.ts"
 
 /** What the clean step did. */
-export interface CleanReport {
-  /** The rung of the ladder that was taken, 0 where there was nothing to drop. */
-  readonly rung: 0 | 1 | 2
-  readonly why: string
-  /** The statements that destroyed something, in words. */
-  readonly dropped: ReadonlyArray<string>
-  /** What other roles own and what therefore stayed. */
-  readonly stays: ReadonlyArray<string>
-  /** What went and is not created again. */
-  readonly lost: ReadonlyArray<string>
-  /** What stood outside of the schemas and went, too, for good. */
-  readonly outside: ReadonlyArray<string>
-}
+export const CleanReport = Schema.Struct({
+  rung: Schema.Literals([0, 1, 2]).annotateKey({
+    description:
+      "The rung of the ladder that was taken: 0 nothing was there to drop, 1 the schema was dropped and put back, 2 it was " +
+      "kept and its content dropped."
+  }),
+  why: Schema.String.annotateKey({ description: "Why this rung." }),
+  dropped: Schema.Array(Schema.String).annotateKey({
+    description: "The statements that destroyed something, in words."
+  }),
+  stays: Schema.Array(Schema.String).annotateKey({ description: "What other roles own and what therefore stayed." }),
+  lost: Schema.Array(Schema.String).annotateKey({ description: "What went and is not created again." }),
+  outside: Schema.Array(Schema.String).annotateKey({
+    description: "What stood outside of the schemas and went, too, for good."
+  })
+})
+export type CleanReport = typeof CleanReport.Type
 
 /** Those that destroy something, in words. */
 export const destroyed = (statements: ReadonlyArray<RungStatement>) =>

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { DumpStore } from "../dumps/DumpStore.ts"
+import { moment } from "../dumps/Manifest.ts"
 import { Version } from "../dumps/Version.ts"
 import { listed, plural } from "../pipeline/Words.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
@@ -35,18 +36,20 @@ export { Check, Group, Level, Work } from "./doctor/Check.ts"
 
 /** What was found. There is no secret in it. */
 export const Report = Schema.Struct({
-  /** Version of pgark. */
-  pgark: Schema.String,
-  at: Schema.DateTimeUtcFromString,
-  /** `user@host:port/database`; absent where no URL could be read. */
-  database: Schema.optionalKey(Schema.String),
-  /** Whether a dump, and a restore of it into the same database, have nothing in their way. */
-  can: Schema.Struct({ dump: Schema.Boolean, restore: Schema.Boolean }),
-  /** How many checks found a problem. */
-  problems: Schema.Int,
-  /** All in one or two sentences. */
-  summary: Schema.String,
-  checks: Schema.Array(Check)
+  pgark: Schema.String.annotateKey({ description: "Version of pgark." }),
+  at: moment("When it was looked at."),
+  database: Schema.optionalKey(Schema.String).annotateKey({
+    description: "`user@host:port/database`; absent where no URL could be read."
+  }),
+  can: Schema.Struct({
+    dump: Schema.Boolean.annotateKey({ description: "Whether a dump has nothing in its way." }),
+    restore: Schema.Boolean.annotateKey({ description: "Whether a restore has nothing in its way." })
+  }).annotateKey({
+    description: "Whether a dump, and a restore of it into the same database, have nothing in their way."
+  }),
+  problems: Schema.Int.annotateKey({ description: "How many checks found a problem." }),
+  summary: Schema.String.annotateKey({ description: "All in one or two sentences." }),
+  checks: Schema.Array(Check).annotateKey({ description: "All that was looked at." })
 })
 export type Report = typeof Report.Type
 

@@ -4,7 +4,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Compression from "../dumps/Compression.ts"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import * as DumpLabel from "../dumps/DumpLabel.ts"
-import { DumpStore, type StoredDump } from "../dumps/DumpStore.ts"
+import { DumpStore, type WrittenDump } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import * as Task from "../pipeline/Task.ts"
@@ -180,7 +180,7 @@ export const task = (options: DumpOptions = {}) =>
  */
 export const dump = Effect.fn("Dump.dump")(function* (
   options: DumpOptions = {}
-): Effect.fn.Return<StoredDump, DumpError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
+): Effect.fn.Return<WrittenDump, DumpError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
   const { results } = yield* Pipeline.run(pipeline(options))
   return results.write
 })

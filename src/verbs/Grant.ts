@@ -5,6 +5,7 @@
  * the warning that nothing was granted, is no failure where the role has these rights anyway.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
@@ -29,14 +30,18 @@ export interface GrantOptions extends Grants.Options {
 }
 
 /** What was granted and proven. */
-export interface GrantReport extends Omit<Rights.Rights, "missing"> {
-  readonly roles: ReadonlyArray<string>
-  readonly profile: Grants.GrantProfile
-  /** What this role may not grant, on objects that the run could do without. */
-  readonly notGranted: ReadonlyArray<Rights.MissingRight>
-  /** What the server refused, in words, and the roles do not need because they have the rights otherwise. */
-  readonly refused: ReadonlyArray<string>
-}
+export const GrantReport = Schema.Struct({
+  roles: Schema.Array(Schema.String).annotateKey({ description: "Who has the rights now." }),
+  profile: Schema.Literals(Grants.profiles).annotateKey({ description: "Which rights." }),
+  ...Rights.proven,
+  notGranted: Schema.Array(Rights.MissingRight).annotateKey({
+    description: "What this role may not grant, on objects that the run could do without."
+  }),
+  refused: Schema.Array(Schema.String).annotateKey({
+    description: "What the server refused, in words, and the roles do not need because they have the rights otherwise."
+  })
+})
+export type GrantReport = typeof GrantReport.Type
 
 /** What is granted on. */
 export interface Scope {

@@ -46,7 +46,7 @@ import type {
   VersionMismatch
 } from "./VerbError.ts"
 
-export type { RestoreReport } from "./restore/Report.ts"
+export { RestoreReport } from "./restore/Report.ts"
 export type { RestoreOptions, Settled } from "./restore/RestoreOptions.ts"
 export type { WithTasks } from "./restore/OwnTasks.ts"
 

@@ -9,27 +9,25 @@ import { ownerModes } from "./restore/StatementPolicy.ts"
 
 /** What a restore can be asked for, as far as a plan depends on it. */
 const Options = Schema.Struct({
-  /** The dump's path. */
-  file: Schema.String,
-  clean: Schema.Boolean,
-  cascadeOutside: Schema.Boolean,
-  owner: Schema.Literals(ownerModes),
-  grantTo: Schema.Array(Schema.String),
-  forRoles: Schema.Array(Schema.String),
-  profile: Schema.Literals(profiles),
-  verify: Schema.Boolean,
-  analyze: Schema.Boolean,
-  acceptUnproven: Schema.Boolean,
-  allowPartialRows: Schema.Boolean,
-  backupFirst: Schema.Boolean,
-  whileInUse: Schema.Boolean
+  file: Schema.String.annotateKey({ description: "The dump's path." }),
+  clean: Schema.Boolean.annotateKey({ description: "`--clean`" }),
+  cascadeOutside: Schema.Boolean.annotateKey({ description: "`--cascade-outside`" }),
+  owner: Schema.Literals(ownerModes).annotateKey({ description: "`--owner`" }),
+  grantTo: Schema.Array(Schema.String).annotateKey({ description: "`--grant-to`" }),
+  forRoles: Schema.Array(Schema.String).annotateKey({ description: "`--for-role`" }),
+  profile: Schema.Literals(profiles).annotateKey({ description: "`--profile`" }),
+  verify: Schema.Boolean.annotateKey({ description: "not `--no-verify`" }),
+  analyze: Schema.Boolean.annotateKey({ description: "not `--no-analyze`" }),
+  acceptUnproven: Schema.Boolean.annotateKey({ description: "`--accept-unproven`" }),
+  allowPartialRows: Schema.Boolean.annotateKey({ description: "`--allow-partial-rows`" }),
+  backupFirst: Schema.Boolean.annotateKey({ description: "not `--no-backup-first`" }),
+  whileInUse: Schema.Boolean.annotateKey({ description: "`--while-in-use`" })
 })
 
 export const SavedPlan = Schema.Struct({
-  /** `user@host:port/database` */
-  database: Schema.String,
-  options: Options,
-  plan: Plan
+  database: Schema.String.annotateKey({ description: "`user@host:port/database`" }),
+  options: Options.annotateKey({ description: "What was asked for." }),
+  plan: Plan.annotateKey({ description: "What it comes to." })
 })
 export type SavedPlan = typeof SavedPlan.Type
 

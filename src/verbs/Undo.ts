@@ -1,6 +1,7 @@
 /** The verb undo: brings back what the last restore has replaced, from the dump that it made of it. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { DumpMissing } from "../dumps/DumpError.ts"
 import { DumpStore } from "../dumps/DumpStore.ts"
@@ -10,11 +11,11 @@ import { note } from "../pipeline/RunEvent.ts"
 import * as Task from "../pipeline/Task.ts"
 import type { PgDump } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
-import type { RestoreError, RestoreOptions, RestoreReport } from "./Restore.ts"
+import type { RestoreError, RestoreOptions } from "./Restore.ts"
 import * as Course from "./restore/Course.ts"
 import * as DumpProof from "./restore/DumpProof.ts"
 import * as Journaling from "./restore/Journaling.ts"
-import { report } from "./restore/Report.ts"
+import { report, RestoreReport } from "./restore/Report.ts"
 import { settled } from "./restore/RestoreOptions.ts"
 import { otherwiseInSeveral } from "./restore/several/Fallback.ts"
 import * as Leftover from "./restore/several/Leftover.ts"
@@ -30,22 +31,30 @@ export type UndoOptions = Pick<
 >
 
 /** The restore that was taken back: when it began, and the dump that it had restored. */
-export interface Undone {
-  readonly at: string
-  readonly file: string
-  readonly by: Journal["by"]
-}
+export const Undone = Schema.Struct({
+  at: Schema.String.annotateKey({ description: "When it began, in ISO 8601, UTC." }),
+  file: Schema.String.annotateKey({ description: "Path of the dump that it had restored." }),
+  by: Schema.Literals(["restore", "undo"]).annotateKey({ description: "The command that it was run by." })
+})
+export type Undone = typeof Undone.Type
+
+const undoneKey = Undone.annotateKey({ description: "The restore that was taken back." })
 
 /** What an undoing did. */
+export const UndoReport = Schema.Struct({ undone: undoneKey, ...RestoreReport.fields })
 export interface UndoReport extends RestoreReport {
   readonly undone: Undone
 }
 
 /** A restore in several transactions had been cut short, and what was there before it is back. */
-export interface RecoveryReport {
-  readonly undone: Undone
-  readonly recovered: Exclude<Journal["way"], "transaction">
-}
+export const RecoveryReport = Schema.Struct({
+  undone: undoneKey,
+  recovered: Schema.Literals(["aside", "batches"]).annotateKey({
+    description:
+      "How that restore had gone about it: the old schemas set aside meanwhile, or in batches behind a safety dump."
+  })
+})
+export type RecoveryReport = typeof RecoveryReport.Type
 
 const nothing = (file: string, message: string, suggestion: string) =>
   new DumpMissing({ message, suggestion, state: "untouched", file })

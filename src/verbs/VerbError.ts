@@ -50,15 +50,15 @@ export const Finding = Schema.Struct({
     "sequences",
     "migrations",
     "rights"
-  ]),
-  /** What it is about, as people write it: qualified and quoted where it is one object. */
-  object: Schema.String,
-  /** What should be, in words. */
-  expected: Schema.String,
-  /** What is, in words. */
-  found: Schema.String,
-  /** A warning does not fail the verification. */
-  severity: Schema.Literals(["finding", "warning"])
+  ]).annotateKey({ description: "What was compared." }),
+  object: Schema.String.annotateKey({
+    description: "What it is about, as people write it: qualified and quoted where it is one object."
+  }),
+  expected: Schema.String.annotateKey({ description: "What should be, in words." }),
+  found: Schema.String.annotateKey({ description: "What is, in words." }),
+  severity: Schema.Literals(["finding", "warning"]).annotateKey({
+    description: "A warning does not fail the verification."
+  })
 })
 export type Finding = typeof Finding.Type
 
@@ -68,15 +68,19 @@ export class VerificationFailed extends Schema.TaggedError<VerificationFailed>()
   findings: Schema.Array(Finding)
 }) {}
 
-const blockers = Schema.Array(
-  Schema.Struct({
-    what: Schema.String,
-    owner: Schema.String,
-    why: Schema.String,
-    wants: Schema.Literals(["right", "choice"]),
-    remedy: Schema.String
-  })
-)
+/** Something that stops a run before anything is touched. */
+export const Blocker = Schema.Struct({
+  what: Schema.String.annotateKey({ description: "What is in the way, in words." }),
+  owner: Schema.String.annotateKey({ description: "Role that owns it." }),
+  why: Schema.String.annotateKey({ description: "Why it is in the way." }),
+  wants: Schema.Literals(["right", "choice"]).annotateKey({
+    description: "What would move it: a right that this role lacks, or somebody's decision, which no right makes."
+  }),
+  remedy: Schema.String.annotateKey({ description: "What somebody could do about it, an imperative." })
+})
+export type Blocker = typeof Blocker.Type
+
+const blockers = Schema.Array(Blocker)
 
 /** Something stands in the way of what would be dropped or replaced that this role may not remove (exit code 5). */
 export class CleanRefused extends Schema.TaggedError<CleanRefused>()("CleanRefused", {
@@ -90,25 +94,25 @@ export class CleanBlocked extends Schema.TaggedError<CleanBlocked>()("CleanBlock
   blockers
 }) {}
 
+/** A session that holds a lock; what the role may not see of it is null. */
+export const Holder = Schema.Struct({
+  pid: Schema.Int.annotateKey({
+    description: "Its process; 0 for a prepared transaction, which belongs to no session."
+  }),
+  user: Schema.NullOr(Schema.String).annotateKey({ description: "Its role." }),
+  application: Schema.NullOr(Schema.String).annotateKey({ description: "What it calls itself." }),
+  kind: Schema.NullOr(Schema.String).annotateKey({ description: "`client backend`, `autovacuum worker` …" }),
+  state: Schema.NullOr(Schema.String).annotateKey({ description: "`active`, `idle in transaction` …" }),
+  sinceState: Schema.NullOr(Schema.Int).annotateKey({ description: "Seconds that it has been in this state." }),
+  sinceQuery: Schema.NullOr(Schema.Int).annotateKey({ description: "Seconds since its last query was begun." }),
+  client: Schema.NullOr(Schema.String).annotateKey({ description: "IP address of its client; none of a local one." })
+})
+
 /** Another pgark is at work on the target; nothing was read or touched (exit code 6: trying later helps). */
 export class TargetBusy extends Schema.TaggedError<TargetBusy>()("TargetBusy", {
   ...problemFields,
-  /** The sessions that have the lock; what the role may not see of them is null. */
-  holders: Schema.Array(
-    Schema.Struct({
-      /** 0 for a prepared transaction, which belongs to no session. */
-      pid: Schema.Int,
-      user: Schema.NullOr(Schema.String),
-      application: Schema.NullOr(Schema.String),
-      kind: Schema.NullOr(Schema.String),
-      state: Schema.NullOr(Schema.String),
-      /** Seconds. */
-      sinceState: Schema.NullOr(Schema.Int),
-      sinceQuery: Schema.NullOr(Schema.Int),
-      /** IP address. */
-      client: Schema.NullOr(Schema.String)
-    })
-  )
+  /** The sessions that have the lock. */
+  holders: Schema.Array(Holder)
 }) {}
 
 /** The target is no longer what the plan was made from (exit code 6: trying again may help). */
@@ -120,11 +124,9 @@ export class TargetUnfit extends Schema.TaggedError<TargetUnfit>()("TargetUnfit"
 /** The server's lock table does not hold what a restore has to lock at once (exit code 2). */
 export class LockTableTooSmall extends Schema.TaggedError<LockTableTooSmall>()("LockTableTooSmall", {
   ...problemFields,
-  /** Entries that are needed at once, and entries that are free. */
-  needed: Schema.Int,
-  free: Schema.Int,
-  /** The `max_locks_per_transaction` that would be enough. */
-  setting: Schema.Int
+  needed: Schema.Int.annotateKey({ description: "Entries that are needed at once." }),
+  free: Schema.Int.annotateKey({ description: "Entries that are free." }),
+  setting: Schema.Int.annotateKey({ description: "The `max_locks_per_transaction` that would be enough." })
 }) {}
 
 /** Others are connected to a database that several transactions would change before their eyes (exit code 6). */
@@ -133,8 +135,7 @@ export class TargetInUse extends Schema.TaggedError<TargetInUse>()("TargetInUse"
 /** A restore in several transactions was cut short, and the target is between its old and its new state (exit code 8). */
 export class RestoreUnfinished extends Schema.TaggedError<RestoreUnfinished>()("RestoreUnfinished", {
   ...problemFields,
-  /** The journal that knows the way back. */
-  file: Schema.String
+  file: Schema.String.annotateKey({ description: "The journal that knows the way back." })
 }) {}
 
 /** A statement of the dump failed; the transaction around the restore was rolled back (exit code 7). */

@@ -5,6 +5,7 @@
  * is a finding only where the dump does not set it to that very value. What could not be checked is a finding too.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { keysOf } from "../dumps/DumpObjects.ts"
 import type { Contents } from "../dumps/DumpReading.ts"
@@ -24,7 +25,7 @@ import { type NamedObject, objectKey } from "../postgres/ObjectName.ts"
 import * as Rights from "../postgres/Rights.ts"
 import * as Findings from "./verify/Findings.ts"
 import { finding, judged, warning } from "./verify/Findings.ts"
-import type { Finding, VerificationFailed } from "./VerbError.ts"
+import { Finding, type VerificationFailed } from "./VerbError.ts"
 import { checkObjects } from "./verify/VerifyObjects.ts"
 import { checkRows, type Restored } from "./verify/VerifyRows.ts"
 
@@ -56,26 +57,31 @@ export interface VerifyOptions {
 }
 
 /** Names of Prisma's migrations. */
-export interface PrismaNames {
-  readonly applied: ReadonlyArray<string>
-  readonly failed: ReadonlyArray<string>
-  readonly unfinished: ReadonlyArray<string>
-}
+export const PrismaNames = Schema.Struct({
+  applied: Schema.Array(Schema.String).annotateKey({ description: "Migrations that are applied." }),
+  failed: Schema.Array(Schema.String).annotateKey({ description: "Migrations that failed and were not resolved." }),
+  unfinished: Schema.Array(Schema.String).annotateKey({
+    description: "Migrations that began and neither ended nor failed."
+  })
+})
+export type PrismaNames = typeof PrismaNames.Type
 
 /** What was looked at, in numbers, and what was found. */
-export interface VerifyReport {
-  readonly tables: number
-  /** Rows in these tables; tables that could not be counted are not among them. */
-  readonly rows: number
-  /** Tables whose content was compared by its checksum. */
-  readonly checksums: number
-  readonly sequences: number
-  /** Migrations of Prisma that are applied. */
-  readonly migrations: number
-  /** Names of all that the database knows, by their state; undefined where it has no table of Prisma's that can be read. */
-  readonly prisma?: PrismaNames
-  readonly findings: ReadonlyArray<Finding>
-}
+export const VerifyReport = Schema.Struct({
+  tables: Schema.Int.annotateKey({ description: "Number of tables that were compared." }),
+  rows: Schema.Int.annotateKey({
+    description: "Rows in these tables; tables that could not be counted are not among them."
+  }),
+  checksums: Schema.Int.annotateKey({ description: "Tables whose content was compared by its checksum." }),
+  sequences: Schema.Int.annotateKey({ description: "Number of sequences that were compared." }),
+  migrations: Schema.Int.annotateKey({ description: "Number of migrations of Prisma that are applied." }),
+  prisma: Schema.optionalKey(PrismaNames).annotateKey({
+    description:
+      "Names of all that the database knows, by their state; absent where it has no table of Prisma's that can be read."
+  }),
+  findings: Schema.Array(Finding).annotateKey({ description: "What was found; of a success warnings alone." })
+})
+export type VerifyReport = typeof VerifyReport.Type
 
 const structureChecks: ReadonlyArray<readonly [keyof Health.Structure, Finding["check"]]> = [
   ["foreignKeys", "foreign keys"],

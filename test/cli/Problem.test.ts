@@ -36,9 +36,9 @@ describe("a problem", () => {
   })
 
   it("says nothing about what is not known", () => {
-    assert.strictEqual(Problem.render({ _tag: "X", message: "Only this." }), "pgark: Only this.")
-    assert.deepStrictEqual(Problem.toDocument({ _tag: "X", message: "Only this." }, 7), {
-      error: { exitCode: 7, code: "X", message: "Only this." }
+    assert.strictEqual(Problem.render({ _tag: "UsageError", message: "Only this." }), "pgark: Only this.")
+    assert.deepStrictEqual(Problem.toDocument({ _tag: "UsageError", message: "Only this." }, 7), {
+      error: { exitCode: 7, code: "UsageError", message: "Only this." }
     })
   })
 

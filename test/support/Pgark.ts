@@ -1,4 +1,8 @@
-/** The bundled program as a child process, as a user starts it. */
+/**
+ * The bundled program as a child process, as a user starts it. Of every run that ends by itself it is made sure that
+ * with `--json` stdout is one document as it is published, and of every run that it has told no password and left none
+ * in a file.
+ */
 import { type ChildProcess, spawn } from "node:child_process"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -7,6 +11,8 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { main } from "./Bundle.ts"
+import * as Printed from "./Printed.ts"
+import * as Secrets from "./Secrets.ts"
 
 /** How it ended and what it said. */
 export interface Ended {
@@ -26,6 +32,19 @@ export interface Options {
   readonly uid?: number
   /** The Node that runs it; that of the tests unless told. */
   readonly node?: string
+  /** Folders besides the working directory that it writes to. */
+  readonly folders?: ReadonlyArray<string>
+}
+
+/** Fails where the run has said or left what it must not. */
+const checked = async (args: ReadonlyArray<string>, options: Options, ended: Ended, since: number): Promise<Ended> => {
+  const problem = ended.code !== null && Printed.prints(args) ? Printed.problem(args, ended.stdout) : undefined
+  if (problem !== undefined) throw new Error(problem)
+  const { cwd, env, folders = [] } = options
+  const given = { args, cwd, ...(env === undefined ? {} : { env }) }
+  const leaks = await Secrets.leaks(Secrets.passwordsOf(given), ended, [cwd, ...folders], since)
+  if (leaks.length > 0) throw new Error(`pgark ${args[0] ?? ""} has told a password: ${leaks.join(", ")}`)
+  return ended
 }
 
 /** A run that is under way. */
@@ -42,6 +61,7 @@ export const start = (args: ReadonlyArray<string>, options: Options): Effect.Eff
     Effect.acquireRelease(
       Effect.sync(() => {
         const begun = performance.now()
+        const since = Date.now()
         const { HOME, PATH, TMPDIR } = process.env
         const child = spawn(options.node ?? process.execPath, [main, ...args], {
           cwd: options.cwd,
@@ -56,7 +76,9 @@ export const start = (args: ReadonlyArray<string>, options: Options): Effect.Eff
         const ended = new Promise<Ended>((resolve, reject) => {
           child.once("error", reject)
           child.once("close", (code) => resolve({ code, ...output, milliseconds: performance.now() - begun }))
-        })
+        }).then((ended) => checked(args, options, ended, since))
+        // It is told where the run is waited for, or when its scope closes.
+        ended.catch(() => {})
         return { child, output, ended }
       }),
       ({ child, ended }) =>

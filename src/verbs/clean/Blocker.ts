@@ -3,18 +3,7 @@ import { listed, plural } from "../../pipeline/Words.ts"
 import { quote } from "../../postgres/Identifier.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import { CleanBlocked, CleanRefused } from "../VerbError.ts"
-
-/** Something that stops the run, before anything is touched. */
-export interface Blocker {
-  readonly what: string
-  readonly owner: string
-  readonly why: string
-  /** What would move it: a right that this role lacks, or somebody's decision, which no right makes. */
-  readonly wants: "right" | "choice"
-  /** What somebody could do about it, an imperative. */
-  readonly remedy: string
-}
+import { type Blocker, CleanBlocked, CleanRefused } from "../VerbError.ts"
 
 /** What to do about an object of another role. */
 export const ownIt = (owner: string, { role, roles }: Survey): string => {

@@ -2,7 +2,8 @@
 import { quote } from "../../postgres/Identifier.ts"
 import type { OutsideDependent } from "../../postgres/survey/Outside.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import { type Blocker, wantsOf } from "./Blocker.ts"
+import { wantsOf } from "./Blocker.ts"
+import type { Blocker } from "../VerbError.ts"
 
 /** Those that need something of what goes, directly or through others; what only needs what stays, stays itself. */
 export const dependents = (

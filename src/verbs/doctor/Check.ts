@@ -15,22 +15,23 @@ export const Work = Schema.Literals(["dump", "restore"])
 export type Work = typeof Work.Type
 
 export const Check = Schema.Struct({
-  /** The same in every version: `server.version`, of several of a kind with a name behind it: `role.app`. */
-  id: Schema.String,
-  group: Group,
-  /** One or two words. */
-  title: Schema.String,
-  level: Level,
-  /** What was found, in words. */
-  found: Schema.String,
-  /** More of it, one thing a line: the objects in the way. */
-  detail: Schema.optionalKey(Schema.Array(Schema.String)),
-  /** What to do about it. */
-  mend: Schema.optionalKey(Schema.String),
-  /** What would open to the role what is closed to it, ready to be run. */
-  grants: Schema.optionalKey(Schema.Array(Grant)),
-  /** Which work cannot be done until it is mended; of a problem that stops nothing it is empty. */
-  stops: Schema.optionalKey(Schema.Array(Work))
+  id: Schema.String.annotateKey({
+    description: "The same in every version: `server.version`, of several of a kind with a name behind it: `role.app`."
+  }),
+  group: Group.annotateKey({ description: "What it is about." }),
+  title: Schema.String.annotateKey({ description: "One or two words." }),
+  level: Level.annotateKey({ description: "How it stands." }),
+  found: Schema.String.annotateKey({ description: "What was found, in words." }),
+  detail: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "More of it, one thing a line: the objects in the way."
+  }),
+  mend: Schema.optionalKey(Schema.String).annotateKey({ description: "What to do about it." }),
+  grants: Schema.optionalKey(Schema.Array(Grant)).annotateKey({
+    description: "What would open to the role what is closed to it, ready to be run."
+  }),
+  stops: Schema.optionalKey(Schema.Array(Work)).annotateKey({
+    description: "Which work cannot be done until it is mended; of a problem that stops nothing it is empty."
+  })
 })
 export type Check = typeof Check.Type
 

@@ -4,7 +4,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { DiskFull, FolderUnusable } from "../../dumps/DumpError.ts"
 import type { Contents } from "../../dumps/DumpReading.ts"
-import { DumpStore, type StoredDump } from "../../dumps/DumpStore.ts"
+import { DumpStore, type WrittenDump } from "../../dumps/DumpStore.ts"
 import type { Provenance } from "../../dumps/DumpWriting.ts"
 import { Version } from "../../dumps/Version.ts"
 import { note, progress } from "../../pipeline/RunEvent.ts"
@@ -161,7 +161,7 @@ export const written = Effect.fnUntraced(function* ({
   const within = narrowed(options, source)
   // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
   const before = yield* DumpSequences.read(within)
-  let complete: StoredDump | undefined
+  let complete: WrittenDump | undefined
   const shared: typeof Snapshot.share = (session, use) =>
     given === undefined ? Snapshot.share(session, use) : use(given)
   const dump = yield* shared(session, (snapshot) =>
@@ -208,7 +208,7 @@ export const written = Effect.fnUntraced(function* ({
   )
   yield* RunMetrics.add(
     RunMetrics.rows,
-    (dump.manifest?.tables ?? []).reduce((sum, { rows }) => sum + rows, 0)
+    dump.manifest.tables.reduce((sum, { rows }) => sum + rows, 0)
   )
   return dump
 })

@@ -4,6 +4,7 @@
  * is told in plan and report.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { FeatureUse } from "../../dumps/BridgeReading.ts"
 import type { Contents } from "../../dumps/DumpReading.ts"
@@ -26,10 +27,11 @@ export interface Source {
 }
 
 /** Something that is otherwise in the target, and what that means. */
-export interface Difference {
-  readonly what: string
-  readonly why: string
-}
+export const Difference = Schema.Struct({
+  what: Schema.String.annotateKey({ description: "What is otherwise." }),
+  why: Schema.String.annotateKey({ description: "What that means." })
+})
+export type Difference = typeof Difference.Type
 
 /** Everything found. */
 export interface Bridge {

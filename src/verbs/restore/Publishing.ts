@@ -12,7 +12,8 @@ import type { DatabaseObject } from "../../postgres/survey/DatabaseWide.ts"
 import { type PublishedTable, readPublished } from "../../postgres/survey/Publications.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import { type Blocker, haveRun, wantsOf } from "../clean/Blocker.ts"
+import { haveRun, wantsOf } from "../clean/Blocker.ts"
+import type { Blocker } from "../VerbError.ts"
 
 /** What becomes of the tables that go and are published. */
 export interface Membership {

@@ -8,7 +8,8 @@ import type { DatabaseObject, LargeObject } from "../../postgres/survey/Database
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
 import type { PublishedTable } from "../../postgres/survey/Publications.ts"
-import { type Blocker, describeObject, ownIt } from "../clean/Blocker.ts"
+import { describeObject, ownIt } from "../clean/Blocker.ts"
+import type { Blocker } from "../VerbError.ts"
 import { membership } from "./Publishing.ts"
 
 /** What goes by the dump's own statements, and what is in the way of that. */

@@ -1,48 +1,75 @@
 /** What a restore tells when it has ended. */
-import type { ProvenAgainst } from "../../dumps/Proof.ts"
+import * as Schema from "effect/Schema"
+import { provenAgainst } from "../../dumps/Proof.ts"
 import type * as Pipeline from "../../pipeline/Pipeline.ts"
 import type * as Task from "../../pipeline/Task.ts"
-import type * as Clean from "../Clean.ts"
+import * as Clean from "../Clean.ts"
 import { describeObject } from "../clean/Blocker.ts"
-import type * as Grant from "../Grant.ts"
-import type * as Verify from "../Verify.ts"
+import * as Grant from "../Grant.ts"
+import * as Verify from "../Verify.ts"
 import type { Applied } from "./Apply.ts"
-import type { Difference } from "./Bridge.ts"
+import { Difference } from "./Bridge.ts"
 import type * as DumpProof from "./DumpProof.ts"
 import type { Looked } from "./Looking.ts"
 import * as Publishing from "./Publishing.ts"
-import type { Chosen } from "./Way.ts"
+import { ways } from "./Way.ts"
 import type { Saved } from "./SafetyDump.ts"
 
+/** Statements of a kind. */
+const Statements = Schema.Struct({
+  reason: Schema.String.annotateKey({ description: "What they have in common, and why." }),
+  count: Schema.Int.annotateKey({ description: "Number of statements." })
+})
+
 /** What a restore did. */
-export interface RestoreReport<T extends Task.Any = never> {
-  readonly file: string
-  readonly against: ProvenAgainst
-  /** What of the dump could not be proven, for people. */
-  readonly unproven: ReadonlyArray<string>
-  /** One transaction or several, and why. */
-  readonly way: Chosen["way"]
-  readonly why: string
-  readonly clean: Clean.CleanReport | undefined
-  readonly statements: number
-  readonly tables: number
-  readonly rows: number
-  readonly largeObjects: number
-  readonly skipped: ReadonlyArray<{ readonly reason: string; readonly count: number }>
-  /** Statements that were said otherwise, or left out, for what the target's version does not know. */
-  readonly adapted: ReadonlyArray<{ readonly reason: string; readonly count: number }>
-  /** What of encodings and locales is otherwise in the target than in the source, and what that means. */
-  readonly differences: ReadonlyArray<Difference>
-  /** Tables that had been there and came back without a row, because the dump has none of theirs. */
-  readonly withoutRows: ReadonlyArray<string>
-  /** Tables that were put back into publications. */
-  readonly published: ReadonlyArray<string>
-  /** Tables of which the dump has only part of the rows, qualified and quoted. */
-  readonly partialRows: ReadonlyArray<string>
-  /** The dump of what was replaced; absent where nothing was, or where none was wanted. */
-  readonly backup: string | undefined
-  readonly grant: Grant.GrantReport | undefined
-  readonly verify: Verify.VerifyReport | undefined
+export const RestoreReport = Schema.Struct({
+  file: Schema.String.annotateKey({ description: "Path of the dump." }),
+  against: Schema.Literals(provenAgainst).annotateKey({
+    description: "What the dump was held against: its manifest, only its own structure, or not even that."
+  }),
+  unproven: Schema.Array(Schema.String).annotateKey({
+    description: "What of the dump could not be proven, for people."
+  }),
+  way: Schema.Literals(ways).annotateKey({
+    description:
+      "`transaction`: everything in one. `aside`: the schemas were renamed and the dump went into fresh ones. `batches`: " +
+      "in several transactions behind the safety dump."
+  }),
+  why: Schema.String.annotateKey({ description: "Why this way." }),
+  clean: Schema.optionalKey(Clean.CleanReport).annotateKey({
+    description: "What was emptied; absent where nothing was to be."
+  }),
+  statements: Schema.Int.annotateKey({ description: "Number of the dump's statements that were run." }),
+  tables: Schema.Int.annotateKey({ description: "Number of tables that the dump has data of." }),
+  rows: Schema.Int.annotateKey({ description: "Number of rows that were restored." }),
+  largeObjects: Schema.Int.annotateKey({ description: "Number of large objects that were restored." }),
+  skipped: Schema.Array(Statements).annotateKey({ description: "Statements that were left out." }),
+  adapted: Schema.Array(Statements).annotateKey({
+    description: "Statements that were said otherwise, or left out, for what the target's version does not know."
+  }),
+  differences: Schema.Array(Difference).annotateKey({
+    description: "What of encodings and locales is otherwise in the target than in the source, and what that means."
+  }),
+  withoutRows: Schema.Array(Schema.String).annotateKey({
+    description: "Tables that had been there and came back without a row, because the dump has none of theirs."
+  }),
+  published: Schema.Array(Schema.String).annotateKey({ description: "Tables that were put back into publications." }),
+  partialRows: Schema.Array(Schema.String).annotateKey({
+    description: "Tables of which the dump has only part of the rows, qualified and quoted."
+  }),
+  backup: Schema.optionalKey(Schema.String).annotateKey({
+    description: "Path of the dump of what was replaced; absent where nothing was, or where none was wanted."
+  }),
+  grant: Schema.optionalKey(Grant.GrantReport).annotateKey({
+    description: "What was granted; absent where nothing was to be."
+  }),
+  verify: Schema.optionalKey(Verify.VerifyReport).annotateKey({
+    description: "What was verified before the commit; absent with `--no-verify`."
+  })
+})
+
+/** The same of a restore with tasks of the caller's. */
+export interface RestoreReport<T extends Task.Any = never> extends Schema.Schema.Type<typeof RestoreReport> {
   /** What the caller's tasks gave, under their names. */
   readonly tasks: Pipeline.Results<T>
 }
@@ -72,7 +99,7 @@ export const report = <T extends Task.Any = never>({
   unproven: prove.unproven,
   way: course.way,
   why: course.why,
-  clean: transaction.clean,
+  ...(transaction.clean === undefined ? {} : { clean: transaction.clean }),
   statements: transaction.apply.statements,
   tables: prove.contents.tables.length,
   rows: [...transaction.apply.rows.values()].reduce((sum, rows) => sum + rows, 0),
@@ -83,9 +110,9 @@ export const report = <T extends Task.Any = never>({
   withoutRows: hollow.map(describeObject),
   published: going.published.map(Publishing.describe),
   partialRows: prove.partialRows,
-  backup: transaction.backup.dump?.file,
-  grant: transaction.grant,
-  verify: transaction.verify,
+  ...(transaction.backup.dump === undefined ? {} : { backup: transaction.backup.dump.file }),
+  ...(transaction.grant === undefined ? {} : { grant: transaction.grant }),
+  ...(transaction.verify === undefined ? {} : { verify: transaction.verify }),
   // Without tasks there is no name to ask for.
   tasks: transaction.tasks ?? ({} as Pipeline.Results<T>)
 })

@@ -5,13 +5,15 @@ import type { LockTable } from "../../postgres/survey/LockTable.ts"
 import { LockTableTooSmall } from "../VerbError.ts"
 import type { LockNeeds } from "./LockNeeds.ts"
 
+export const ways = ["transaction", "aside", "batches"] as const
+
 /** How a restore goes about it. */
 export interface Chosen {
   /**
    * `transaction`: everything in one. `aside`: the schemas are renamed and the dump goes into fresh ones. `batches`: what
    * goes is dropped, and the dump applied, in several transactions behind the safety dump.
    */
-  readonly way: "transaction" | "aside" | "batches"
+  readonly way: (typeof ways)[number]
   /** For people: what would be taken, what is free, and what keeps from a better way. */
   readonly why: string
   /** Entries of the lock table that one transaction may take for what it drops and creates, at least 1. */
