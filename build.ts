@@ -7,12 +7,35 @@ import { execFile } from "node:child_process"
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join, relative, resolve } from "node:path"
 import { promisify } from "node:util"
-import { rolldown, type InputOptions, type OutputOptions, type RolldownOutput } from "rolldown"
+import { rolldown, type InputOptions, type OutputOptions, type PluginContext, type RolldownOutput } from "rolldown"
 import * as Glue from "./src/postgres/pgdump/Glue.ts"
 
 const { version, peerDependencies } = JSON.parse(await readFile("package.json", "utf8")) as {
   readonly version: string
   readonly peerDependencies: Readonly<Record<string, string>>
+}
+
+/**
+ * Puts what the command line needs for its start, that is what `entry` imports without `import()`, into a chunk of its
+ * own. Left alone the bundler lays small modules that are needed at the start into the chunks of the drivers, which
+ * `--help` would load with them.
+ */
+const startingChunk = (entry: string) => {
+  const needed = new Set<string>()
+  return {
+    plugin: {
+      name: "starting-chunk",
+      buildEnd(this: PluginContext) {
+        const follow = (id: string): void => {
+          if (needed.has(id)) return
+          needed.add(id)
+          this.getModuleInfo(id)?.importedIds.forEach(follow)
+        }
+        follow(resolve(entry))
+      }
+    },
+    groups: [{ name: "start", test: (id: string) => needed.has(id) }]
+  }
 }
 
 /** Loaded only by `demo`, from the folder that pgark is installed in; pg-native is pg's optional C driver. */
@@ -88,11 +111,13 @@ const notice = async (outputs: ReadonlyArray<RolldownOutput>): Promise<string> =
 }
 
 await rm("dist", { recursive: true, force: true })
+const start = startingChunk("src/main.ts")
 const outputs = await Promise.all([
   bundle(
-    { input: { main: "src/main.ts", "pg_dump/worker": "src/postgres/pgdump/Worker.ts" } },
+    { input: { main: "src/main.ts", "pg_dump/worker": "src/postgres/pgdump/Worker.ts" }, plugins: [start.plugin] },
     {
       dir: "dist",
+      codeSplitting: { groups: start.groups },
       chunkFileNames: "chunks/[name]-[hash].js",
       banner: (chunk) => (chunk.name === "main" ? "#!/usr/bin/env node" : "")
     }

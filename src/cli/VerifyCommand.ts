@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { DumpStore } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { Output } from "./Output.ts"
@@ -22,6 +21,7 @@ export const verify = Command.make(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Verify = yield* load(() => import("../verbs/Verify.ts"))
+        const { DumpStore } = yield* load(() => import("../dumps/DumpStore.ts"))
         const url = yield* Target.databaseUrl
         const output = yield* Output
         return yield* Effect.gen(function* () {

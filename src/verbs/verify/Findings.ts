@@ -1,7 +1,8 @@
-/** What a verification found, in words: grouped by kind, with what to do next. */
-import { listed, plural } from "../../pipeline/Words.ts"
+/** What a verification found, and what to do next. */
+import { plural } from "../../pipeline/Words.ts"
 import { isHindrance } from "../../postgres/Health.ts"
 import { type Finding, VerificationFailed } from "../VerbError.ts"
+import { byKind, grouped } from "./FindingLines.ts"
 
 /** Something that is not as it should be. */
 export const finding = (check: Finding["check"], object: string, expected: string, found: string): Finding => ({
@@ -28,24 +29,6 @@ export type Occasion =
   | { readonly during: "restore" }
   /** By itself: the dump's file, and the roles whose rights were asked for. */
   | { readonly during: "verify"; readonly file?: string; readonly roles?: ReadonlyArray<string> }
-
-/** How many findings of one kind are written out. */
-const shown = 10
-
-const byKind = (findings: ReadonlyArray<Finding>): ReadonlyMap<Finding["check"], ReadonlyArray<Finding>> => {
-  const groups = new Map<Finding["check"], Array<Finding>>()
-  for (const finding of findings) groups.set(finding.check, [...(groups.get(finding.check) ?? []), finding])
-  return groups
-}
-
-/** Lines: of each kind a heading with its number and, indented, what was found; one that stands alone in one line. */
-export const grouped = (findings: ReadonlyArray<Finding>): ReadonlyArray<string> =>
-  [...byKind(findings)].flatMap(([check, group]) => {
-    const lines = group.map(({ object, expected, found }) => `${object}: expected ${expected}, found ${found}`)
-    return lines.length === 1
-      ? [`${check}: ${lines[0]}`]
-      : [`${check} (${lines.length}):`, ...listed(lines, shown).map((line) => `  ${line}`)]
-  })
 
 const structure = "event triggers of the target, and what was there before: `--clean` empties first"
 

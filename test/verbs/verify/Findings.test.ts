@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Findings from "../../../src/verbs/verify/Findings.ts"
+import { grouped } from "../../../src/verbs/verify/FindingLines.ts"
 import type { Finding } from "../../../src/verbs/VerbError.ts"
 
 const found = (check: Finding["check"], object: string, severity: Finding["severity"] = "finding"): Finding => ({
@@ -16,7 +17,7 @@ const failure = (findings: ReadonlyArray<Finding>, during: "restore" | "verify" 
 describe("findings", () => {
   it("of one kind stand together, and a long list is cut", () => {
     const rows = Array.from({ length: 12 }, (_, i) => found("rows", `t${i}`))
-    const lines = Findings.grouped([rows[0]!, found("indexes", "public"), ...rows.slice(1)])
+    const lines = grouped([rows[0]!, found("indexes", "public"), ...rows.slice(1)])
     assert.deepStrictEqual(lines, [
       "rows (12):",
       ...Array.from({ length: 10 }, (_, i) => `  t${i}: expected 2, found 1`),
