@@ -8,24 +8,35 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type * as Runtime from "effect/Runtime"
 import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as Completions from "effect/cli/Completions"
+import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { clean } from "./CleanCommand.ts"
+import { completion } from "./CompletionCommand.ts"
 import { demo } from "./DemoCommand.ts"
 import { doctor } from "./DoctorCommand.ts"
 import { dump } from "./DumpCommand.ts"
 import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
 import { AllowPoolerFlag, ColorFlag, ConnectTimeoutFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
+import { Reported } from "./Handler.ts"
+import { CommandTree, type CommandTreeService, docOf, namesOf } from "./help/CommandTree.ts"
+import { help } from "./HelpCommand.ts"
 import { inspect } from "./InspectCommand.ts"
 import { list } from "./ListCommand.ts"
 import { restore } from "./RestoreCommand.ts"
 import * as Presenter from "./Presenter.ts"
 import * as Problem from "./Problem.ts"
 import * as Stdout from "./Stdout.ts"
+import * as Usage from "./Usage.ts"
 import { Version } from "../dumps/Version.ts"
 import { undo } from "./UndoCommand.ts"
 import { verify } from "./VerifyCommand.ts"
+
+const globalFlags = [DatabaseUrlFlag, ConnectTimeoutFlag, AllowPoolerFlag, JsonFlag, QuietFlag, ColorFlag] as const
 
 export const cli = Command.make("pgark").pipe(
   Command.withDescription(
@@ -36,10 +47,54 @@ export const cli = Command.make("pgark").pipe(
     { group: "First, or when something fails", commands: [doctor] },
     { group: "Backup", commands: [dump, list, inspect, verify] },
     { group: "Target", commands: [restore, undo, clean, grant] },
-    { group: "Try it", commands: [demo] }
+    { group: "Try it", commands: [demo] },
+    { group: "Pgark itself", commands: [help, completion] }
   ]),
-  Command.withGlobalFlags([DatabaseUrlFlag, ConnectTimeoutFlag, AllowPoolerFlag, JsonFlag, QuietFlag, ColorFlag])
+  Command.withExamples([
+    { command: "pgark doctor", description: "What pgark finds here, before the first dump" },
+    { command: "pgark dump", description: "A proven dump of the database in DATABASE_URL, into dumps/" },
+    { command: "pgark restore --clean --dry-run", description: "What restoring the newest dump would do" }
+  ]),
+  Command.withGlobalFlags(globalFlags)
 )
+
+/** The parser's own flags, in the words of the others. */
+const builtIns = [
+  {
+    ...GlobalFlag.Help,
+    flag: GlobalFlag.Help.flag.pipe(Flag.withDescription("Show the page of the command, with --json as a document"))
+  },
+  {
+    ...GlobalFlag.Version,
+    flag: GlobalFlag.Version.flag.pipe(Flag.withDescription("Show the version of pgark, with --json as a document"))
+  },
+  GlobalFlag.LogLevel
+]
+
+/** What the tree is called, for whoever mistypes it. */
+const names = (): Usage.Names => {
+  const declared = Command.make(
+    "pgark",
+    Object.fromEntries([...globalFlags, ...builtIns].map(({ flag }, i) => [i, flag]))
+  )
+  return {
+    everywhere: Usage.spellings(Completions.fromCommand(declared)),
+    commands: new Map(
+      Completions.fromCommand(cli).subcommands.map((command) => [command.name, Usage.spellings(command)])
+    )
+  }
+}
+
+const status: Status["Service"] = { terminated: false, exitCode: undefined }
+
+const tree: CommandTreeService = {
+  names: namesOf(cli),
+  doc: (name) =>
+    docOf(cli, name === undefined ? [] : [name]).pipe(
+      Effect.provideService(CommandTree, tree),
+      Effect.provideService(Status, status)
+    )
+}
 
 /** Environment first, then `.env` in the working directory, where there is one. */
 const configuration = Layer.unwrap(
@@ -57,24 +112,34 @@ const configuration = Layer.unwrap(
   })
 )
 
-const status: Status["Service"] = { terminated: false, exitCode: undefined }
-
 /** Runs a command line and gives the exit code. */
 export const program = (argv: ReadonlyArray<string>) =>
-  Command.runWith(cli, { version: Version, renderErrors: true })(argv).pipe(
+  Effect.gen(function* () {
+    const presenter = yield* CliOutput.Presenter
+    const dashed = Usage.singleDash(argv, names())
+    if (dashed === undefined) return yield* Command.runWith(cli, { version: Version, renderErrors: true })(argv)
+    // The parser would take its letters for flags.
+    const errors = [new CliError.ValidationError({ message: `${dashed} wants two dashes: -${dashed}.` })] as const
+    yield* presenter.present({
+      _tag: "InvalidInvocation",
+      commandPath: ["pgark"],
+      helpDoc: yield* tree.doc(),
+      errors
+    })
+    return yield* new Reported({ exitCode: usageExitCode })
+  }).pipe(
     Effect.as(0),
     Effect.catchTags({
       Reported: ({ exitCode }) => Effect.succeed(exitCode),
       ShowHelp: ({ errors }) => Effect.succeed(errors.length === 0 ? 0 : usageExitCode)
     }),
+    Effect.provideService(CommandTree, tree),
     Effect.provideService(Status, status),
     Effect.provide(
       Layer.mergeAll(
-        Presenter.layer({ json: argv.includes("--json"), color: !argv.includes("--no-color") }),
+        Presenter.layer({ json: Presenter.asksForJson(argv), color: !argv.includes("--no-color"), names }),
         configuration,
-        CliConfig.layer({
-          builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
-        }),
+        CliConfig.layer({ builtIns }),
         Layer.succeed(References.LogToStderr, true)
       )
     )

@@ -62,11 +62,22 @@ export const QuietFlag = GlobalFlag.Setting("quiet")({
   )
 })
 
-export const ColorFlag = GlobalFlag.Setting("color")({
-  flag: Flag.Boolean("color").pipe(
-    Flag.withDescription("Colours on a terminal (default: yes, unless NO_COLOR is set; --no-color: never)"),
-    Flag.withDefault(true)
+/**
+ * What is done unless it is declined: a flag with the name that declines it, which is what help, completions and errors
+ * speak of. The other form is understood too. Its value is whether to do it.
+ *
+ * @param name without `no-`
+ */
+const unlessDeclined = (name: string, description: string): Flag.Flag<boolean> =>
+  Flag.Boolean(`no-${name}`).pipe(
+    Flag.withNegation(name),
+    Flag.withDescription(description),
+    Flag.withDefault(false),
+    Flag.map((declined) => !declined)
   )
+
+export const ColorFlag = GlobalFlag.Setting("color")({
+  flag: unlessDeclined("color", "No colours on a terminal, as with NO_COLOR in the environment")
 })
 
 export { defaultDir }
@@ -105,11 +116,9 @@ export const yes = Flag.Boolean("yes").pipe(
   Flag.withDefault(false)
 )
 
-export const backupFirst = Flag.Boolean("backup-first").pipe(
-  Flag.withDescription(
-    "Save what goes into before-restore/ in --dir first, for undo (default: yes; --no-backup-first: no way back)"
-  ),
-  Flag.withDefault(true)
+export const backupFirst = unlessDeclined(
+  "backup-first",
+  "Do not save what goes into before-restore/ in --dir first: NO WAY BACK, undo then has nothing to bring back"
 )
 
 export const whileInUse = Flag.Boolean("while-in-use").pipe(
@@ -120,15 +129,9 @@ export const whileInUse = Flag.Boolean("while-in-use").pipe(
 )
 
 /** The same words wherever something is verified before a commit. */
-export const verify = Flag.Boolean("verify").pipe(
-  Flag.withDescription("Hold the result against the dump before the commit (default: yes; --no-verify: not)"),
-  Flag.withDefault(true)
-)
+export const verify = unlessDeclined("verify", "Do not hold the result against the dump before the commit")
 
-export const analyze = Flag.Boolean("analyze").pipe(
-  Flag.withDescription("Gather the planner's statistics after the commit (default: yes; --no-analyze: not)"),
-  Flag.withDefault(true)
-)
+export const analyze = unlessDeclined("analyze", "Do not gather the planner's statistics after the commit")
 
 export const allowPartialRows = Flag.Boolean("allow-partial-rows").pipe(Flag.withDefault(false))
 

@@ -1,71 +1,69 @@
-/** A command's help: what it does, its flags, examples, and the exit codes. */
-import * as Option from "effect/Option"
-import type { ArgDoc, FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
-import { meanings } from "./ExitCode.ts"
+/** The page of a command for people: what it does, its flags, examples, and the exit codes. */
+import { type ArgumentPage, type CommandPage, type FlagPage, term } from "./help/CommandPage.ts"
 import { bold, columns, wrap } from "./Text.ts"
 
 /** A term and what it means. */
 type Entry = readonly [term: string, meaning: string]
 
 /** Terms wider than this have their meaning on the line below. */
-const widest = 24
+const widestTerm = 24
 
-const indented = (text: string): ReadonlyArray<string> =>
-  text.split("\n").flatMap((line) => wrap(line, columns - 2).map((part) => `  ${part}`))
+/** Lines longer than this are hard to read, however wide the terminal is. */
+const widestPage = 100
+
+/** Columns of the page on this stream: those of its terminal, within limits. */
+export const pageWidth = (stream: { readonly isTTY?: boolean; readonly columns?: number }): number =>
+  stream.isTTY === true ? Math.min(Math.max(stream.columns ?? columns, columns), widestPage) : columns
 
 /** Two columns; the second is as far left as the terms allow. */
-const entries = (list: ReadonlyArray<Entry>): ReadonlyArray<string> => {
-  const width = Math.max(...list.map(([term]) => term.length).filter((length) => length <= widest), 0)
+const entries = (list: ReadonlyArray<Entry>, width: number): ReadonlyArray<string> => {
+  const left = Math.max(...list.map(([term]) => term.length).filter((length) => length <= widestTerm), 0)
   return list.flatMap(([term, meaning]) => {
-    const [first = "", ...rest] = wrap(meaning, columns - width - 4)
-    const below = (line: string) => `${" ".repeat(width + 4)}${line}`
-    return term.length > width
+    const [first = "", ...rest] = wrap(meaning, width - left - 4)
+    const below = (line: string) => `${" ".repeat(left + 4)}${line}`
+    return term.length > left
       ? [`  ${term}`, ...[first, ...rest].map(below)]
-      : [`  ${term.padEnd(width)}  ${first}`, ...rest.map(below)]
+      : [`  ${term.padEnd(left)}  ${first}`, ...rest.map(below)]
   })
 }
 
-const described = (description: Option.Option<string>): string => Option.getOrElse(description, () => "")
+const flag = (page: FlagPage): Entry => [term(page), page.description]
 
-const flag = ({ aliases, description, name, type }: FlagDoc): Entry => [
-  [[`--${name}`, ...aliases].join(", "), ...(type === "boolean" ? [] : [type])].join(" "),
-  // The choices stand in the term already.
-  described(description).replace(/ \(choices: .*\)$/, "")
-]
+const argument = ({ description, name }: ArgumentPage): Entry => [name, description]
 
-const argument = ({ description, name }: ArgDoc): Entry => [name.toUpperCase(), described(description)]
-
-const usage = ({ args = [], usage }: HelpDoc): string =>
-  args
-    .reduce((text, { name }) => text.replace(`<${name}`, `<${name.toUpperCase()}`), usage)
-    .replaceAll(/<([A-Z]+)([.]*)>/g, "$1$2")
-
-/** The page, in at most 80 columns. */
-export const render = (doc: HelpDoc, colors: boolean): string => {
+/**
+ * The page, in lines of at most `width` columns.
+ *
+ * @param bright whether headings are bold
+ */
+export const render = (page: CommandPage, bright: boolean, width: number = columns): string => {
   const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
-    lines.length === 0 ? [] : [`${colors ? bold(title) : title}\n${lines.join("\n")}`]
+    lines.length === 0 ? [] : [`${bright ? bold(title) : title}\n${lines.join("\n")}`]
   return [
-    ...indented(doc.description).map((line) => line.slice(2)),
-    "",
-    [
-      ...section("USAGE", indented(usage(doc))),
-      ...(doc.subcommands ?? []).flatMap(({ commands, group }) =>
-        section(
-          (group ?? "commands").toUpperCase(),
-          entries(commands.map(({ description, name, shortDescription }) => [name, shortDescription ?? description]))
+    wrap(page.description, width).join("\n"),
+    ...section("USAGE", [`  ${page.usage}`]),
+    ...page.commands.flatMap(({ commands, group }) =>
+      section(
+        group.toUpperCase(),
+        entries(
+          commands.map(({ description, name }) => [name, description]),
+          width
         )
-      ),
-      ...section("ARGUMENTS", entries((doc.args ?? []).map(argument))),
-      ...section("FLAGS", entries(doc.flags.map(flag))),
-      ...section("FLAGS OF EVERY COMMAND", entries((doc.globalFlags ?? []).map(flag))),
-      ...section(
-        "EXAMPLES",
-        (doc.examples ?? []).flatMap(({ command, description }) => [
-          `  ${command}`,
-          ...(description === undefined ? [] : [`      ${description}`])
-        ])
-      ),
-      ...section("EXIT CODES", entries(meanings.map(([code, meaning]) => [String(code), meaning])))
-    ].join("\n\n")
-  ].join("\n")
+      )
+    ),
+    ...section("ARGUMENTS", entries(page.arguments.map(argument), width)),
+    ...section("FLAGS", entries(page.flags.map(flag), width)),
+    ...section("FLAGS OF EVERY COMMAND", entries(page.globalFlags.map(flag), width)),
+    ...section(
+      "EXAMPLES",
+      page.examples.flatMap(({ command, description }) => [`  ${command}`, `      ${description}`])
+    ),
+    ...section(
+      "EXIT CODES",
+      entries(
+        page.exitCodes.map(({ code, meaning }) => [String(code), meaning]),
+        width
+      )
+    )
+  ].join("\n\n")
 }

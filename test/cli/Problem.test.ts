@@ -1,7 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
-import * as CliError from "effect/cli/CliError"
-import { usageProblem } from "../../src/cli/Presenter.ts"
 import * as Problem from "../../src/cli/Problem.ts"
 import { alert, clip, colorful, hang, wrap } from "../../src/cli/Text.ts"
 import { RestoreFailed, VerificationFailed } from "../../src/verbs/VerbError.ts"
@@ -69,28 +67,6 @@ describe("a problem", () => {
     const text = Problem.render(Problem.defect(Cause.die(new Error("boom"))))
     assert.match(text, /^pgark: this is a defect of pgark\.\n {2}detail {2}Error: boom\n/)
     assert.match(text, /\n {2}next {4}Please report it/)
-  })
-})
-
-describe("a line that could not be understood", () => {
-  const mistyped = new CliError.UnrecognizedOption({
-    option: "--claen",
-    command: ["pgark", "restore"],
-    suggestions: ["--clean"]
-  })
-
-  it("names what was meant, once", () => {
-    const { detail, message, suggestion } = usageProblem([mistyped], ["pgark", "restore"])
-    assert.strictEqual(message, "Unrecognized flag: --claen in command pgark restore.")
-    assert.strictEqual(suggestion, "Did you mean --clean? See `pgark restore --help`.")
-    assert.isUndefined(detail)
-  })
-
-  it("tells the other mistakes below the first", () => {
-    const missing = new CliError.MissingArgument({ argument: "role" })
-    const problem = usageProblem([missing, mistyped], ["pgark", "grant"])
-    assert.strictEqual(problem.message, "Missing required argument: role.")
-    assert.strictEqual(problem.detail, "Unrecognized flag: --claen in command pgark restore")
   })
 })
 
