@@ -12,10 +12,7 @@ import * as Usage from "./Usage.ts"
 /** Whether a line asks for a document, also where it cannot be understood. The last word counts. */
 export const asksForJson = (argv: ReadonlyArray<string>): boolean => {
   const end = argv.indexOf("--")
-  const said = argv
-    .slice(0, end === -1 ? argv.length : end)
-    .filter((word) => /^--(no-)?json$|^--json=/.test(word))
-    .at(-1)
+  const said = argv.slice(0, end === -1 ? argv.length : end).findLast((word) => /^--(no-)?json$|^--json=/.test(word))
   return said !== undefined && !/^--no-json$|=(false|no|off|0|n)$/.test(said)
 }
 

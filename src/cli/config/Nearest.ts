@@ -24,9 +24,10 @@ const distance = (a: string, b: string): number => {
   return row[b.length] ?? 0
 }
 
+const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_.]/g, "")
+
 /** The most similar of the names; none where no name is similar. Case and `-_.` do not matter. */
 export const nearest = (written: string, known: ReadonlyArray<string>): string | undefined => {
-  const plain = (name: string) => name.toLowerCase().replaceAll(/[-_.]/g, "")
   const text = plain(written)
   const limit = text.length < 4 ? 1 : 2
   const [best] = known
