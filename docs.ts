@@ -1,12 +1,17 @@
 /**
  * Writes the pages of `docs/` that are generated, or with `--check` only tells which of them are stale:
  *
+ * - `docs/commands.md`: the reference of the commands;
  * - `docs/json/<command>.json`: JSON Schemas of what the commands print with `--json`.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { commandPages } from "./src/cli/Cli.ts"
 import * as Documents from "./src/cli/documents/Documents.ts"
+import { reference } from "./src/cli/help/Reference.ts"
 
 /** A page: its path, and its text. */
 type Page = readonly [path: string, text: string]
@@ -41,7 +46,9 @@ const jsonSchemas: ReadonlyArray<Page> = Object.entries(Documents).flatMap(([nam
   return [[`docs/json/${name}.json`, `${JSON.stringify(page, undefined, 2)}\n`] as const]
 })
 
-const pages: ReadonlyArray<Page> = [...jsonSchemas]
+const commands = await Effect.runPromise(Effect.provide(commandPages, NodeServices.layer))
+
+const pages: ReadonlyArray<Page> = [["docs/commands.md", reference(commands)], ...jsonSchemas]
 
 const read = (path: string) => readFile(path, "utf8").catch(() => undefined)
 

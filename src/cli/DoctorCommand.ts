@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import type { ExitCode } from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import * as RenderDoctor from "./RenderDoctor.ts"
 
 /** The exit code where something is to be mended. */
@@ -53,5 +54,12 @@ export const doctor = Command.make(
     { command: "pgark doctor", description: "Before the first dump, or when something failed" },
     { command: "pgark doctor --grant-to app", description: "And whether the app's role is there and may connect" },
     { command: "pgark doctor --json", description: "The same for programs" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: [
+      "The names and the manifests of the dumps in `--dir`, and the `pg_dump` and `pg_restore` programs on this machine."
+    ],
+    writes: [],
+    database: "Is read only."
+  })
 )

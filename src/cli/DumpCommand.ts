@@ -4,6 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import type { WrittenDump } from "../dumps/DumpStore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as RenderDump from "./RenderDump.ts"
 
@@ -91,5 +92,14 @@ export const dump = Command.make(
     { command: "pgark dump", description: "The whole database, into dumps/" },
     { command: "pgark dump --exclude-table-data 'public.log*'", description: "Without the rows of some tables" },
     { command: "pgark dump --compress zstd --name before-upgrade", description: "Packed, and to be asked for by name" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: [],
+    writes: [
+      "`db_dump_<time>.sql` in `--dir`, `.sql.gz` or `.sql.zst` with `--compress`; `.partial` while it is written.",
+      "Its manifest beside it, `<dump>.manifest.json`, and the folder's record of proven dumps, `.pgark-proofs.json`."
+    ],
+    database:
+      "Is read only, in one snapshot. Its tables are locked against DROP and ALTER meanwhile, not against writing."
+  })
 )

@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
 
@@ -90,5 +91,10 @@ export const grant = Command.make(
     { command: "pgark grant app", description: "All rights on schema public" },
     { command: "pgark grant app --for-role migrator", description: "Also on what migrations create as migrator" },
     { command: "pgark grant app --sql-file grants.sql", description: "For a web interface such as phpPgAdmin" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: [],
+    writes: ["`--sql-file PATH`: the SQL, instead of running it."],
+    database: "Gets rights and default privileges, in one transaction; with `--sql-file` it is not looked at."
+  })
 )

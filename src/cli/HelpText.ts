@@ -8,13 +8,6 @@ type Entry = readonly [term: string, meaning: string]
 /** Terms wider than this have their meaning on the line below. */
 const widestTerm = 24
 
-/** Lines longer than this are hard to read, however wide the terminal is. */
-const widestPage = 100
-
-/** Columns of the page on this stream: those of its terminal, within limits. */
-export const pageWidth = (stream: { readonly isTTY?: boolean; readonly columns?: number }): number =>
-  stream.isTTY === true ? Math.min(Math.max(stream.columns ?? columns, columns), widestPage) : columns
-
 /** Two columns; the second is as far left as the terms allow. */
 const entries = (list: ReadonlyArray<Entry>, width: number): ReadonlyArray<string> => {
   const left = Math.max(...list.map(([term]) => term.length).filter((length) => length <= widestTerm), 0)

@@ -9,6 +9,7 @@ import { progress } from "../pipeline/RunEvent.ts"
 import { exitCodeOf } from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import * as RenderDump from "./RenderDump.ts"
@@ -125,5 +126,10 @@ export const inspect = Command.make("inspect", { file: Flags.file, dir: Flags.di
     { command: "pgark inspect", description: "The newest dump in dumps/" },
     { command: "pgark inspect before-upgrade", description: "The newest dump of that name" },
     { command: "pgark inspect old.sql.gz --json", description: "All there is to know, for programs" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: ["The dump and its manifest, to the end."],
+    writes: ["The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."],
+    database: "Is not looked at."
+  })
 )

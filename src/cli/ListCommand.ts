@@ -7,6 +7,7 @@ import type { JudgedDump } from "../dumps/DumpListing.ts"
 import { progress } from "../pipeline/RunEvent.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import * as RenderDump from "./RenderDump.ts"
 
 const document = ({ size, verdict, ...known }: JudgedDump, now: DateTime.Utc) => {
@@ -78,5 +79,10 @@ export const list = Command.make(
   Command.withExamples([
     { command: "pgark list", description: "What is in dumps/" },
     { command: "pgark list --prove", description: "Read all of it again: a disk may fail silently" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: ["The dumps in `--dir` that are new or have changed since they were proven; all of them with `--prove`."],
+    writes: ["The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."],
+    database: "Is not looked at."
+  })
 )

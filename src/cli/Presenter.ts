@@ -6,7 +6,7 @@ import { usageExitCode } from "./ExitCode.ts"
 import { fromHelpDoc } from "./help/CommandPage.ts"
 import * as HelpText from "./HelpText.ts"
 import * as Problem from "./Problem.ts"
-import { alert, colorful, visible } from "./Text.ts"
+import { alert, colorful, visible, width } from "./Text.ts"
 import * as Usage from "./Usage.ts"
 
 /** Whether a line asks for a document, also where it cannot be understood. The last word counts. */
@@ -36,7 +36,7 @@ export const layer = (options: {
             const page = fromHelpDoc(event.helpDoc)
             if (options.json) return yield* document({ help: page })
             const bright = colorful(process.stdout, options.color)
-            return yield* Console.log(HelpText.render(page, bright, HelpText.pageWidth(process.stdout)))
+            return yield* Console.log(HelpText.render(page, bright, width([process.stdout])))
           }
           case "Version": {
             const { name, version } = event

@@ -7,6 +7,7 @@ import { Confirmation } from "../pipeline/Confirmation.ts"
 import type { RestoreOptions } from "../verbs/Restore.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderRestore from "./RenderRestore.ts"
@@ -158,5 +159,15 @@ export const restore = Command.make(
     { command: "pgark restore --clean", description: "The newest dump, into emptied schemas" },
     { command: "pgark restore dumps/old.sql --clean --dry-run", description: "What it would do" },
     { command: "pgark restore --clean --grant-to app", description: "And give the app its rights" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: ["The dump and its manifest, or the plan of `--plan-file`."],
+    writes: [
+      "The safety dump of what goes, with its manifest, in `before-restore/` in `--dir`; the newest 3 are kept. None with `--no-backup-first`.",
+      "Where it takes several transactions: a journal beside the safety dumps, `restore_<time>_<id>.json`, which tells `pgark undo` what to do after a kill.",
+      "The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."
+    ],
+    database:
+      "Gets what the dump holds, in one transaction where the server's lock table can hold that: it happens, or the database is as it was. With `--clean` the dump's schemas lose what is in them first."
+  })
 )

@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import { Confirmation } from "../pipeline/Confirmation.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderRestore from "./RenderRestore.ts"
@@ -69,5 +70,15 @@ export const undo = Command.make(
   Command.withExamples([
     { command: "pgark undo", description: "What was there before the last restore" },
     { command: "pgark undo --dry-run", description: "What it would do" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: [
+      "The newest safety dump of this database in `before-restore/` in `--dir`, or the journal of a restore that was killed."
+    ],
+    writes: [
+      "A safety dump of what goes, as `restore` makes it; none with `--no-backup-first`.",
+      "The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."
+    ],
+    database: "Gets back what the last restore replaced, as `restore` would do it. What came since goes."
+  })
 )

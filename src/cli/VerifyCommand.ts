@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
+import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderReport from "./RenderReport.ts"
@@ -61,5 +62,10 @@ export const verify = Command.make(
   Command.withExamples([
     { command: "pgark verify", description: "Against the newest dump in dumps/" },
     { command: "pgark verify --grant-to app", description: "And whether the app has its rights" }
-  ])
+  ]),
+  Command.annotate(SideEffects, {
+    reads: ["The dump and its manifest, to the end."],
+    writes: ["The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."],
+    database: "Is read only, every table of the dump to the end."
+  })
 )

@@ -5,20 +5,28 @@ import * as Documents from "../../src/cli/documents/Documents.ts"
 
 const { Failure: _, ...published } = Documents
 
-/** The commands that have documents, and `failure` for a line that names none of them. */
+/** The commands that have documents, `version`, and `failure` for a line that names none of them. */
 export type Command = keyof typeof published
 
-const isCommand = (text: string): text is Command => text !== "failure" && Object.hasOwn(published, text)
+const isCommand = (text: string): text is Command =>
+  text !== "failure" && text !== "version" && Object.hasOwn(published, text)
 
-/** The command of a command line, which may have flags before it. */
-export const commandOf = (args: ReadonlyArray<string>): Command => args.find(isCommand) ?? "failure"
+/** Flags with which the parser answers by itself. */
+const answers: Readonly<Record<string, Command>> = {
+  "--help": "help",
+  "-h": "help",
+  "--version": "version",
+  "-v": "version"
+}
 
-/** Flags with which the parser answers by itself, in text. */
-const answers = new Set(["--help", "-h", "--version", "-v", "--completions"])
+/** The command of a command line, which may have flags before it. Without one pgark shows its help. */
+export const commandOf = (args: ReadonlyArray<string>): Command =>
+  args.flatMap((arg) => answers[arg] ?? [])[0] ??
+  args.find(isCommand) ??
+  (args.every((arg) => arg.startsWith("-")) ? "help" : "failure")
 
 /** Whether a run by these arguments prints a document. */
-export const prints = (args: ReadonlyArray<string>): boolean =>
-  args.includes("--json") && !args.some((arg) => answers.has(arg))
+export const prints = (args: ReadonlyArray<string>): boolean => args.includes("--json")
 
 /** What is wrong with what a run has printed: not one document, or not one as it is published. */
 export const problem = (args: ReadonlyArray<string>, stdout: string): string | undefined => {

@@ -7,15 +7,15 @@ import { meanings } from "../ExitCode.ts"
 import { SideEffects } from "./SideEffects.ts"
 
 export const FlagPage = Schema.Struct({
-  /** With its dashes, as it is typed: `--no-verify`. */
-  name: Schema.String,
-  /** The same: `-y`. */
-  aliases: Schema.Array(Schema.String),
-  /** What stands for its value; absent where it takes none. */
-  value: Schema.optionalKey(Schema.String),
-  /** The words that its value may be, or may begin with; absent where any will do. */
-  choices: Schema.optionalKey(Schema.Array(Schema.String)),
-  description: Schema.String
+  name: Schema.String.annotateKey({ description: "With its dashes, as it is typed: `--no-verify`." }),
+  aliases: Schema.Array(Schema.String).annotateKey({ description: "Other names of it: `-y`." }),
+  value: Schema.optionalKey(Schema.String).annotateKey({
+    description: "What stands for its value; absent where it takes none."
+  }),
+  choices: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "The words that its value may be, or may begin with; absent where any will do."
+  }),
+  description: Schema.String.annotateKey({ description: "What it does, with its default and where else it is set." })
 })
 export type FlagPage = typeof FlagPage.Type
 
@@ -28,10 +28,9 @@ export const ArgumentPage = Schema.Struct({
 })
 export type ArgumentPage = typeof ArgumentPage.Type
 
-/** The document of `--help --json`. */
+/** All that help, reference and completions know of a command. */
 export const CommandPage = Schema.Struct({
-  /** As it is typed: `pgark dump`. */
-  command: Schema.String,
+  command: Schema.String.annotateKey({ description: "As it is typed: `pgark dump`." }),
   description: Schema.String,
   usage: Schema.String,
   commands: Schema.Array(
@@ -39,11 +38,10 @@ export const CommandPage = Schema.Struct({
       group: Schema.String,
       commands: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.String }))
     })
-  ),
+  ).annotateKey({ description: "Commands below it, in groups." }),
   arguments: Schema.Array(ArgumentPage),
-  flags: Schema.Array(FlagPage),
-  /** Flags that every command has. */
-  globalFlags: Schema.Array(FlagPage),
+  flags: Schema.Array(FlagPage).annotateKey({ description: "Its own flags." }),
+  globalFlags: Schema.Array(FlagPage).annotateKey({ description: "Flags that every command has." }),
   examples: Schema.Array(Schema.Struct({ command: Schema.String, description: Schema.String })),
   sideEffects: Schema.optionalKey(
     Schema.Struct({
@@ -51,7 +49,7 @@ export const CommandPage = Schema.Struct({
       writes: Schema.Array(Schema.String),
       database: Schema.String
     })
-  ),
+  ).annotateKey({ description: "What it reads, writes and changes, in Markdown." }),
   exitCodes: Schema.Array(Schema.Struct({ code: Schema.Int, meaning: Schema.String }))
 })
 export type CommandPage = typeof CommandPage.Type
