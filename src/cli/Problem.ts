@@ -96,11 +96,21 @@ export const render = (
   ].join("\n")
 }
 
+/** Where a library's own words may have a password: in a URL, in what is like the parameters of one. */
+const secrets: ReadonlyArray<readonly [where: RegExp, instead: string]> = [
+  [/(:\/\/[^\s/?#:@]*):[^\s@]+@/g, "$1:***@"],
+  [/(\w*(?:password|passwd|secret)["']?\s*[=:]\s*)(?:'[^']*'|"[^"]*"|[^\s&,;)}\]]+)/gi, "$1***"]
+]
+
+/** A trace as anybody may see it. */
+const withoutSecrets = (trace: string): string =>
+  secrets.reduce((text, [where, instead]) => text.replace(where, instead), trace)
+
 /** What no error of pgark describes: a mistake in the program. The trace is for its report. */
 export const defect = (cause: Cause.Cause<unknown>): Problem => ({
   _tag: "Defect",
   message: "this is a defect of pgark.",
-  detail: Cause.pretty(cause),
+  detail: withoutSecrets(Cause.pretty(cause)),
   suggestion:
     "Please report it: the command line without the URL, all of the above (there is no password in it), `pgark --version` " +
     "and what `pgark doctor` says. The same run with --log-level debug tells what led to it."

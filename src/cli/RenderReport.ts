@@ -57,10 +57,13 @@ export const grant = (report: GrantReport): ReadonlyArray<string> => {
 
 /** Of a report that came to be, so what it found are warnings. */
 export const verify = (report: VerifyReport): ReadonlyArray<string> => [
-  `  verified   ${plural(report.tables, "table")}, ${plural(report.rows, "row")}, ` +
-    (report.checksums === 0 ? "" : `${plural(report.checksums, "checksum")}, `) +
-    `${plural(report.sequences, "sequence")}, ${plural(report.migrations, "migration")}: no difference`,
-  ...grouped(report.findings).map((line) => `  warning    ${line}`)
+  hang(
+    "  verified   ",
+    `${plural(report.tables, "table")}, ${plural(report.rows, "row")}, ` +
+      (report.checksums === 0 ? "" : `${plural(report.checksums, "checksum")}, `) +
+      `${plural(report.sequences, "sequence")}, ${plural(report.migrations, "migration")}: no difference`
+  ),
+  ...grouped(report.findings).map((line) => hang("  warning    ", line))
 ]
 
 /** Size of a dump: `512 kB`, or `110 kB gzip (512 kB unpacked)`. */

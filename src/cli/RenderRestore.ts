@@ -17,8 +17,11 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
   ...report.unproven.map((what) => hang("  not proven ", what)),
   ...(report.way === "transaction" ? [] : [hang("  way        ", `${Way.words[report.way]}: ${report.why}`)]),
   ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
-  `  restored   ${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
-    `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`,
+  hang(
+    "  restored   ",
+    `${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
+      `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`
+  ),
   ...row("  no rows    ", report.withoutRows, (list) => `${list}: the dump has none of theirs`),
   ...row("  published  ", report.published, (list) => `as before: ${list}`),
   ...row(
@@ -48,15 +51,18 @@ export const restore = (report: RestoreReport, proofWords: string, database: str
 /** What became of a restore that had been cut short. */
 export const recovered = ({ undone, recovered }: RecoveryReport, database: string): string =>
   [
-    `Brought back what was in ${database} before the restore of ${undone.file} (${undone.at}), which had been cut short`,
+    hang(
+      "",
+      `Brought back what was in ${database} before the restore of ${undone.file} (${undone.at}), which had been cut short`
+    ),
     recovered === "aside"
-      ? "  way back   the old schemas have their names again, and what was begun is dropped"
-      : "  way back   what was begun is dropped, and the safety dump restored and verified"
+      ? hang("  way back   ", "the old schemas have their names again, and what was begun is dropped")
+      : hang("  way back   ", "what was begun is dropped, and the safety dump restored and verified")
   ].join("\n")
 
 /** What an undoing did. */
 export const undo = (report: UndoReport, proofWords: string, database: string): string =>
   [
-    `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`,
+    hang("", `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`),
     ...body(report, proofWords)
   ].join("\n")

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Connecting from "./Connecting.ts"
 import { type DatabaseError, isDatabaseError, withFields } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
+import { traced } from "./SqlSpan.ts"
 import { toDatabaseError } from "./Sqlstate.ts"
 
 /** A session that another one waits for. What this role may not see is null. */
@@ -45,7 +46,7 @@ const look = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl, pid: num
   const { rows } = yield* Effect.tryPromise({
     try: () => client.query<OtherSession>(question, [pid]),
     catch: (cause) => toDatabaseError(cause)
-  })
+  }).pipe(traced(question))
   return rows
 }, Effect.scoped)
 

@@ -13,6 +13,7 @@ import * as Hosts from "./connecting/Hosts.ts"
 import * as LoginPolicy from "./connecting/LoginPolicy.ts"
 import * as ParserGuard from "./connecting/ParserGuard.ts"
 import { connecting, isRestarting, mayConnectSoon } from "./Retrying.ts"
+import { traced } from "./SqlSpan.ts"
 import { sqlstateOf, toDatabaseError } from "./Sqlstate.ts"
 import * as Tls from "./connecting/Tls.ts"
 
@@ -175,7 +176,7 @@ export const asking =
     Effect.tryPromise({
       try: async (): Promise<Row> => (await client.query(sql, [...values])).rows[0],
       catch: (cause) => toDatabaseError(causeOf(client, cause), { statement: sql })
-    })
+    }).pipe(traced(sql))
 
 const close = (client: Client): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

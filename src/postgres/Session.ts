@@ -28,6 +28,7 @@ import * as PoolerProbe from "./connecting/PoolerProbe.ts"
 import * as SessionClient from "./SessionClient.ts"
 import * as ServerMark from "./ServerMark.ts"
 import { SimpleQuery } from "./SimpleQuery.ts"
+import { traced } from "./SqlSpan.ts"
 import { fromSqlError, type Place, toDatabaseError } from "./Sqlstate.ts"
 
 /** Sends COPY data; returns when the socket can take more. */
@@ -218,7 +219,7 @@ export const open = Effect.fn("Session.open")(function* (
                 ...at
               })
             : error
-        )
+        ).pipe(traced(at.statement ?? ""))
       })
     ).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
 
@@ -262,7 +263,8 @@ export const open = Effect.fn("Session.open")(function* (
                   })
                 )
               : Effect.succeed(Number(rows))
-          })
+          }),
+          traced(place.statement ?? "")
         )
       })
     )

@@ -53,7 +53,7 @@ const shown = 500
 const confidential = /^(?:create|alter)\s+(?:foreign|group|role|server|subscription|user)\b/i
 
 /** As much of a statement as may be seen: of one that may hold a password what stands before its first text. */
-const visible = (statement: string): string => {
+export const visible = (statement: string): string => {
   const text = statement.trim()
   const quote = confidential.test(text.replace(/^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)+/, "")) ? text.search(/'|\$\w*\$/) : -1
   return quote < 0

@@ -45,7 +45,10 @@ describe("the round trip", () => {
       const dump = yield* ok("dump")
       const [file = ""] = dump.stdout.split("\n")
       assert.match(file, /^dumps\/db_dump_[-\dT]+Z\.sql$/)
-      assert.match(dump.stdout, /18 tables, [\d,]+ rows, 2 large objects\n {2}size {7}\d+ kB; proven while it was written\n/)
+      assert.match(
+        dump.stdout,
+        /18 tables, [\d,]+ rows, 2 large objects\n {2}size {7}\d+ kB; proven while it was written\n/
+      )
       assert.match(dump.stderr, /^done {2}Write the dump/m)
       assert.deepStrictEqual(readdirSync(join(cwd, "dumps")), [
         ".pgark-proofs.json",

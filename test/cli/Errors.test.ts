@@ -52,9 +52,10 @@ const fails = Effect.fnUntraced(function* (
   assertClear(text, expected, secrets)
   assert.strictEqual(text.stdout, "")
   assertClear(json, expected, secrets)
-  const { error, tasks, ...others } = JSON.parse(json.stdout) as {
+  const { error, tasks, milliseconds: _, ...others } = JSON.parse(json.stdout) as {
     error: Record<string, unknown>
     tasks?: ReadonlyArray<{ readonly status: string; readonly message?: string }>
+    milliseconds?: number
   }
   assert.deepStrictEqual(others, {})
   // Where tasks were begun one of them failed, with this error, and nothing went on behind it.
@@ -378,7 +379,7 @@ describe("rights and roles", () => {
       assert.include(text, "--pg-dump")
       const own = yield* Pgark.run(["dump"], { cwd, env })
       assert.strictEqual(own.code, 0, own.stderr)
-      assert.match(own.stdout, /by pg_dump 18\.\d+ \(WebAssembly\)/)
+      assert.match(own.stdout, /tool {7}pg_dump 18\.\d+ \(WebAssembly\)/)
     }).pipe(Effect.provide(NodeServices.layer))
   )
 })

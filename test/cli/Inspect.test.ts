@@ -45,8 +45,8 @@ describe("a packed dump with a name", () => {
       const { stdout } = yield* ok("dump", "--compress", "gzip:9", "--name", "first", "--note", "Before it all")
       const [file = ""] = stdout.split("\n")
       assert.match(file, /^dumps\/db_dump_\S+Z\.sql\.gz$/)
-      assert.match(stdout, /^ {2}\S+ kB gzip \(\S+ kB unpacked\), 18 tables, /m)
-      assert.match(stdout, /^ {2}name first\n {2}note Before it all$/m)
+      assert.match(stdout, /^ {2}holds {6}18 tables, .*\n {2}size {7}\S+ kB gzip \(\S+ kB unpacked\); /m)
+      assert.match(stdout, /^ {2}name {7}first\n {2}note {7}Before it all$/m)
       const json = yield* ok("dump", "--compress", "zstd", "--name", "second", "--json")
       const second = JSON.parse(json.stdout) as Dumped
       assert.deepInclude(second, { compression: "zstd", name: "second", file: second.file.replace(/\.\w+$/, ".zst") })

@@ -39,7 +39,7 @@ export interface Options {
 /** Fails where the run has said or left what it must not. */
 const checked = async (args: ReadonlyArray<string>, options: Options, ended: Ended, since: number): Promise<Ended> => {
   const problem = ended.code !== null && Printed.prints(args) ? Printed.problem(args, ended.stdout) : undefined
-  if (problem !== undefined) throw new Error(problem)
+  if (problem !== undefined) throw new Error(`${problem}\n${ended.stderr}`)
   const { cwd, env, folders = [] } = options
   const given = { args, cwd, ...(env === undefined ? {} : { env }) }
   const leaks = await Secrets.leaks(Secrets.passwordsOf(given), ended, [cwd, ...folders], since)

@@ -7,6 +7,7 @@ import * as Connecting from "../Connecting.ts"
 import type { DatabaseError } from "../DatabaseError.ts"
 import type * as DatabaseUrl from "../DatabaseUrl.ts"
 import { literal } from "../Identifier.ts"
+import { traced } from "../SqlSpan.ts"
 import { toDatabaseError } from "../Sqlstate.ts"
 import type { PgDumpSettings } from "./PgDumpProgram.ts"
 
@@ -37,7 +38,7 @@ const query = (client: Client, sql: string) =>
   Effect.tryPromise({
     try: () => client.query<{ readonly name: string; readonly setting: string }>(sql),
     catch: (cause) => toDatabaseError(cause, { statement: sql })
-  })
+  }).pipe(traced(sql))
 
 const message = (type: string, ...parts: ReadonlyArray<Buffer>): Buffer => {
   const body = Buffer.concat(parts)
