@@ -3,7 +3,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { CleanReport } from "../verbs/Clean.ts"
 import { plural } from "../pipeline/Words.ts"
-import { Confirmation } from "../pipeline/Confirmation.ts"
+import * as Confirming from "./Confirming.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
@@ -29,14 +29,16 @@ export const clean = Command.make(
     lockTimeout: Flags.lockTimeout,
     wait: Flags.wait,
     yes: Flags.yes,
+    confirm: Flags.confirm,
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ cascadeOutside, dryRun, lockTimeout, plan, schemas, wait, yes }) =>
+  ({ cascadeOutside, confirm, dryRun, lockTimeout, plan, schemas, wait, yes }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Clean = yield* load(() => import("../verbs/Clean.ts"))
+        const manner = yield* Confirming.manner({ confirm, yes })
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const options = {
@@ -52,8 +54,8 @@ export const clean = Command.make(
         const { database, report } = yield* Effect.gen(function* () {
           const database = yield* Target.reached
           yield* Target.leftover(output, Flags.defaultDir)
-          const warning = Warning.warn(output, { database, yes })
-          return { database, report: yield* Effect.provideService(Clean.clean(options), Confirmation, warning) }
+          const report = yield* Warning.before(output, { database, manner })(Clean.clean(options))
+          return { database, report }
         }).pipe(Effect.provide(layer))
         return {
           text: [headline(options.schemas, report, database), ...RenderReport.clean(report)].join("\n"),

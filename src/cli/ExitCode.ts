@@ -10,6 +10,7 @@ import type { EmbeddedServerFailed } from "../demo/EmbeddedServer.ts"
 import type { TaskTimeout } from "../pipeline/Limits.ts"
 import type { PlanStale } from "../pipeline/PlanStale.ts"
 import type { PlanInvalid } from "../verbs/SavedPlan.ts"
+import type { NotConfirmed } from "./NotConfirmed.ts"
 import type { VerbError } from "../verbs/VerbError.ts"
 
 /** Every error that a command can end with. */
@@ -18,6 +19,7 @@ export type PgarkError =
   | DatabaseUrlInvalid
   | DumpError
   | EmbeddedServerFailed
+  | NotConfirmed
   | PgDumpFailed
   | PlanInvalid
   | PlanStale
@@ -75,6 +77,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   LabelInvalid: 2,
   LockTableTooSmall: 2,
   LockTimeout: 6,
+  NotConfirmed: 2,
   ObjectConflict: 7,
   PatternInvalid: 2,
   PermissionDenied: 5,

@@ -116,6 +116,11 @@ export const yes = Flag.Boolean("yes").pipe(
   Flag.withDefault(false)
 )
 
+export const confirm = Flag.Boolean("confirm").pipe(
+  Flag.withDescription("Ask for the name of the database in place of the 3-second warning; needs a terminal"),
+  Flag.withDefault(false)
+)
+
 export const backupFirst = unlessDeclined(
   "backup-first",
   "Do not save what goes into before-restore/ in --dir first: NO WAY BACK, undo then has nothing to bring back"

@@ -3,8 +3,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Confirmation } from "../pipeline/Confirmation.ts"
 import type { RestoreOptions } from "../verbs/Restore.ts"
+import * as Confirming from "./Confirming.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
@@ -60,6 +60,7 @@ export const restore = Command.make(
       )
     ),
     yes: Flags.yes,
+    confirm: Flags.confirm,
     grantTo: Flags.grantTo.pipe(
       Flag.withDescription("Grant this role its rights on what is restored, and prove them; repeatable")
     ),
@@ -99,7 +100,7 @@ export const restore = Command.make(
       Flag.optional
     )
   },
-  ({ dir, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, wait, yes, ...flags }) =>
+  ({ confirm, dir, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, wait, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -114,6 +115,7 @@ export const restore = Command.make(
             state: "untouched"
           })
         }
+        const manner = yield* Confirming.manner({ confirm, yes })
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const layer = Target.layer(url, "restore", dir)
@@ -138,8 +140,8 @@ export const restore = Command.make(
         const options = { ...wanted, ...patience, wait }
         const { database, report } = yield* Effect.gen(function* () {
           const database = yield* Target.reached
-          const warning = Warning.warn(output, { database, yes })
-          return { database, report: yield* Effect.provideService(Restore.restore(options), Confirmation, warning) }
+          const report = yield* Warning.before(output, { database, manner })(Restore.restore(options))
+          return { database, report }
         }).pipe(Effect.provide(layer))
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {

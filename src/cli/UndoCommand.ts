@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
-import { Confirmation } from "../pipeline/Confirmation.ts"
+import * as Confirming from "./Confirming.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
@@ -15,6 +15,7 @@ export const undo = Command.make(
   {
     dir: Flags.dir,
     yes: Flags.yes,
+    confirm: Flags.confirm,
     cascadeOutside: Flags.cascadeOutside.pipe(
       Flag.withDescription("DROPS FOR GOOD what has come since and depends on what goes, as far as the role may")
     ),
@@ -27,12 +28,13 @@ export const undo = Command.make(
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dir, dryRun, lockTimeout, plan, wait, yes, ...flags }) =>
+  ({ confirm, dir, dryRun, lockTimeout, plan, wait, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Undo = yield* load(() => import("../verbs/Undo.ts"))
         const DumpProof = yield* load(() => import("../verbs/restore/DumpProof.ts"))
+        const manner = yield* Confirming.manner({ confirm, yes })
         const url = yield* Target.databaseUrl
         const output = yield* Output
         const layer = Target.layer(url, "undo", dir)
@@ -48,8 +50,7 @@ export const undo = Command.make(
         const { database, report } = yield* Effect.gen(function* () {
           const database = yield* Target.reached
           const undone = Undo.undo({ ...flags, ...patience, wait })
-          const warning = Warning.warn(output, { database, yes })
-          return { database, report: yield* Effect.provideService(undone, Confirmation, warning) }
+          return { database, report: yield* Warning.before(output, { database, manner })(undone) }
         }).pipe(Effect.provide(layer))
         if ("recovered" in report)
           return { text: RenderRestore.recovered(report, database), document: { undo: report } }

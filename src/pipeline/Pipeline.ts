@@ -14,6 +14,7 @@ import { destructive, type Plan, type PlannedTask } from "./Plan.ts"
 import { CurrentTask, ending, RunEvent, RunEvents } from "./RunEvent.ts"
 import * as RunMetrics from "./RunMetrics.ts"
 import { planStale, type PlanStale } from "./PlanStale.ts"
+import type { Stakes } from "./Stakes.ts"
 import type * as Task from "./Task.ts"
 
 /** Tasks in an order that respects what they need. */
@@ -131,6 +132,7 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
   /** What tasks have waited for that have nothing to do: those behind them wait for that. */
   const absent = new Map<string, ReadonlyArray<string>>()
   const basis: Record<string, string> = {}
+  let stakes: Stakes | undefined
   for (const task of pipeline.tasks) {
     const others = () => pipeline.tasks.filter((other) => other !== task)
     const step = yield* Effect.onError(planStep<T>(task, planned), () => skip(others(), steps))
@@ -141,6 +143,7 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
       continue
     }
     Object.assign(basis, step.basis)
+    stakes = step.stakes ?? stakes
     for (const name of step.scope ?? []) scope.add(name)
     tasks.push({
       name: task.name,
@@ -151,7 +154,14 @@ const planSteps = Effect.fnUntraced(function* <T extends Task.Any>(pipeline: Pip
     })
     tasks.push(...(step.inner ?? []).map((inner) => ({ within: task.name, ...inner })))
   }
-  const plan: Plan = { pipeline: pipeline.name, scope: [...scope], tasks, basis, digest: digest(basis) }
+  const plan: Plan = {
+    pipeline: pipeline.name,
+    scope: [...scope],
+    tasks,
+    ...(stakes === undefined ? {} : { stakes }),
+    basis,
+    digest: digest(basis)
+  }
   return { plan, steps: steps as Steps<T> }
 })
 
@@ -383,6 +393,7 @@ export const asTask = <const Name extends string, T extends Task.Any, A, E, R>(
       inner: plan.tasks,
       scope: plan.scope,
       basis: plan.basis,
+      ...(plan.stakes === undefined ? {} : { stakes: plan.stakes }),
       skip: skip(options.pipeline.tasks, steps),
       run: (results) => options.around(execute(options.pipeline, steps, results))
     }))

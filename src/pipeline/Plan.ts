@@ -1,6 +1,7 @@
 /** A pipeline as data: what each of its tasks would execute. The same rows are executed by a run. */
 import * as Schema from "effect/Schema"
 import { Basis } from "./Basis.ts"
+import { Stakes } from "./Stakes.ts"
 
 /** One thing that a task will do. */
 export const PlanRow = Schema.Struct({
@@ -36,6 +37,9 @@ export const Plan = Schema.Struct({
     description: "What it is confined to, in words: nothing else is read for it or changed by it."
   }),
   tasks: Schema.Array(PlannedTask).annotateKey({ description: "Its tasks." }),
+  stakes: Schema.optionalKey(Stakes).annotateKey({
+    description: "What it puts at stake, as one of its tasks has found out; no part of what the plan rests on."
+  }),
   basis: Basis.annotateKey({ description: "What it rests on." }),
   digest: Schema.String.annotateKey({ description: "One digest over the basis, 64 hexadecimal digits." })
 })

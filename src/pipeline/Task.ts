@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { Basis } from "./Basis.ts"
 import { type Limits, limited, type TimedOut } from "./Limits.ts"
 import type { PlannedTask, PlanRow } from "./Plan.ts"
+import type { Stakes } from "./Stakes.ts"
 
 /** What planning a task gives. */
 export interface Step<out V, out A, out E, out R, in Results> {
@@ -25,6 +26,8 @@ export interface Step<out V, out A, out E, out R, in Results> {
   readonly scope?: ReadonlyArray<string>
   /** What the rows rest on. */
   readonly basis?: Basis
+  /** What the pipeline puts at stake, as this task has found out. */
+  readonly stakes?: Stakes
   /** There is nothing to do, and nobody hears of it. */
   readonly does?: "nothing"
   /** Of a task that consists of others: tells the listeners that these are not run. */
@@ -128,6 +131,7 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
     readonly rows?: (value: V) => ReadonlyArray<PlanRow>
     readonly scope?: (value: V) => ReadonlyArray<string>
     readonly basis?: (value: V) => Basis
+    readonly stakes?: (value: V) => Stakes | undefined
   }
 ): Task<Name, V, V, E, R> => ({
   ...make<Name, V, V, E, R, never, never, N>(name, {
@@ -135,13 +139,17 @@ export const read = <const Name extends string, V, E, R, const N extends Needs =
     ...(options.session === undefined ? {} : { session: options.session }),
     ...(options.needs === undefined ? {} : { needs: options.needs }),
     plan: (needs) =>
-      Effect.map(options.plan(needs), (value) => ({
-        value,
-        rows: options.rows?.(value) ?? [],
-        ...(options.scope === undefined ? {} : { scope: options.scope(value) }),
-        ...(options.basis === undefined ? {} : { basis: options.basis(value) }),
-        run: () => Effect.succeed(value)
-      }))
+      Effect.map(options.plan(needs), (value) => {
+        const stakes = options.stakes?.(value)
+        return {
+          value,
+          rows: options.rows?.(value) ?? [],
+          ...(options.scope === undefined ? {} : { scope: options.scope(value) }),
+          ...(options.basis === undefined ? {} : { basis: options.basis(value) }),
+          ...(stakes === undefined ? {} : { stakes }),
+          run: () => Effect.succeed(value)
+        }
+      })
   }),
   heard: "planning"
 })

@@ -6,6 +6,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
 import { changing, note } from "../pipeline/RunEvent.ts"
+import type { Stakes as StakesFound } from "../pipeline/Stakes.ts"
 import * as Task from "../pipeline/Task.ts"
 import { listed } from "../pipeline/Words.ts"
 import type { DatabaseError, PermissionDenied } from "../postgres/DatabaseError.ts"
@@ -19,6 +20,7 @@ import { describeObject, refused } from "./clean/Blocker.ts"
 import * as Dependents from "./clean/Dependents.ts"
 import { choose, type Ladder, lost, type Rung, type RungStatement, type Wish } from "./clean/Ladder.ts"
 import * as Lock from "./clean/Lock.ts"
+import * as Stakes from "./Stakes.ts"
 import { hold, type HoldOptions } from "./TargetHold.ts"
 import {
   type CleanBlocked,
@@ -199,6 +201,12 @@ export const task = <N extends Task.Needs>(options: {
     })
   })
 
+interface Looked {
+  readonly found: Survey
+  /** Absent where nothing goes. */
+  readonly stakes: StakesFound | undefined
+}
+
 /** Reads the schemas of a target, all of which must exist. */
 const look = ({ lockTimeout = Lock.defaultLockTimeout, schemas }: CleanOptions) =>
   Task.withLimits(
@@ -206,13 +214,18 @@ const look = ({ lockTimeout = Lock.defaultLockTimeout, schemas }: CleanOptions) 
       title: "Survey the target",
       session: "target",
       scope: () => schemas.map((schema) => `schema ${schema}`),
-      basis: Lock.basisOf,
       plan: Effect.fnUntraced(function* () {
         const found = yield* LockLimit.reading(lockTimeout, survey({ schemas }))
         const missing = found.schemas.find(({ exists }) => !exists)
         if (missing !== undefined) return yield* noSuchSchema(missing.name, found.server.database)
-        return found
-      })
+        const objects = found.objects.filter(({ droppable, extension }) => droppable && extension === null)
+        const stakes =
+          objects.length === 0 ? undefined : yield* Stakes.read({ survey: found, objects, largeObjects: [] }, null)
+        const looked: Looked = { found, stakes }
+        return looked
+      }),
+      basis: ({ found }: Looked) => Lock.basisOf(found),
+      stakes: ({ stakes }: Looked) => stakes
     }),
     { retry: Retrying.reads }
   )
@@ -237,15 +250,15 @@ export const pipeline = (options: CleanOptions) => {
     refuse: Lock.changed,
     what: ({ surveyed }) => ({
       scope: { schemas },
-      survey: surveyed,
-      going: surveyed.objects.filter(({ extension }) => extension === null),
+      survey: surveyed.found,
+      going: surveyed.found.objects.filter(({ extension }) => extension === null),
       more: false
     })
   })
   const cleaned = task({
     needs: { surveyed },
     cascadeOutside: options.cascadeOutside,
-    survey: ({ surveyed }) => ({ survey: surveyed })
+    survey: ({ surveyed }) => ({ survey: surveyed.found })
   })
   return Pipeline.make(`clean ${options.schemas.map(quote).join(", ")}`, [
     surveyed,

@@ -5,11 +5,13 @@ import * as Task from "../../pipeline/Task.ts"
 import * as LockLimit from "../../postgres/LockLimit.ts"
 import { objectKey } from "../../postgres/ObjectName.ts"
 import * as Retrying from "../../postgres/Retrying.ts"
+import type { Stakes as StakesFound } from "../../pipeline/Stakes.ts"
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import { type Survey, survey, type SurveyScope } from "../../postgres/survey/Survey.ts"
 import { refused } from "../clean/Blocker.ts"
 import type { Wish } from "../clean/Ladder.ts"
 import * as Lock from "../clean/Lock.ts"
+import * as Stakes from "../Stakes.ts"
 import * as Bridge from "./Bridge.ts"
 import { choose, type Course } from "./Choosing.ts"
 import type * as DumpProof from "./DumpProof.ts"
@@ -39,6 +41,8 @@ export interface Looked {
   readonly differences: ReadonlyArray<Bridge.Difference>
   /** What is left alone although the dump has it; absent where all that the dump has is restored. */
   readonly standing?: Standing
+  /** What goes, in numbers, and what leads back; absent where nothing of that kind goes. */
+  readonly stakes?: StakesFound
 }
 
 /** What of the target makes a plan: all of a task's ways to look have it. */
@@ -48,8 +52,20 @@ export const facets = {
     ...Bridge.rows(differences)
   ],
   scope: ({ found }: Looked) => found.schemas.map(({ name }) => `schema ${name}`),
-  basis: ({ found }: Looked) => Lock.basisOf(found)
+  basis: ({ found }: Looked) => Lock.basisOf(found),
+  stakes: ({ stakes }: Looked) => stakes
 }
+
+/** The stakes of replacing this, as a part of {@link Looked}. */
+export const stakesOf = Effect.fnUntraced(function* (
+  survey: Survey,
+  { databaseWide, largeObjects, objects }: Replacement,
+  backupFirst: boolean
+) {
+  if (databaseWide.length + largeObjects.length + objects.length === 0) return {}
+  const wayBack = backupFirst ? yield* Stakes.wayBack : null
+  return { stakes: yield* Stakes.read({ survey, objects, largeObjects }, wayBack) }
+})
 
 /** The task of a restore. Fails where the target cannot take the dump, or something is in the way of what it replaces. */
 export const task = (proof: DumpProof.ProofTask, options: Settled) =>
@@ -96,7 +112,8 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
             ...(leftOut === undefined ? {} : { leftOut })
           },
           hollow: withoutRows(contents, going),
-          differences: bridge.differences
+          differences: bridge.differences,
+          ...(yield* stakesOf(found, going, options.backupFirst))
         }
         return looked
       }),

@@ -15,7 +15,7 @@ import { choose } from "../restore/Choosing.ts"
 import type * as DumpProof from "../restore/DumpProof.ts"
 import { unfit } from "../restore/Fitness.ts"
 import { mine, replacedOnly } from "../restore/Going.ts"
-import { facets, type Looked } from "../restore/Looking.ts"
+import { facets, type Looked, stakesOf } from "../restore/Looking.ts"
 import { membership } from "../restore/Publishing.ts"
 import type { Settled } from "../restore/RestoreOptions.ts"
 import { isLeft, nameless, standing } from "../restore/Standing.ts"
@@ -53,7 +53,7 @@ export const replaced = (
   journal: Journal,
   { contents, found }: { readonly contents: DumpProof.Proven["contents"]; readonly found: Survey },
   cut = false
-): Omit<Looked, "course" | "differences" | "scope"> => {
+): Omit<Looked, "course" | "differences" | "scope" | "stakes"> => {
   const created = new Set(journal.creates.map(objectKey))
   const named = new Set(found.objects.filter((one) => mine(one) && created.has(objectKey(one))).map(({ key }) => key))
   // Casts and transforms have no name in a dump, and go with what they need.
@@ -135,7 +135,9 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           obstacles: recovers ? ["the restore was cut short"] : obstacles(journal),
           several: options.several || recovers
         })
-        const looked: Looked = { scope, course, differences: bridge.differences, ...goes }
+        // Whoever has begun the restore is not asked whether it may be taken back.
+        const stakes = recovers ? {} : yield* stakesOf(found, goes.going, options.backupFirst)
+        const looked: Looked = { scope, course, differences: bridge.differences, ...stakes, ...goes }
         return looked
       }),
       ...facets

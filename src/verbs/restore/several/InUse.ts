@@ -1,29 +1,13 @@
 /** Other sessions in the database: between two transactions of a restore they would see, and write to, half of it. */
 import * as Effect from "effect/Effect"
-import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlClient from "effect/sql/SqlClient"
 import * as Plan from "../../../pipeline/Plan.ts"
 import * as Task from "../../../pipeline/Task.ts"
 import { listed, plural } from "../../../pipeline/Words.ts"
-import { columns, describe, type OtherSession } from "../../../postgres/Blockers.ts"
+import { describe } from "../../../postgres/Blockers.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
-import { fromSqlError } from "../../../postgres/Sqlstate.ts"
-import * as TargetLock from "../../../postgres/TargetLock.ts"
+import { others } from "../../../postgres/OtherSessions.ts"
 import { TargetInUse } from "../../VerbError.ts"
-
-/** Clients that are connected to this database, less pgark's own session and those of pgark that wait for it. */
-export const others = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  return yield* sql<OtherSession>`
-    select a.pid as "pid", ${sql.literal(columns)}
-    from pg_stat_activity a
-    where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usesysid is not null
-      and coalesce(a.backend_type, 'client backend') = 'client backend'
-      and not exists (
-        select from pg_locks l
-        where l.pid = a.pid and not l.granted and l.locktype = 'advisory' and l.objsubid = 2
-          and l.classid = ${TargetLock.key[0]} and l.objid = ${TargetLock.key[1]})
-    order by a.pid`.pipe(Effect.mapError(fromSqlError))
-})
 
 /** Fails with TargetInUse, naming them, where there are any. */
 const refuse = Effect.fnUntraced(function* (
