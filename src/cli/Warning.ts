@@ -22,11 +22,11 @@ const named = 3
 
 /** What goes: `about 12,345 rows in 18 tables (4.1 MB)`. Of a table that was never analyzed nobody knows the rows. */
 export const amount = ({ bytes, exact, largeObjects, rows, tables, uncounted }: Stakes): string => {
-  const unknown = uncounted === 0 ? "" : `, and those of ${plural(uncounted, "table")} that nobody has counted`
-  const some =
-    uncounted === tables ? "nobody knows how many rows" : `${exact ? "" : "about "}${plural(rows, "row")}${unknown}`
+  const known = `${exact ? "" : "about "}${plural(rows, "row")} in ${plural(tables - uncounted, "table")}`
+  const unknown = `nobody knows how many rows in ${plural(uncounted, uncounted === tables ? "table" : "more table")}`
+  const held = [...(uncounted === tables ? [] : [known]), ...(uncounted === 0 ? [] : [unknown])].join(", and ")
   return [
-    ...(tables === 0 ? [] : [`${some} in ${plural(tables, "table")}${bytes === 0 ? "" : ` (${Units.bytes(bytes)})`}`]),
+    ...(tables === 0 ? [] : [`${held}${bytes === 0 ? "" : ` (${Units.bytes(bytes)})`}`]),
     ...(largeObjects === 0 ? [] : [plural(largeObjects, "large object")])
   ].join(", and ")
 }

@@ -84,7 +84,7 @@ describe("the round trip", () => {
       const restore = yield* ok("restore", "--clean", "--yes", "--quiet")
       assert.match(restore.stdout, /^Restored dumps\/db_dump_\S+ into /)
       assert.match(restore.stdout, /kept the schema, dropped its content/)
-      assert.match(restore.stderr, /^WARNING: this destroys data in$/m)
+      assert.match(restore.stderr, /^WARNING: this destroys data in the database \S+\s+at\s/m)
       assert.notMatch(restore.stderr, /^(done|note)/m)
       assert.strictEqual(yield* snapshot(admin), original)
 

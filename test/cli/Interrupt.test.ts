@@ -77,7 +77,10 @@ describe("in the three seconds of the warning", () => {
         )
         assert.strictEqual(ended.code, code, ended.stderr)
         assert.strictEqual(ended.stdout, "")
-        assert.match(ended.stderr, /^WARNING: this destroys data in\s+\S+\s+\(schema\s+public\):$/m)
+        assert.match(
+          ended.stderr,
+          /^WARNING: this destroys data in the database \S+\s+at\s+127\.0\.0\.1:\d+\.\n {2}scope {6}schema public$/m
+        )
         // A URL is never broken; everything else fits a terminal.
         for (const line of ended.stderr.split("\n")) if (!line.includes("@")) assert.isAtMost(line.length, 80, line)
         assert.match(ended.stderr, /^ {2}- drop 18 tables: public\."/m)
