@@ -5,6 +5,9 @@ import { RunEvents } from "../pipeline/RunEvent.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
+import { ColorFlag } from "./Flags.ts"
+import * as RenderDemo from "./RenderDemo.ts"
+import { colorful } from "./Text.ts"
 import * as Units from "./Units.ts"
 
 export const demo = Command.make("demo", {}, () =>
@@ -14,7 +17,9 @@ export const demo = Command.make("demo", {}, () =>
       const { PgDump } = yield* load(() => import("../postgres/PgDump.ts"))
       const output = yield* Output
       // The steps are the result, told as they happen; the lines about each task would only repeat them.
-      const report = yield* Demo.run(output.json ? output.info : Console.log).pipe(
+      const show = RenderDemo.line(colorful(output.json ? process.stderr : process.stdout, yield* ColorFlag))
+      const say = output.json ? output.info : Console.log
+      const report = yield* Demo.run((told) => say(show(told))).pipe(
         Effect.provideService(RunEvents, () => Effect.void),
         Effect.provide(PgDump.layer("wasm"))
       )

@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { DumpStore } from "../dumps/DumpStore.ts"
+import { count, plural } from "../pipeline/Words.ts"
 import type * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
 import { StatementFailed } from "../postgres/DatabaseError.ts"
 import { literal } from "../postgres/Identifier.ts"
@@ -24,8 +25,17 @@ const owner = "journal_owner"
 const app = "journal_app"
 const database = "journal"
 
-/** How a step is told. */
-export type Say = (line: string) => Effect.Effect<void>
+/** One thing that the demo tells, as it happens. */
+export interface Told {
+  /** Of a step its number, counted from 1; whatever else is told belongs to the step before it. */
+  readonly step?: number
+  readonly text: string
+  /** How it is meant: something went wrong on purpose, or has been proven to be right. */
+  readonly mood?: "bad" | "good"
+}
+
+/** Who is told. */
+export type Say = (told: Told) => Effect.Effect<void>
 
 /** What the demo showed. */
 export const DemoReport = Schema.Struct({
@@ -80,7 +90,7 @@ export const run = Effect.fn("Demo.run")(function* (say: Say) {
   const fs = yield* FileSystem.FileSystem
   const major = yield* chooseMajor
   const server = yield* EmbeddedServer.start({ major })
-  yield* say(`1. PostgreSQL ${server.version} runs on port ${server.port}, in a temporary folder.`)
+  yield* say({ step: 1, text: `PostgreSQL ${server.version} runs on port ${server.port}, in a temporary folder.` })
 
   const passwords = { [owner]: "owner-of-the-demo", [app]: "app-of-the-demo" }
   yield* Effect.provide(
@@ -104,12 +114,18 @@ export const run = Effect.fn("Demo.run")(function* (say: Say) {
 
   return yield* Effect.gen(function* () {
     yield* JournalDatabase.create()
-    yield* say(`2. Database "${database}" holds the journal app. ${owner} owns its tables, but not schema public.`)
+    yield* say({
+      step: 2,
+      text: `Database ${database} holds an app's data. ${owner} owns the tables, but not the schema they stand in.`
+    })
 
     const { file, manifest } = yield* Dump.dump()
     const tables = manifest?.tables ?? []
     const rows = tables.reduce((sum, table) => sum + table.rows, 0)
-    yield* say(`3. Dumped and proven: ${tables.length} tables, ${rows} rows.`)
+    yield* say({
+      step: 3,
+      text: `dump: ${plural(tables.length, "table")} and ${plural(rows, "row")}, proven while they were written.`
+    })
 
     const session = yield* Session
     const expected = manifest === undefined ? undefined : ({ against: "manifest", contents: manifest } as const)
@@ -117,9 +133,8 @@ export const run = Effect.fn("Demo.run")(function* (say: Say) {
     const seen = yield* Effect.result(Verify.verify({ expected }))
     const differences =
       Result.isFailure(seen) && seen.failure._tag === "VerificationFailed" ? seen.failure.findings : []
-    yield* say(
-      `4. Damaged: entries deleted and overwritten, a table dropped. verify finds ${differences.length} differences.`
-    )
+    yield* say({ step: 4, text: "An accident: entries are deleted, others overwritten, and a table is dropped." })
+    yield* say({ text: `verify finds ${plural(differences.length, "difference")}.`, mood: "bad" })
 
     const restore = yield* Restore.restore({
       file,
@@ -130,21 +145,33 @@ export const run = Effect.fn("Demo.run")(function* (say: Say) {
       analyze: true,
       acceptUnproven: false
     })
-    yield* say(`5. restore --clean as ${owner}, in one transaction.`)
+    yield* say({ step: 5, text: `restore --clean --grant-to ${app}, as ${owner}, in one transaction:` })
     if (restore.clean !== undefined) {
-      yield* say(`   Fallback: ${restore.clean.why}.`)
-      for (const what of restore.clean.dropped) yield* say(`   - ${what}`)
+      yield* say({ text: `the schema stays and is emptied, for want of rights: ${restore.clean.why}` })
+      for (const what of restore.clean.dropped) yield* say({ text: `- ${what}` })
     }
-    yield* say(`   Restored ${restore.rows} rows in ${restore.tables} tables, ${restore.largeObjects} large objects.`)
+    yield* say({
+      text:
+        `${plural(restore.rows, "row")} in ${plural(restore.tables, "table")} and ` +
+        `${plural(restore.largeObjects, "large object")} are back.`,
+      mood: "good"
+    })
     if (restore.grant !== undefined) {
       const { tables: granted, sequences } = restore.grant
-      yield* say(`6. ${app} was granted its rights on ${granted} tables and ${sequences} sequences, proven one by one.`)
+      yield* say({
+        step: 6,
+        text: `${app} has its rights on ${plural(granted, "table")} and ${plural(sequences, "sequence")}, proven one by one.`
+      })
     }
     const appRead = yield* Effect.provide(useAsApp, Session.layer(as(server.superuser, app, passwords[app]!)))
-    yield* say(`   Connected as ${app}: it read ${appRead} rows and wrote.`)
+    yield* say({ text: `Connected as ${app}: it read ${count(appRead)} rows and wrote.`, mood: "good" })
 
     const verify = yield* Verify.verify({ expected, grantTo: { roles: [app], profile: "all" } })
-    yield* say(`7. Verified against the dump: ${verify.tables} tables, ${verify.rows} rows, no difference.`)
+    yield* say({
+      step: 7,
+      text: `verify: ${plural(verify.tables, "table")} and ${plural(verify.rows, "row")} as in the dump.`
+    })
+    yield* say({ text: "No difference.", mood: "good" })
     const milliseconds = (yield* Clock.currentTimeMillis) - begun
     const report: DemoReport = {
       server: server.version,

@@ -42,6 +42,20 @@ const assertNothingLeft = Effect.fnUntraced(function* (path: string, stdout: str
   assert.deepStrictEqual(processes(path), [])
 })
 
+/** What every run tells, without its numbers: versions, ports and times differ, and the width of a number with them. */
+const steps = (text: string) =>
+  text
+    .replaceAll(/\d[\d.,]*/g, "#")
+    .split(/\s+/)
+    .join(" ")
+    .trim()
+
+/** The same of the picture, less the command that it begins with. */
+const pictured = () => {
+  const [, text = ""] = /<desc id="desc">\$ pgark demo\n([^<]*)</.exec(readFileSync("docs/demo.svg", "utf8")) ?? []
+  return steps(text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"))
+}
+
 describe("demo", () => {
   it.live("shows the fallback and the rights, and leaves nothing", () =>
     Effect.gen(function* () {
@@ -49,11 +63,13 @@ describe("demo", () => {
       const { code, stdout, stderr, milliseconds } = yield* Pgark.run(["demo"], { cwd: path, env: { TMPDIR: path } })
       assert.strictEqual(code, 0, stderr)
       assert.isBelow(milliseconds, 60_000)
-      assert.match(stdout, /^ +Fallback: schema public belongs to /m)
+      assert.match(stdout, /^ +the schema stays .*: schema public belongs to$/m)
       assert.match(stdout, /^ +- drop 18 tables: /m)
-      assert.match(stdout, /journal_app was granted its rights on 19 tables .*proven/)
+      assert.match(stdout, /journal_app has its rights on 19 tables .*proven/)
       assert.match(stdout, /Connected as journal_app: it read \d+ rows/)
-      assert.match(stdout, /18 tables, \d+ rows, no difference/)
+      assert.match(stdout, /^7\. verify: 18 tables and [\d,]+ rows .*\n {3}No difference\.$/m)
+      for (const line of stdout.split("\n")) assert.isAtMost(line.length, 80, line)
+      assert.deepStrictEqual(steps(stdout), pictured(), "docs/demo.svg is out of date: npm run docs:demo")
       yield* assertNothingLeft(path, stdout)
     })
   )
@@ -64,7 +80,7 @@ describe("demo", () => {
       const running = yield* Pgark.start(["demo"], { cwd: path, env: { TMPDIR: path } })
       yield* until(
         Effect.sync(() => running.output.stdout),
-        (stdout) => stdout.includes("3. Dumped"),
+        (stdout) => stdout.includes("3. dump"),
         "40 seconds"
       )
       assert.isAbove(readdirSync(path).length, 0)
