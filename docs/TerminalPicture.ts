@@ -14,6 +14,11 @@ interface Run {
   readonly color: number | undefined
 }
 
+const escape = "\u001B"
+
+/** A style (SGR), or text up to the next escape. */
+const sequence = new RegExp(`${escape}\\[([\\d;]*)m|([^${escape}]+|${escape})`, "g")
+
 /** The lines of a screen. Fails on sequences that move the cursor: of these the order of the text says nothing. */
 export const parse = (output: string): ReadonlyArray<ReadonlyArray<Run>> => {
   let bold = false
@@ -30,8 +35,7 @@ export const parse = (output: string): ReadonlyArray<ReadonlyArray<Run>> => {
     .split("\n")
     .map((line) => {
       const runs: Array<Run> = []
-      // eslint-disable-next-line no-control-regex
-      for (const [, codes, text] of line.matchAll(/\u001B\[([\d;]*)m|([^\u001B]+|\u001B)/g)) {
+      for (const [, codes, text] of line.matchAll(sequence)) {
         if (text === undefined) {
           for (const code of (codes ?? "").split(";")) {
             const number = Number(code)
@@ -105,7 +109,7 @@ export const picture = (output: string, { columns, title }: { readonly columns: 
   const lines = parse(output)
   const width = columns * size.character + 2 * size.frame
   const height = lines.length * size.line + 2 * size.frame
-  const font = `ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace`
+  const font = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title desc">`,
     `<title id="title">${escaped(title)}</title>`,
@@ -118,7 +122,7 @@ export const picture = (output: string, { columns, title }: { readonly columns: 
     "}",
     "</style>",
     `<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8"/>`,
-    `<g font-family='${font}' font-size="${size.font}">`,
+    `<g font-family="${font}" font-size="${size.font}">`,
     ...lines.flatMap((line, index) => drawn(line, size.frame + index * size.line + size.font)),
     "</g>",
     "</svg>",

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { PassThrough } from "node:stream"
+import { stripVTControlCharacters } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -113,7 +114,7 @@ const shows = (run: Terminal.OnTerminal, text: string) =>
   until(Effect.sync(run.screen), (screen) => screen.includes(text), "20 seconds")
 
 /** The same without colours, its lines ended by a line feed alone. */
-const plain = (screen: string) => screen.replaceAll(/\u001B\[\d+m/g, "").replaceAll("\r\n", "\n")
+const plain = (screen: string) => stripVTControlCharacters(screen).replaceAll("\r\n", "\n")
 
 const missing = Terminal.available ? "" : " (skipped: there is no script of util-linux)"
 
