@@ -1,5 +1,6 @@
 /** A plan as text for people. */
 import { destructive, type Plan } from "../pipeline/Plan.ts"
+import * as RenderStakes from "./RenderStakes.ts"
 import { clip, hang } from "./Text.ts"
 import { plural } from "../pipeline/Words.ts"
 
@@ -37,6 +38,7 @@ export const renderPlan = (plan: Plan, database: string): string => {
     `Plan of ${plan.pipeline} (dry run: nothing was changed)`,
     `  database   ${database}`,
     hang("  scope      ", plan.scope.length === 0 ? "nothing" : plan.scope.join(", ")),
+    ...(plan.stakes === undefined ? [] : RenderStakes.lines(plan.stakes).map(({ text }) => text)),
     "",
     ...rows,
     "",
