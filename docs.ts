@@ -2,7 +2,8 @@
  * Writes the pages of `docs/` that are generated, or with `--check` only tells which of them are stale:
  *
  * - `docs/commands.md`: the reference of the commands;
- * - `docs/json/<command>.json`: JSON Schemas of what the commands print with `--json`.
+ * - `docs/json/<command>.json`: JSON Schemas of what the commands print with `--json`;
+ * - `docs/json/config.json`: that of the configuration file.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
@@ -10,6 +11,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { commandPages } from "./src/cli/Cli.ts"
+import { jsonSchema } from "./src/cli/config/Configuration.ts"
 import * as Documents from "./src/cli/documents/Documents.ts"
 import { reference } from "./src/cli/help/Reference.ts"
 
@@ -48,7 +50,11 @@ const jsonSchemas: ReadonlyArray<Page> = Object.entries(Documents).flatMap(([nam
 
 const commands = await Effect.runPromise(Effect.provide(commandPages, NodeServices.layer))
 
-const pages: ReadonlyArray<Page> = [["docs/commands.md", reference(commands)], ...jsonSchemas]
+const pages: ReadonlyArray<Page> = [
+  ["docs/commands.md", reference(commands)],
+  ["docs/json/config.json", `${JSON.stringify(jsonSchema(), undefined, 2)}\n`],
+  ...jsonSchemas
+]
 
 const read = (path: string) => readFile(path, "utf8").catch(() => undefined)
 

@@ -20,9 +20,10 @@ const headline = (schemas: ReadonlyArray<string>, { stays }: CleanReport, databa
 export const clean = Command.make(
   "clean",
   {
-    schemas: Flags.ownSchemas.pipe(
-      Flag.withDescription("Schema to empty, repeatable (default: the URL's schema parameter, else public)")
-    ),
+    schemas: Flags.ownSchemas({
+      description: "Schema to empty, repeatable",
+      standard: "the URL's schema parameter, else public"
+    }),
     cascadeOutside: Flags.cascadeOutside.pipe(
       Flag.withDescription("DROP, too, what stands in other schemas and depends on what goes, as far as the role may")
     ),
@@ -39,10 +40,10 @@ export const clean = Command.make(
         const Target = yield* load(() => import("./Target.ts"))
         const Clean = yield* load(() => import("../verbs/Clean.ts"))
         const manner = yield* Confirming.manner({ confirm, yes })
-        const url = yield* Target.databaseUrl
+        const url = yield* Target.databaseUrl("replaces")
         const output = yield* Output
         const options = {
-          schemas: yield* Target.schemas(schemas, url),
+          schemas: yield* Target.schemas((yield* schemas.chosen).value, url),
           cascadeOutside,
           wait,
           ...Flags.given("lockTimeout", lockTimeout)
@@ -53,7 +54,7 @@ export const clean = Command.make(
         }
         const { database, report } = yield* Effect.gen(function* () {
           const database = yield* Target.reached
-          yield* Target.leftover(output, Flags.defaultDir)
+          yield* Target.leftover(output, (yield* Flags.usualDir.chosen).value)
           const report = yield* Warning.before(output, { database, manner })(Clean.clean(options))
           return { database, report }
         }).pipe(Effect.provide(layer))

@@ -20,11 +20,22 @@ import { demo } from "./DemoCommand.ts"
 import { doctor } from "./DoctorCommand.ts"
 import { dump } from "./DumpCommand.ts"
 import { interruptionCode, Status, usageExitCode } from "./ExitCode.ts"
-import { AllowPoolerFlag, ColorFlag, ConnectTimeoutFlag, DatabaseUrlFlag, JsonFlag, QuietFlag } from "./Flags.ts"
+import * as ConfigFile from "./config/ConfigFile.ts"
+import {
+  AllowPoolerFlag,
+  ColorFlag,
+  ConfigFlag,
+  ConnectTimeoutFlag,
+  DatabaseFlag,
+  DatabaseUrlFlag,
+  JsonFlag,
+  QuietFlag
+} from "./Flags.ts"
 import { grant } from "./GrantCommand.ts"
 import { Reported } from "./Handler.ts"
 import { CommandTree, type CommandTreeService, docOf, namesOf, pages } from "./help/CommandTree.ts"
 import { help } from "./HelpCommand.ts"
+import { init } from "./InitCommand.ts"
 import { inspect } from "./InspectCommand.ts"
 import { list } from "./ListCommand.ts"
 import { restore } from "./RestoreCommand.ts"
@@ -36,7 +47,16 @@ import { Version } from "../dumps/Version.ts"
 import { undo } from "./UndoCommand.ts"
 import { verify } from "./VerifyCommand.ts"
 
-const globalFlags = [DatabaseUrlFlag, ConnectTimeoutFlag, AllowPoolerFlag, JsonFlag, QuietFlag, ColorFlag] as const
+const globalFlags = [
+  DatabaseUrlFlag,
+  DatabaseFlag,
+  ConfigFlag,
+  ConnectTimeoutFlag,
+  AllowPoolerFlag,
+  JsonFlag,
+  QuietFlag,
+  ColorFlag
+] as const
 
 export const cli = Command.make("pgark").pipe(
   Command.withDescription(
@@ -44,7 +64,7 @@ export const cli = Command.make("pgark").pipe(
       "happened or didn't, with the rights you really have."
   ),
   Command.withSubcommands([
-    { group: "First, or when something fails", commands: [doctor] },
+    { group: "First, or when something fails", commands: [doctor, init] },
     { group: "Backup", commands: [dump, list, inspect, verify] },
     { group: "Target", commands: [restore, undo, clean, grant] },
     { group: "Try it", commands: [demo] },
@@ -92,6 +112,7 @@ const tree: CommandTreeService = {
   doc: (name) =>
     docOf(cli, name === undefined ? [] : [name]).pipe(
       Effect.provideService(CommandTree, tree),
+      Effect.provideService(ConfigFile.ConfigFile, ConfigFile.none),
       Effect.provideService(Status, status)
     )
 }
@@ -145,6 +166,7 @@ export const program = (argv: ReadonlyArray<string>) =>
       Layer.mergeAll(
         Presenter.layer({ json: Presenter.asksForJson(argv), color: !argv.includes("--no-color"), names }),
         configuration,
+        ConfigFile.layer,
         CliConfig.layer({ builtIns }),
         Layer.succeed(References.LogToStderr, true)
       )

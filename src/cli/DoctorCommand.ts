@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
+import { ConfigFile } from "./config/ConfigFile.ts"
 import type { ExitCode } from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
+import { Output } from "./Output.ts"
 import * as RenderDoctor from "./RenderDoctor.ts"
 
 /** The exit code where something is to be mended. */
@@ -14,10 +15,11 @@ export const doctor = Command.make(
   "doctor",
   {
     dir: Flags.dir,
-    schemas: Flags.ownSchemas.pipe(
-      Flag.withDescription("Look at this schema alone, repeatable (default: the whole database)")
-    ),
-    grantTo: Flags.grantTo.pipe(Flag.withDescription("Look at this role of the app, too; repeatable")),
+    schemas: Flags.ownSchemas({
+      description: "Look at this schema alone, repeatable",
+      standard: "the whole database"
+    }),
+    grantTo: Flags.grantTo("Look at this role of the app, too; repeatable"),
     pgDump: Flags.pgDump
   },
   ({ dir, grantTo, pgDump, schemas }) =>
@@ -25,16 +27,32 @@ export const doctor = Command.make(
       Effect.gen(function* () {
         const Doctor = yield* load(() => import("../verbs/Doctor.ts"))
         const Target = yield* load(() => import("./Target.ts"))
-        // Where it cannot be used that is one of the things to be told.
-        const url = yield* Effect.result(Target.databaseUrl)
-        const report = yield* Doctor.doctor({
-          url: Effect.fromResult(url),
-          allowPooler: yield* Flags.AllowPoolerFlag,
-          directory: dir,
-          schemas,
-          grantTo,
-          pgDump
-        })
+        const Diagnosis = yield* load(() => import("./config/Diagnosis.ts"))
+        const { config, problems } = yield* Diagnosis.usable
+        const output = yield* Output
+        const report = yield* Effect.gen(function* () {
+          const more = [...problems]
+          const directory = yield* Diagnosis.orDefault(dir, Flags.defaultDir, more)
+          const options = {
+            directory,
+            schemas: yield* Diagnosis.orDefault(schemas, [], more),
+            grantTo: yield* Diagnosis.orDefault(grantTo, [], more),
+            pgDump: yield* Diagnosis.orDefault(pgDump, "auto", more)
+          }
+          // Where it cannot be used that is one of the things to be told, and told of the URL alone.
+          const url = yield* Effect.result(Target.databaseUrl("reads"))
+          if (problems.length === 0) more.push(yield* Diagnosis.found)
+          return yield* Doctor.doctor({
+            ...options,
+            more: more.filter(({ found }) => url._tag === "Success" || found !== url.failure.message),
+            url: Effect.fromResult(url),
+            allowPooler: yield* Flags.AllowPoolerFlag
+          })
+        }).pipe(
+          Effect.provideService(ConfigFile, config),
+          // What settings are told of as notes stands in the report.
+          Effect.provideService(Output, { ...output, info: () => Effect.void })
+        )
         return {
           text: RenderDoctor.page(report),
           document: report,

@@ -2,14 +2,12 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { WrittenDump } from "../dumps/DumpStore.ts"
+import { told } from "./config/ConfigFile.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as RenderDump from "./RenderDump.ts"
-
-const pattern = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.withMetavar("PATTERN"), Flag.withDescription(description), Flag.atLeast(0))
 
 const document = ({ file, manifest, size }: WrittenDump) => {
   const { compression, excluded, name, note, onlySchemas, partialRows, sql, stored, tables, tool } = manifest
@@ -34,11 +32,12 @@ export const dump = Command.make(
   "dump",
   {
     dir: Flags.dir,
-    schemas: Flags.schemas.pipe(
-      Flag.withDescription("Only this schema, repeatable (default: the whole database); leaves out extensions")
-    ),
-    excludeTables: pattern("exclude-table", "Leave these tables out, repeatable; a pattern of pg_dump"),
-    excludeTableData: pattern("exclude-table-data", "Keep these tables but not their rows, repeatable"),
+    schemas: Flags.schemas({
+      description: "Only this schema, repeatable; leaves out extensions",
+      standard: "the whole database"
+    }),
+    excludeTables: Flags.excludeTables,
+    excludeTableData: Flags.excludeTableData,
     checksums: Flag.Boolean("checksums").pipe(
       Flag.withDescription(
         "Add up the rows of each table too, for restore and verify to compare: reads every row twice"
@@ -61,14 +60,18 @@ export const dump = Command.make(
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ compress, dir, dryRun, name, note, pgDump, plan, ...narrowing }) =>
+  ({ dryRun, name, note, plan, checksums, allowPartialRows, verbose, ...settings }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Dump = yield* load(() => import("../verbs/Dump.ts"))
-        const url = yield* Target.databaseUrl
+        const url = yield* Target.databaseUrl("reads")
+        const { compress, dir, pgDump, ...narrowing } = yield* Flags.values(settings)
         const what = {
           ...narrowing,
+          checksums,
+          allowPartialRows,
+          verbose,
           compression: compress,
           ...Flags.given("name", name),
           ...Flags.given("note", note)
@@ -81,7 +84,8 @@ export const dump = Command.make(
           Effect.andThen(Dump.dump(what)),
           Effect.provide(layer)
         )
-        return { text: RenderDump.written(dumped).join("\n"), document: document(dumped) }
+        const from = (yield* told("schema", "exclude-table", "exclude-table-data")).map(({ from }) => from)
+        return { text: RenderDump.written(dumped, from).join("\n"), document: document(dumped) }
       }),
       () => import("./documents/Dump.ts")
     )

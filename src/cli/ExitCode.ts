@@ -12,9 +12,11 @@ import type { PlanStale } from "../pipeline/PlanStale.ts"
 import type { PlanInvalid } from "../verbs/SavedPlan.ts"
 import type { NotConfirmed } from "./NotConfirmed.ts"
 import type { VerbError } from "../verbs/VerbError.ts"
+import type { ConfigurationInvalid } from "./config/ConfigurationInvalid.ts"
 
 /** Every error that a command can end with. */
 export type PgarkError =
+  | ConfigurationInvalid
   | DatabaseError
   | DatabaseUrlInvalid
   | DumpError
@@ -63,6 +65,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   AuthenticationFailed: 6,
   CleanBlocked: 2,
   CleanRefused: 5,
+  ConfigurationInvalid: 2,
   ConnectionFailed: 6,
   DatabaseMissing: 6,
   DatabaseUrlInvalid: 2,

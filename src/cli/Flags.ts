@@ -11,17 +11,10 @@ import * as Compression from "../dumps/Compression.ts"
 import * as DumpLabel from "../dumps/DumpLabel.ts"
 import { defaultDir } from "../dumps/UndoCommand.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
+import { unlessDeclined } from "./Declinable.ts"
+import { type Definition, flagged, type Key, type Setting, setting, unflagged, values } from "./config/Setting.ts"
 
-/** The database, for every command that needs one. */
-export const DatabaseUrlFlag = GlobalFlag.Setting("database-url")({
-  flag: Flag.Redacted("database-url").pipe(
-    Flag.withMetavar("URL"),
-    Flag.withDescription(
-      "Database to work on (default: DATABASE_URL of the environment, else of .env, else PGHOST, PGDATABASE, PGSERVICE)"
-    ),
-    Flag.optional
-  )
-})
+export { ConfigFlag, DatabaseFlag, DatabaseUrlFlag } from "./config/DatabaseFlags.ts"
 
 /** Milliseconds are what the server, and the timers here, count in, in an integer of 32 bits. */
 const longest = 2_147_483
@@ -62,31 +55,25 @@ export const QuietFlag = GlobalFlag.Setting("quiet")({
   )
 })
 
-/**
- * What is done unless it is declined: a flag with the name that declines it, which is what help, completions and errors
- * speak of. The other form is understood too. Its value is whether to do it.
- *
- * @param name without `no-`
- */
-const unlessDeclined = (name: string, description: string): Flag.Flag<boolean> =>
-  Flag.Boolean(`no-${name}`).pipe(
-    Flag.withNegation(name),
-    Flag.withDescription(description),
-    Flag.withDefault(false),
-    Flag.map((declined) => !declined)
-  )
-
 export const ColorFlag = GlobalFlag.Setting("color")({
   flag: unlessDeclined("color", "No colours on a terminal, as with NO_COLOR in the environment")
 })
 
-export { defaultDir }
+export { defaultDir, flagged, values }
 
-export const dir = Flag.String("dir").pipe(
-  Flag.withMetavar("FOLDER"),
-  Flag.withDescription(`Folder of the dumps (default: ${defaultDir})`),
-  Flag.withDefault(defaultDir)
-)
+const folder: Definition<string> = {
+  name: "dir",
+  description: "Folder of the dumps",
+  otherwise: defaultDir,
+  standard: defaultDir,
+  variable: { name: "PGARK_DIR", read: (text) => text, expected: "a folder" },
+  key: { of: "file", key: "dir", get: ({ dir }) => dir }
+}
+
+export const dir = setting(Flag.String("dir").pipe(Flag.withMetavar("FOLDER"), Flag.optional), folder)
+
+/** The folder of dumps, for commands that look into it and have no `--dir`. */
+export const usualDir = unflagged(folder)
 
 export const dryRun = Flag.Boolean("dry-run").pipe(
   Flag.withDescription("Show what would be done, and change nothing"),
@@ -94,13 +81,21 @@ export const dryRun = Flag.Boolean("dry-run").pipe(
 )
 
 /** Words as in `PgDumpChoice`; repeated so that `--help` does not load what dumps. */
-export const pgDump = Flag.Literals("pg-dump", ["auto", "native", "wasm"]).pipe(
-  Flag.withDescription(
-    "auto (default): a pg_dump of this machine where one is new enough for the server, else pgark's own, as " +
-      "WebAssembly; native, wasm: only that"
-  ),
-  Flag.withDefault("auto")
-)
+const pgDumps = ["auto", "native", "wasm"] as const
+
+export const pgDump = setting<(typeof pgDumps)[number]>(Flag.Literals("pg-dump", pgDumps).pipe(Flag.optional), {
+  name: "pg-dump",
+  description:
+    "auto: a pg_dump of this machine where one is new enough for the server, else pgark's own, as WebAssembly; " +
+    "native, wasm: only that",
+  otherwise: "auto",
+  standard: "auto",
+  variable: {
+    name: "PGARK_PG_DUMP",
+    read: (text) => pgDumps.find((choice) => choice === text),
+    expected: pgDumps.join(", ")
+  }
+})
 
 export const plan = Flag.Literals("plan", ["text", "json", "mermaid"]).pipe(
   Flag.withMetavar("text|json|mermaid"),
@@ -140,40 +135,89 @@ export const analyze = unlessDeclined("analyze", "Do not gather the planner's st
 
 export const allowPartialRows = Flag.Boolean("allow-partial-rows").pipe(Flag.withDefault(false))
 
-export const schemas = Flag.String("schema").pipe(
-  Flag.withSchema(Schema.NonEmptyString),
-  Flag.withMetavar("SCHEMA"),
-  Flag.atLeast(0)
-)
+const someOf = (values: ReadonlyArray<string>) =>
+  values.length === 0 ? Option.none<ReadonlyArray<string>>() : Option.some(values)
+
+/** A flag that may be repeated, none where it is not given at all. */
+export const several = (name: string, metavar: string, value: Schema.Codec<string> = Schema.NonEmptyString) =>
+  Flag.String(name).pipe(Flag.withSchema(value), Flag.withMetavar(metavar), Flag.atLeast(0), Flag.map(someOf))
+
+const show = (values: ReadonlyArray<string>): string => values.join(", ")
+
+const schemasKey: Key<ReadonlyArray<string>> = { of: "database", key: "schemas", get: ({ schemas }) => schemas }
+
+/** What a flag's description says, and its default in words. */
+export interface Words {
+  readonly description: string
+  readonly standard: string
+}
+
+export const schemas = (words: Words) =>
+  setting(several("schema", "SCHEMA"), { ...words, name: "schema", otherwise: [], key: schemasKey, show })
+
+export const excludeTables = setting(several("exclude-table", "PATTERN", Schema.String), {
+  name: "exclude-table",
+  description: "Leave these tables out, repeatable; a pattern of pg_dump",
+  otherwise: [],
+  key: { of: "database", key: "excludeTables", get: ({ excludeTables }) => excludeTables },
+  show
+})
+
+export const excludeTableData = setting(several("exclude-table-data", "PATTERN", Schema.String), {
+  name: "exclude-table-data",
+  description: "Keep these tables but not their rows, repeatable",
+  otherwise: [],
+  key: { of: "database", key: "excludeTableData", get: ({ excludeTableData }) => excludeTableData },
+  show
+})
 
 const own = Schema.makeFilter((name: string) =>
   isSystemSchema(name) ? `${name} is a system schema, which belongs to the server` : undefined
 )
 
 /** The same where something will be changed in them. */
-export const ownSchemas = Flag.String("schema").pipe(
-  Flag.withSchema(Schema.NonEmptyString.check(own)),
-  Flag.withMetavar("SCHEMA"),
-  Flag.atLeast(0)
-)
+export const ownSchemas = (words: Words) =>
+  setting(several("schema", "SCHEMA", Schema.NonEmptyString.check(own)), {
+    ...words,
+    name: "schema",
+    otherwise: [],
+    key: schemasKey,
+    show
+  })
 
-export const grantTo = Flag.String("grant-to").pipe(
-  Flag.withSchema(Schema.NonEmptyString),
-  Flag.withMetavar("ROLE"),
-  Flag.atLeast(0)
-)
+const grantees: Key<ReadonlyArray<string>> = { of: "database", key: "grant.to", get: ({ grant }) => grant?.to }
 
-export const forRole = Flag.String("for-role").pipe(
-  Flag.withSchema(Schema.NonEmptyString),
-  Flag.withMetavar("ROLE"),
-  Flag.atLeast(0)
-)
+export const grantTo = (description: string) =>
+  setting(several("grant-to", "ROLE"), { name: "grant-to", description, otherwise: [], key: grantees, show })
+
+/** The same where the roles are arguments. */
+export const roles = (named: ReadonlyArray<string>): Setting<ReadonlyArray<string>> =>
+  unflagged({ name: "role", description: "", otherwise: [], key: grantees, show }, someOf(named))
+
+export const forRole = (description: string) =>
+  setting(several("for-role", "ROLE"), {
+    name: "for-role",
+    description,
+    otherwise: [],
+    standard: "the connected role",
+    key: { of: "database", key: "grant.forRoles", get: ({ grant }) => grant?.forRoles },
+    show
+  })
 
 /** Its names are those of `Grants.profiles`, which would load the database driver for `--help`. */
-export const profile = Flag.Literals("profile", ["all", "readwrite", "readonly"]).pipe(
-  Flag.withMetavar("all|readwrite|readonly"),
-  Flag.withDefault("all")
-)
+const profiles = ["all", "readwrite", "readonly"] as const
+
+export const profile = (description: string) =>
+  setting<(typeof profiles)[number]>(
+    Flag.Literals("profile", profiles).pipe(Flag.withMetavar("all|readwrite|readonly"), Flag.optional),
+    {
+      name: "profile",
+      description,
+      otherwise: "all",
+      standard: "all",
+      key: { of: "database", key: "grant.profile", get: ({ grant }) => grant?.profile }
+    }
+  )
 
 export const lockTimeout = Flag.Int("lock-timeout").pipe(
   Flag.withSchema(seconds),
@@ -189,7 +233,7 @@ export const wait = Flag.Boolean("wait").pipe(
 )
 
 /** How a dump is packed. */
-export const compress = Flag.String("compress").pipe(
+const packing = Flag.String("compress").pipe(
   Flag.mapEffect((value) => {
     const compression = Compression.parse(value)
     return compression === undefined
@@ -199,9 +243,22 @@ export const compress = Flag.String("compress").pipe(
       : Effect.succeed(compression)
   }),
   Flag.withMetavar("none|gzip|zstd[:LEVEL]"),
-  Flag.withDescription("Pack the dump (default: none); LEVEL 1 to 9 for gzip, 1 to 19 for zstd"),
-  Flag.withDefault({ method: "none" } satisfies Compression.Compression as Compression.Compression)
+  Flag.optional
 )
+
+export const compress = setting<Compression.Compression>(packing, {
+  name: "compress",
+  description: "Pack the dump; LEVEL 1 to 9 for gzip, 1 to 19 for zstd",
+  otherwise: { method: "none" },
+  standard: "none",
+  variable: { name: "PGARK_COMPRESS", read: Compression.parse, expected: Compression.choices },
+  key: {
+    of: "file",
+    key: "compress",
+    get: ({ compress }) => (compress === undefined ? undefined : Compression.parse(compress))
+  },
+  show: Compression.show
+})
 
 export const name = Flag.String("name").pipe(
   Flag.withSchema(DumpLabel.Name),

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { invalid } from "./config/ConfigurationInvalid.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
@@ -14,16 +15,18 @@ export const grant = Command.make(
   "grant",
   {
     roles: Argument.String("role").pipe(
-      Argument.withDescription("The role that the app connects as; several may be named"),
-      Argument.atLeast(1)
+      Argument.withDescription(
+        "The role that the app connects as; several may be named (default: those of the configuration; config: " +
+          "databases.NAME.grant.to)"
+      ),
+      Argument.atLeast(0)
     ),
-    profile: Flags.profile.pipe(Flag.withDescription("Which rights (default: all)")),
-    schemas: Flags.ownSchemas.pipe(
-      Flag.withDescription("Schema, repeatable (default: the URL's schema parameter, else public)")
-    ),
-    forRole: Flags.forRole.pipe(
-      Flag.withDescription("Whose future tables the role may use too, repeatable (default: the connected role)")
-    ),
+    profile: Flags.profile("Which rights"),
+    schemas: Flags.ownSchemas({
+      description: "Schema, repeatable",
+      standard: "the URL's schema parameter, else public"
+    }),
+    forRole: Flags.forRole("Whose future tables the role may use too, repeatable"),
     skipOthers: Flag.Boolean("skip-others").pipe(
       Flag.withDescription("Grant on what this role may, and name the objects of others (default: all or nothing)"),
       Flag.withDefault(false)
@@ -37,7 +40,7 @@ export const grant = Command.make(
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ dryRun, forRole, plan, profile, roles: named, schemas, skipOthers, sqlFile, wait }) =>
+  ({ dryRun, plan, roles: named, skipOthers, sqlFile, wait, ...settings }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -45,10 +48,16 @@ export const grant = Command.make(
         const GrantFile = yield* load(() => import("../postgres/GrantFile.ts"))
         // A file of SQL needs no database: only the URL's schema parameter, where there is a URL at all.
         const writing = Option.isSome(sqlFile)
-        const url = yield* writing ? Target.databaseUrlIfNamed : Effect.asSome(Target.databaseUrl)
-        const roles = [...new Set(named)]
+        const url = yield* writing ? Target.databaseUrlIfNamed("reads") : Effect.asSome(Target.databaseUrl("grants"))
+        const { forRole, profile, roles, schemas } = yield* Flags.values({ ...settings, roles: Flags.roles(named) })
+        if (roles.length === 0) {
+          return yield* invalid(
+            "No role is named.",
+            "Name it: pgark grant ROLE. The configuration may name it, too: grant.to of the database."
+          )
+        }
         const options = {
-          roles,
+          roles: [...new Set(roles)],
           profile,
           skipOthers,
           schemas: yield* Target.schemas(schemas, Option.getOrUndefined(url)),
@@ -68,12 +77,12 @@ export const grant = Command.make(
             document
           }
         }
-        const target = yield* Option.match(url, { onNone: () => Target.databaseUrl, onSome: Effect.succeed })
+        const target = yield* Option.match(url, { onNone: () => Target.databaseUrl("grants"), onSome: Effect.succeed })
         const layer = Target.session(target, "grant")
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(Target.dryRun(Grant.pipeline(options), target, { dryRun, plan }), layer)
         }
-        const { database, report } = yield* Target.leftover(yield* Output, Flags.defaultDir).pipe(
+        const { database, report } = yield* Target.leftover(yield* Output, (yield* Flags.usualDir.chosen).value).pipe(
           Effect.andThen(Effect.all({ database: Target.reached, report: Grant.grant({ ...options, wait }) })),
           Effect.provide(layer)
         )

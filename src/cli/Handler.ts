@@ -11,6 +11,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { RunEvents } from "../pipeline/RunEvent.ts"
 import * as RunReport from "../pipeline/RunReport.ts"
 import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status, unwritableExitCode } from "./ExitCode.ts"
+import * as ConfigFile from "./config/ConfigFile.ts"
 import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import * as Interruption from "./Interruption.ts"
 import * as Output from "./Output.ts"
@@ -50,6 +51,10 @@ const withRun = <A extends object>(document: A, { milliseconds, report: { tasks 
 /** What people are told, with how long it took where anything was run. */
 const withTime = (text: string, { milliseconds, report: { tasks } }: Ended<object>): string =>
   tasks.length === 0 ? text : `${text}\n  took       ${Units.duration(milliseconds)}`
+
+/** The document with what was taken from the configuration file and from the environment. */
+const withSettings = <A extends object>(document: A, settings: ReadonlyArray<ConfigFile.Told>): A =>
+  settings.length === 0 ? document : { ...document, settings }
 
 const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitCode })
 
@@ -107,12 +112,15 @@ const report = Effect.fnUntraced(function* <A extends object>(
   ended: Ended<A>,
   encode: (document: A) => Effect.Effect<unknown>
 ) {
+  const settings = yield* ConfigFile.told()
   const { exit } = ended
   if (Exit.isSuccess(exit)) {
     const { document, exitCode = 0, planned = false, text } = exit.value
     if (text === undefined && !output.json) return exitCode
     const shown = text === undefined || planned ? (text ?? "") : withTime(text, ended)
-    const encoded = output.json ? yield* encode(planned ? document : withRun(document, ended)) : undefined
+    const encoded = output.json
+      ? yield* encode(withSettings(planned ? document : withRun(document, ended), settings))
+      : undefined
     return yield* output.payload(shown, encoded).pipe(
       Effect.as(exitCode),
       Effect.catchTag("StdoutFailed", ({ message, readerGone }) =>
@@ -124,7 +132,7 @@ const report = Effect.fnUntraced(function* <A extends object>(
   yield* output.alert(Problem.render(problem))
   if (output.json) {
     // The problem stands on stderr, and its exit code says more than that of a document which is not to be had.
-    const document = withRun(Problem.toDocument(problem, exitCode), ended)
+    const document = withSettings(withRun(Problem.toDocument(problem, exitCode), ended), settings)
     yield* Effect.catchTag(output.payload("", document), "StdoutFailed", ({ message }) =>
       output.warn(`pgark: The document could not be written to stdout (${message}).`)
     )

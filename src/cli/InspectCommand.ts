@@ -104,10 +104,11 @@ const inspected = Effect.fnUntraced(function* (store: DumpStoreService, dump: St
   )
 })
 
-export const inspect = Command.make("inspect", { file: Flags.file, dir: Flags.dir }, ({ dir, file }) =>
+export const inspect = Command.make("inspect", { file: Flags.file, dir: Flags.dir }, ({ dir: folder, file }) =>
   handle(
     Effect.gen(function* () {
       const { DumpStore } = yield* load(() => import("../dumps/DumpStore.ts"))
+      const { value: dir } = yield* folder.chosen
       return yield* Effect.gen(function* () {
         const store = yield* DumpStore
         const dump = yield* Option.match(file, { onNone: () => store.newest(), onSome: store.find })

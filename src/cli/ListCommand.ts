@@ -25,15 +25,20 @@ export const list = Command.make(
       Flag.withDefault(false)
     )
   },
-  ({ dir, prove }) =>
+  ({ dir: folder, prove }) =>
     handle(
       Effect.gen(function* () {
         const { DumpStore } = yield* load(() => import("../dumps/DumpStore.ts"))
+        const { source, value: dir } = yield* folder.chosen
         return yield* Effect.gen(function* () {
           const store = yield* DumpStore
           const fs = yield* FileSystem.FileSystem
-          // The default folder comes with the first dump; another name that is not there is a slip of the pen.
-          if (dir !== Flags.defaultDir && !(yield* Effect.orElseSucceed(fs.exists(dir), () => true))) {
+          // The usual folder comes with the first dump; a name on the command line is a slip of the pen.
+          if (
+            source === "flag" &&
+            dir !== Flags.defaultDir &&
+            !(yield* Effect.orElseSucceed(fs.exists(dir), () => true))
+          ) {
             const { DumpMissing } = yield* load(() => import("../dumps/DumpError.ts"))
             return yield* new DumpMissing({
               message: `There is no folder ${dir}.`,

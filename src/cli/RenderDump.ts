@@ -62,8 +62,15 @@ export const leftover = ({ at, file, kind, size }: Leftover, now: DateTime.Utc):
 export const rowsOf = (tables: ReadonlyArray<{ readonly rows: number }>): number =>
   tables.reduce((sum, { rows }) => sum + rows, 0)
 
-/** A dump that was written and proven just now: its file alone in the first line. */
-export const written = ({ file, manifest, size }: WrittenDump): ReadonlyArray<string> => {
+/**
+ * A dump that was written and proven just now: its file alone in the first line.
+ *
+ * @param from where it is said what to leave out, if not on the command line
+ */
+export const written = (
+  { file, manifest, size }: WrittenDump,
+  from: ReadonlyArray<string> = []
+): ReadonlyArray<string> => {
   const { compression, largeObjects, name, note, sql, tables, tool } = manifest
   return [
     file,
@@ -75,7 +82,7 @@ export const written = ({ file, manifest, size }: WrittenDump): ReadonlyArray<st
     ),
     line("size", `${RenderReport.stored(size, compression, sql.length)}; proven while it was written`),
     line("tool", toolWords(tool)),
-    ...lines("narrowed", RenderReport.narrowing(manifest)),
+    ...lines("narrowed", [...RenderReport.narrowing(manifest), ...from.map((place) => `as set by ${place}`)]),
     ...inLine("name", name === undefined ? [] : [name]),
     ...inLine("note", note === undefined ? [] : [note])
   ]

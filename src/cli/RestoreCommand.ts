@@ -61,15 +61,9 @@ export const restore = Command.make(
     ),
     yes: Flags.yes,
     confirm: Flags.confirm,
-    grantTo: Flags.grantTo.pipe(
-      Flag.withDescription("Grant this role its rights on what is restored, and prove them; repeatable")
-    ),
-    forRole: Flags.forRole.pipe(
-      Flag.withDescription(
-        "With --grant-to: whose future tables they may use, repeatable (default: the connected role)"
-      )
-    ),
-    profile: Flags.profile.pipe(Flag.withDescription("Which rights --grant-to grants (default: all)")),
+    grantTo: Flags.grantTo("Grant this role its rights on what is restored, and prove them; repeatable"),
+    forRole: Flags.forRole("With --grant-to: whose future tables they may use, repeatable"),
+    profile: Flags.profile("Which rights --grant-to grants"),
     owner: Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
       Flag.withMetavar("auto|keep|skip"),
       Flag.withDescription("Owners: the dump's where this role may (auto, the default), always (keep) or never (skip)"),
@@ -100,7 +94,7 @@ export const restore = Command.make(
       Flag.optional
     )
   },
-  ({ confirm, dir, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, wait, yes, ...flags }) =>
+  ({ confirm, dir: folder, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, profile, wait, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
@@ -116,15 +110,25 @@ export const restore = Command.make(
           })
         }
         const manner = yield* Confirming.manner({ confirm, yes })
-        const url = yield* Target.databaseUrl
+        const url = yield* Target.databaseUrl("replaces")
         const output = yield* Output
+        const { value: dir } = yield* folder.chosen
+        // A plan says it already; the configuration of another day has nothing to add.
+        const rights = Option.isSome(planFile)
+          ? {
+              grantTo: Flags.flagged(grantTo, []),
+              forRole: Flags.flagged(forRole, []),
+              profile: Flags.flagged(profile, "all")
+            }
+          : yield* Flags.values({ grantTo, forRole, profile })
         const layer = Target.layer(url, "restore", dir)
         const patience = Flags.given("lockTimeout", lockTimeout)
         const asked = {
           ...flags,
           ...Flags.given("file", file),
-          ...Flags.givenAll("grantTo", grantTo),
-          ...Flags.givenAll("forRoles", forRole)
+          profile: rights.profile,
+          ...Flags.givenAll("grantTo", rights.grantTo),
+          ...Flags.givenAll("forRoles", rights.forRole)
         }
         if (yield* Target.isDryRun({ dryRun, plan })) {
           return yield* Effect.provide(

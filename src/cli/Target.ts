@@ -11,7 +11,9 @@ import { isSystemSchema } from "../postgres/Identifier.ts"
 import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import * as Tls from "../postgres/connecting/Tls.ts"
-import { AllowPoolerFlag, ConnectTimeoutFlag, DatabaseUrlFlag } from "./Flags.ts"
+import { permitted, type Use } from "./config/Choice.ts"
+import * as Config from "./config/Chosen.ts"
+import { AllowPoolerFlag, ConnectTimeoutFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
 import { PlanInvalid } from "../verbs/SavedPlan.ts"
 import * as Leftover from "../verbs/restore/several/Leftover.ts"
@@ -27,24 +29,44 @@ const settled = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl) {
   return told
 })
 
-/** The database that the flags and the environment name. */
-export const databaseUrl = DatabaseUrlFlag.pipe(Effect.flatMap(DatabaseUrl.fromConfig), Effect.flatMap(settled))
-
-/** The same where a command can do without: none where none is named. One that is broken is a failure all the same. */
-export const databaseUrlIfNamed = DatabaseUrlFlag.pipe(
-  Effect.flatMap(DatabaseUrl.configured),
-  Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: (url) => Effect.asSome(settled(url)) }))
-)
+/** Tells which database it is where that does not go without saying: by a name, or against the file's default. */
+const tellDatabase = ({ choice, file }: Config.Choosing, url: DatabaseUrl.DatabaseUrl) => {
+  const { named, passedOver, why } = choice
+  if (named === undefined && (passedOver === undefined || why === "--database-url")) return Effect.void
+  const from = Config.because(choice, file)
+  const value = DatabaseUrl.describe(url)
+  return Config.tell({ setting: "database", value: named === undefined ? value : `${named.name}, ${value}`, from })
+}
 
 /**
- * The schemas that a command works on, each once: those of the flag, else the URL's, else public. Fails where the URL
- * names one of the server's own; of the flag's {@link file://./Flags.ts} has seen to it.
+ * The database that the flags, the environment and the configuration file name, where one is named. One that is broken
+ * is a failure all the same, and one that the file keeps from what the command will do.
+ */
+export const databaseUrlIfNamed = Effect.fnUntraced(function* (use: Use) {
+  const choosing = yield* Config.chosen
+  yield* Effect.fromResult(permitted(choosing.choice, use, choosing.file))
+  const url = yield* Effect.flatMap(Config.urlOf(choosing.choice), DatabaseUrl.configured)
+  if (Option.isNone(url)) return Option.none<DatabaseUrl.DatabaseUrl>()
+  yield* tellDatabase(choosing, url.value)
+  return Option.some(yield* settled(url.value))
+})
+
+/** The same where there has to be one. */
+export const databaseUrl = Effect.fnUntraced(function* (use: Use) {
+  const url = yield* databaseUrlIfNamed(use)
+  return Option.isSome(url) ? url.value : yield* DatabaseUrl.missing()
+})
+
+/**
+ * The schemas that a command works on, each once: those of the flag or of the configuration, else the URL's, else
+ * public. Fails where the URL names one of the server's own; of the others {@link file://./Flags.ts} and the file's Schema
+ * have seen to it.
  */
 export const schemas = Effect.fnUntraced(function* (
-  flag: ReadonlyArray<string>,
+  given: ReadonlyArray<string>,
   url: DatabaseUrl.DatabaseUrl | undefined
 ): Effect.fn.Return<ReadonlyArray<string>, DatabaseUrl.DatabaseUrlInvalid> {
-  if (flag.length > 0) return [...new Set(flag)]
+  if (given.length > 0) return [...new Set(given)]
   const schema = url?.schema ?? "public"
   if (!isSystemSchema(schema)) return [schema]
   return yield* new DatabaseUrl.DatabaseUrlInvalid({

@@ -28,14 +28,15 @@ export const undo = Command.make(
     dryRun: Flags.dryRun,
     plan: Flags.plan
   },
-  ({ confirm, dir, dryRun, lockTimeout, plan, wait, yes, ...flags }) =>
+  ({ confirm, dir: folder, dryRun, lockTimeout, plan, wait, yes, ...flags }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Undo = yield* load(() => import("../verbs/Undo.ts"))
         const DumpProof = yield* load(() => import("../verbs/restore/DumpProof.ts"))
         const manner = yield* Confirming.manner({ confirm, yes })
-        const url = yield* Target.databaseUrl
+        const url = yield* Target.databaseUrl("replaces")
+        const { value: dir } = yield* folder.chosen
         const output = yield* Output
         const layer = Target.layer(url, "undo", dir)
         const patience = Flags.given("lockTimeout", lockTimeout)

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
@@ -14,16 +13,17 @@ export const verify = Command.make(
   {
     file: Flags.file,
     dir: Flags.dir,
-    grantTo: Flags.grantTo.pipe(Flag.withDescription("Check this role's rights too; repeatable")),
-    profile: Flags.profile.pipe(Flag.withDescription("Which rights --grant-to checks (default: all)"))
+    grantTo: Flags.grantTo("Check this role's rights too; repeatable"),
+    profile: Flags.profile("Which rights --grant-to checks")
   },
-  ({ dir, file, grantTo, profile }) =>
+  ({ file, ...settings }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Verify = yield* load(() => import("../verbs/Verify.ts"))
         const { DumpStore } = yield* load(() => import("../dumps/DumpStore.ts"))
-        const url = yield* Target.databaseUrl
+        const url = yield* Target.databaseUrl("reads")
+        const { dir, grantTo, profile } = yield* Flags.values(settings)
         const output = yield* Output
         return yield* Effect.gen(function* () {
           yield* Target.leftover(output, dir)

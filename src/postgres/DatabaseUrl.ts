@@ -213,18 +213,21 @@ export const configured = Effect.fn("DatabaseUrl.configured")(function* (
   return Option.some(yield* parse(written, around))
 })
 
+/** What is said where one is needed and none is given. */
+export const missing = (): DatabaseUrlInvalid =>
+  invalid(
+    "No database URL is given.",
+    `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env; ` +
+      "PGHOST, PGDATABASE or PGSERVICE do, too."
+  )
+
 /** The same where there has to be one. */
 export const fromConfig = Effect.fn("DatabaseUrl.fromConfig")(function* (
   flag: Option.Option<Redacted.Redacted>,
   around: Surroundings.Surroundings = Surroundings.here()
 ): Effect.fn.Return<DatabaseUrl, DatabaseUrlInvalid> {
   const url = yield* configured(flag, around)
-  if (Option.isSome(url)) return url.value
-  return yield* invalid(
-    "No database URL is given.",
-    `Pass --database-url, set DATABASE_URL, or put DATABASE_URL="${example}" into .env; ` +
-      "PGHOST, PGDATABASE or PGSERVICE do, too."
-  )
+  return Option.isSome(url) ? url.value : yield* missing()
 })
 
 /** `host:port`, or the folder of the socket and the port. */

@@ -21,7 +21,7 @@ import { isSystemSchema } from "../postgres/Identifier.ts"
 import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
 import { Session } from "../postgres/Session.ts"
 import { readServer } from "../postgres/survey/Server.ts"
-import { about, Check, everything, Group } from "./doctor/Check.ts"
+import { about, Check, everything, type Failure, Group } from "./doctor/Check.ts"
 import * as Connection from "./doctor/Connection.ts"
 import * as Dumping from "./doctor/Dumping.ts"
 import * as Folder from "./doctor/Folder.ts"
@@ -55,7 +55,9 @@ export type Report = typeof Report.Type
 
 export interface DoctorOptions {
   /** The database, or why there is none: `DatabaseUrl.parse(…)`, `DatabaseUrl.fromConfig(…)`. */
-  readonly url: Effect.Effect<DatabaseUrl.DatabaseUrl, DatabaseUrl.DatabaseUrlInvalid>
+  readonly url: Effect.Effect<DatabaseUrl.DatabaseUrl, Failure>
+  /** What the caller has found, to be told with the rest. */
+  readonly more?: ReadonlyArray<Check>
   /** Folder of the dumps. */
   readonly directory: string
   /** The schemas that a dump and `clean` are about: the whole database, and the URL's schema or public, unless told. */
@@ -128,6 +130,7 @@ export const doctor = Effect.fn("Doctor.doctor")(function* (
   const visit = Visit.make()
   const at = yield* DateTime.now
   yield* Machine.look(visit)
+  visit.tell(...(options.more ?? []))
   const store = DumpStore.layer(options.directory)
   const url = yield* visit.ask(about("url", "url", "URL"), options.url, { stops: everything })
   if (url !== undefined) yield* Url.look(url, visit)

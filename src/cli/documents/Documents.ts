@@ -12,6 +12,7 @@ import { Document as Dump } from "./Dump.ts"
 import { Failure } from "./Failure.ts"
 import { Document as Grant } from "./Grant.ts"
 import { Document as Help } from "./Help.ts"
+import { Document as Init } from "./Init.ts"
 import { Document as Inspect } from "./Inspect.ts"
 import { Document as List } from "./List.ts"
 import { Document as Restore } from "./Restore.ts"
@@ -31,6 +32,7 @@ export const doctor = Schema.toCodecJson(Schema.Union([Doctor, Failure]))
 export const dump = Schema.toCodecJson(Schema.Union([Dump, Failure]))
 export const grant = Schema.toCodecJson(Schema.Union([Grant, Failure]))
 export const help = Schema.toCodecJson(Schema.Union([Help, Failure]))
+export const init = Schema.toCodecJson(Schema.Union([Init, Failure]))
 export const inspect = Schema.toCodecJson(Schema.Union([Inspect, Failure]))
 export const list = Schema.toCodecJson(Schema.Union([List, Failure]))
 export const restore = Schema.toCodecJson(Schema.Union([Restore, Failure]))

@@ -2,6 +2,7 @@ import * as Schema from "effect/Schema"
 import { contentFields, Manifest, moment } from "../../dumps/Manifest.ts"
 import { provenAgainst } from "../../dumps/Proof.ts"
 import { Entry } from "../../dumps/ProofRecord.ts"
+import { told } from "./Document.ts"
 import { Failure } from "./Failure.ts"
 
 const { encoding, largeObjects, objects, prismaMigrations, roles, schemas, sequences, tables } = contentFields
@@ -43,7 +44,8 @@ export const Document = Schema.Union([
     unusualStatements: Schema.Record(Schema.String, Schema.Int).annotateKey({
       description: "Number of statements of kinds that pg_dump does not write, by their first word."
     }),
-    manifest
+    manifest,
+    ...told
   }),
-  Schema.Struct({ error: Failure.fields.error, manifest })
+  Schema.Struct({ error: Failure.fields.error, manifest, ...told })
 ])

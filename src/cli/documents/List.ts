@@ -1,6 +1,7 @@
 import * as Schema from "effect/Schema"
 import { moment } from "../../dumps/Manifest.ts"
 import { Entry } from "../../dumps/ProofRecord.ts"
+import { told } from "./Document.ts"
 
 const { compression, database, excluded, format, name, note, onlySchemas, partialRows, rows, tables, unpacked } =
   Entry.fields
@@ -60,5 +61,6 @@ export const Document = Schema.Struct({
       age,
       bytes
     })
-  ).annotateKey({ description: "What lies there and is no dump." })
+  ).annotateKey({ description: "What lies there and is no dump." }),
+  ...told
 })
