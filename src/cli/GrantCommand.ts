@@ -33,7 +33,9 @@ export const grant = Command.make(
     ),
     sqlFile: Flag.String("sql-file").pipe(
       Flag.withMetavar("PATH"),
-      Flag.withDescription("Write the SQL to this file instead of running it, for phpPgAdmin or psql"),
+      Flag.withDescription(
+        "Write the SQL to this file, for phpPgAdmin or psql, instead of running it (default: run it)"
+      ),
       Flag.optional
     ),
     wait: Flags.wait,

@@ -89,7 +89,7 @@ export const restore = Command.make(
     planFile: Flag.String("plan-file").pipe(
       Flag.withMetavar("PATH"),
       Flag.withDescription(
-        "Run exactly this plan (made by --dry-run --plan json), or refuse where anything has changed"
+        "Run exactly this plan (made by --dry-run --plan json), or refuse where anything has changed (default: plan anew)"
       ),
       Flag.optional
     )

@@ -54,7 +54,6 @@ const unknownFlag = (option: string, command: string | undefined, { commands, ev
     command === undefined
       ? `There is no flag ${option} without a command.`
       : `\`pgark ${command}\` has no flag ${option}.`
-  if (option === "--completions") return { message, meant: "It is a command: `pgark completion bash`." }
   const having = (flag: string) =>
     [...commands].flatMap(([name, flags]) => (flags.includes(flag) ? [`\`pgark ${name}\``] : []))
   const others = having(option)
@@ -62,13 +61,13 @@ const unknownFlag = (option: string, command: string | undefined, { commands, ev
   // A letter is like every other letter.
   if (!/^--../.test(option)) return { message }
   const own = [...((command === undefined ? undefined : commands.get(command)) ?? []), ...everywhere]
+  // Of two that are as near that of the command itself stands first.
   const near = nearest(
     option,
-    own.filter((flag) => flag.startsWith("--"))
+    [...new Set([...own, ...[...commands.values()].flat()])].filter((flag) => flag.startsWith("--"))
   )
-  if (near !== undefined) return { message, meant: `Did you mean ${near}?` }
-  const far = nearest(option, [...new Set([...commands.values()].flat())])
-  return far === undefined ? { message } : { message, meant: `Did you mean ${far}, of ${listed(having(far), "and")}?` }
+  if (near === undefined) return { message }
+  return { message, meant: `Did you mean ${near}${own.includes(near) ? "" : `, of ${listed(having(near), "and")}`}?` }
 }
 
 const unknownCommand = (word: string, { commands }: Names): Told => {
