@@ -134,7 +134,7 @@ describe("a dump without a manifest", () => {
 
 describe("wrong usage of dump", () => {
   const wrong: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: RegExp]> = [
-    [["--compress", "lzma"], /"lzma"\. Expected: none, gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19/],
+    [["--compress", "lzma"], /"lzma"\. It takes none, gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19/],
     [["--compress", "gzip:10"], /"gzip:10"/],
     [["--name", "a b"], /letters, digits, - and _, at most 64/],
     [["--name", "dump.sql"], /letters, digits, - and _/],
