@@ -52,7 +52,12 @@ const fails = Effect.fnUntraced(function* (
   assertClear(text, expected, secrets)
   assert.strictEqual(text.stdout, "")
   assertClear(json, expected, secrets)
-  const { error, tasks, milliseconds: _, ...others } = JSON.parse(json.stdout) as {
+  const {
+    error,
+    tasks,
+    milliseconds: _,
+    ...others
+  } = JSON.parse(json.stdout) as {
     error: Record<string, unknown>
     tasks?: ReadonlyArray<{ readonly status: string; readonly message?: string }>
     milliseconds?: number
