@@ -147,8 +147,8 @@ class Outside extends Context.Service<Outside, OutsideProject>()("test/Outside")
       }
       const examples = readdirSync(join(root, "examples"))
       for (const name of examples) cpSync(join(folder, "node_modules/pgark/examples", name), join(folder, name))
-      const readme = readFileSync(join(folder, "node_modules/pgark/README.md"), "utf8")
-      writeFileSync(join(folder, "readme.ts"), /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "the README shows no code")
+      const page = readFileSync(join(folder, "node_modules/pgark/docs/library.md"), "utf8")
+      writeFileSync(join(folder, "page.ts"), /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? "the page shows no code")
       writeFileSync(join(folder, "types.test.ts"), typeTest)
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(tsconfig))
       return Outside.of({ folder, examples, files: files.map(({ path }) => path) })
@@ -179,7 +179,8 @@ layer(Outside.layer, { excludeTestServices: true, timeout: "2 minutes" })("the p
   it.effect("holds what a user needs, and no source", () =>
     Effect.gen(function* () {
       const { files, folder } = yield* Outside
-      const wanted = "README.md LICENSE CHANGELOG.md examples/nightly.ts dist/NOTICE dist/pg_dump/NOTICE"
+      const wanted =
+        "README.md LICENSE CHANGELOG.md docs/library.md examples/nightly.ts dist/NOTICE dist/pg_dump/NOTICE"
       assert.includeMembers([...files], wanted.split(" "))
       assert.deepStrictEqual(
         files.filter((file) => /^(src|test|node_modules|dumps)\//.test(file)),
