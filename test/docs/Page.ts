@@ -13,6 +13,9 @@ export const pages: ReadonlyArray<string> = [
     .sort()
 ]
 
+/** Written by `npm run docs`; what stands there is examples for anybody's files. */
+export const generated = ["docs/commands.md"]
+
 export const read = (page: string): string => readFileSync(join(root, page), "utf8")
 
 /** A fenced block. */
