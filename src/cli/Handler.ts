@@ -1,5 +1,6 @@
 /** What every command does around its own work: output, errors, exit code. */
 import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -164,6 +165,7 @@ export const handle = <A extends object, R>(
         Effect.provideService(RunEvents, output.listen),
         traced,
         Effect.provideService(Logger.CurrentLoggers, new Set([logger])),
+        Effect.provideService(Console.Console, output.console),
         Effect.timed
       )
       const milliseconds = Math.round(Duration.toMillis(taken))
@@ -174,5 +176,5 @@ export const handle = <A extends object, R>(
       )
       status.exitCode = exitCode
       if (exitCode !== 0) return yield* new Reported({ exitCode })
-    })
+    }).pipe(Effect.scoped)
   )

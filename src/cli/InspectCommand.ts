@@ -5,7 +5,6 @@ import * as Command from "effect/cli/Command"
 import type { DumpDamaged, DumpUnsafe } from "../dumps/DumpError.ts"
 import type { DumpStoreService, StoredDump } from "../dumps/DumpStore.ts"
 import type { Proof } from "../dumps/Proof.ts"
-import { progress } from "../pipeline/RunEvent.ts"
 import { exitCodeOf } from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
@@ -95,7 +94,8 @@ const disproven = Effect.fnUntraced(function* (dump: StoredDump, error: DumpDama
 
 const inspected = Effect.fnUntraced(function* (store: DumpStoreService, dump: StoredDump) {
   const now = yield* DateTime.now
-  return yield* store.prove(dump, { onProgress: (bytes) => progress("read", bytes, "bytes", dump.size) }).pipe(
+  const { prove } = yield* load(() => import("../verbs/ReadingProgress.ts"))
+  return yield* prove(store, dump).pipe(
     Effect.map((proof) => ({ text: proven(dump, proof, now).join("\n"), document: document(dump, proof) })),
     Effect.catchTags({
       DumpDamaged: (error) => disproven(dump, error, now),

@@ -4,7 +4,6 @@ import * as FileSystem from "effect/FileSystem"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { JudgedDump } from "../dumps/DumpListing.ts"
-import { progress } from "../pipeline/RunEvent.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
@@ -47,10 +46,8 @@ export const list = Command.make(
               file: dir
             })
           }
-          const dumps = yield* store.judged({
-            again: prove,
-            onProgress: (file, bytes, size) => progress(`read ${file}`, bytes, "bytes", size)
-          })
+          const { judged } = yield* load(() => import("../verbs/ReadingProgress.ts"))
+          const dumps = yield* judged(store, prove)
           const leftovers = yield* store.leftovers
           const now = yield* DateTime.now
           return {

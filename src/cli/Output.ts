@@ -1,13 +1,12 @@
 /** Where a command's words go: its payload to stdout, everything else to stderr. */
-import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import { RunEvent } from "../pipeline/RunEvent.ts"
+import * as Drawing from "./progress/Drawing.ts"
 import * as Stdout from "./Stdout.ts"
 import { alert, colorful, visible, visibleLine } from "./Text.ts"
-import { count } from "../pipeline/Words.ts"
 import * as Units from "./Units.ts"
 
 /** What became of the target in a run. */
@@ -32,9 +31,6 @@ const nothing: RunRecord = {
   unfinished: []
 }
 
-/** Milliseconds between two lines about the same task. */
-const progressEvery = 3000
-
 export interface OutputService {
   readonly json: boolean
   /** The result: `text`, or with `--json` the document. Nothing else is written to stdout. */
@@ -45,13 +41,16 @@ export interface OutputService {
   readonly warn: (line: string) => Effect.Effect<void>
   /** The same, its first line in red where colours are possible. */
   readonly alert: (text: string) => Effect.Effect<void>
+  /** What else writes lines to stdout or stderr while something runs writes them by this: logs do. */
+  readonly console: Console.Console
+  /** Draws nothing while `work` has the terminal: a question that is asked there. */
+  readonly undrawn: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Listens to a run: draws it, and records what becomes of the target. */
   readonly listen: (event: RunEvent) => Effect.Effect<void>
   readonly record: Effect.Effect<RunRecord>
 }
 
-const warn = (text: string) => Console.error(visible(text))
-
+/** The output of a command for as long as the scope lives. */
 export const make = Effect.fnUntraced(function* (options: {
   readonly json: boolean
   readonly quiet: boolean
@@ -59,60 +58,52 @@ export const make = Effect.fnUntraced(function* (options: {
 }) {
   const red = colorful(process.stderr, options.color)
   const record = yield* Ref.make(nothing)
-  const shownAt = yield* Ref.make(new Map<string, number>())
+  const place = { terminal: process.stderr, env: process.env, console: yield* Console.Console }
+  const drawing = options.quiet ? Drawing.none(place) : yield* Drawing.make(place)
+  const { console, undrawn } = drawing
+  const write = (text: string) => Effect.sync(() => console.error(text))
+  const warn = (text: string) => write(visible(text))
   const info = (text: string) => (options.quiet ? Effect.void : warn(text))
   const line = (text: string) => info(visibleLine(text))
 
-  const progress = Effect.fnUntraced(function* (event: Extract<RunEvent, { _tag: "TaskProgress" }>) {
-    const now = yield* Clock.currentTimeMillis
-    const due = yield* Ref.modify(shownAt, (shown) => {
-      const last = shown.get(event.task)
-      return last === undefined
-        ? [false, new Map(shown).set(event.task, now)]
-        : now - last < progressEvery
-          ? [false, shown]
-          : [true, new Map(shown).set(event.task, now)]
+  const told = (event: RunEvent): Effect.Effect<void> =>
+    RunEvent.match(event, {
+      TaskStarted: ({ title }) =>
+        Ref.update(record, (known) =>
+          known.committed === undefined ? known : { ...known, unfinished: [...known.unfinished, title] }
+        ),
+      TaskProgress: () => Effect.void,
+      TaskNote: ({ note }) => line(`note  ${note}`),
+      TaskRetried: ({ message, milliseconds }) => line(`again in ${Units.duration(milliseconds)}: ${message}`),
+      TaskFinished: ({ title, milliseconds }) =>
+        Effect.andThen(
+          Ref.update(record, (known) => ({
+            ...known,
+            unfinished: known.unfinished.filter((other) => other !== title)
+          })),
+          line(`done  ${title} (${Units.duration(milliseconds)})`)
+        ),
+      TaskFailed: ({ title, message }) => line(`fail  ${title}: ${message}`),
+      TaskInterrupted: ({ title }) => line(`fail  ${title}: interrupted`),
+      // The failure or the interruption that keeps it from beginning is told anyway.
+      TaskSkipped: () => Effect.void,
+      Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
+      Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what })),
+      Doubted: ({ what }) => Ref.update(record, (known) => ({ ...known, doubted: what })),
+      Torn: ({ message, suggestion }) => Ref.update(record, (known) => ({ ...known, torn: { message, suggestion } }))
     })
-    if (!due) return
-    const show = event.unit === "bytes" ? Units.bytes : count
-    const total = event.total === undefined ? "" : ` of ${show(event.total)}`
-    const unit = event.unit === "bytes" ? "" : ` ${event.unit}`
-    yield* line(`      ${event.what}: ${show(event.done)}${total}${unit}`)
-  })
 
   return Output.of({
     json: options.json,
-    payload: (text, document) => Stdout.print(options.json ? JSON.stringify(document, undefined, 2) : visible(text)),
+    payload: (text, document) =>
+      Effect.andThen(drawing.end, Stdout.print(options.json ? JSON.stringify(document, undefined, 2) : visible(text))),
     info,
     warn,
-    alert: (text) => Console.error(red ? alert(visible(text)) : visible(text)),
+    alert: (text) => write(red ? alert(visible(text)) : visible(text)),
+    console,
+    undrawn,
     record: Ref.get(record),
-    listen: (event) =>
-      RunEvent.match(event, {
-        TaskStarted: ({ title }) =>
-          Ref.update(record, (known) =>
-            known.committed === undefined ? known : { ...known, unfinished: [...known.unfinished, title] }
-          ),
-        TaskProgress: progress,
-        TaskNote: ({ note }) => line(`note  ${note}`),
-        TaskRetried: ({ message, milliseconds }) => line(`again in ${Units.duration(milliseconds)}: ${message}`),
-        TaskFinished: ({ title, milliseconds }) =>
-          Effect.andThen(
-            Ref.update(record, (known) => ({
-              ...known,
-              unfinished: known.unfinished.filter((other) => other !== title)
-            })),
-            line(`done  ${title} (${Units.duration(milliseconds)})`)
-          ),
-        TaskFailed: ({ title, message }) => line(`fail  ${title}: ${message}`),
-        TaskInterrupted: ({ title }) => line(`fail  ${title}: interrupted`),
-        // The failure or the interruption that keeps it from beginning is told anyway.
-        TaskSkipped: () => Effect.void,
-        Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),
-        Committed: ({ what }) => Ref.update(record, (known) => ({ ...known, committed: what })),
-        Doubted: ({ what }) => Ref.update(record, (known) => ({ ...known, doubted: what })),
-        Torn: ({ message, suggestion }) => Ref.update(record, (known) => ({ ...known, torn: { message, suggestion } }))
-      })
+    listen: (event) => Effect.andThen(drawing.listen(event), told(event))
   })
 })
 

@@ -14,6 +14,14 @@ export const duration = (milliseconds: number): string => {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
+/** The same for a clock that goes on, in whole seconds, minutes from an hour on: `9 s`, `3 min 20 s`, `2 h 5 min`. */
+export const span = (milliseconds: number): string => {
+  const seconds = Math.floor(milliseconds / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
 /** How long ago, from milliseconds: `2 minutes ago`. */
 export const ago = (milliseconds: number): string => {
   const steps: ReadonlyArray<readonly [number, string]> = [

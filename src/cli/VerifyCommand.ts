@@ -32,7 +32,8 @@ export const verify = Command.make(
             onNone: () => store.newest(url.database),
             onSome: (file) => store.find(file, url.database)
           })
-          const expected = yield* store.prove(dump)
+          const { prove } = yield* load(() => import("../verbs/ReadingProgress.ts"))
+          const expected = yield* prove(store, dump)
           const report = yield* Verify.verify({
             expected,
             schemas: expected.schemas,

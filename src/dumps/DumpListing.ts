@@ -8,7 +8,8 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe } from "./DumpError.ts"
 import * as DumpName from "./DumpName.ts"
-import type { DumpStoreService, StoredDump } from "./DumpStore.ts"
+import type { ReadingPosition } from "./DumpReading.ts"
+import type { DumpStoreService, ProveFileOptions, StoredDump } from "./DumpStore.ts"
 import type { DumpTextError } from "./DumpText.ts"
 import type { Manifest } from "./Manifest.ts"
 import type { Proof } from "./Proof.ts"
@@ -30,7 +31,7 @@ export interface JudgeOptions {
   /** Read all of them, also those that have not changed since they were read; not unless told. */
   readonly again?: boolean
   /** Told of each dump that is read how many of its stored bytes have been, about once a megabyte. */
-  readonly onProgress?: (file: string, bytes: number, size: number) => Effect.Effect<void>
+  readonly onProgress?: (file: string, bytes: number, size: number, position: ReadingPosition) => Effect.Effect<void>
 }
 
 /** What of a store this takes. */
@@ -156,7 +157,8 @@ export const judged = ({ directory, names, prove, stored }: Omit<Folder, "manife
       const file = join(directory, name)
       const reading = yield* begin(directory, file)
       const dump = yield* Effect.result(stored(file))
-      const options = onProgress && { onProgress: (bytes: number) => onProgress(file, bytes, size) }
+      const options: ProveFileOptions =
+        onProgress === undefined ? {} : { onProgress: (bytes, position) => onProgress(file, bytes, size, position) }
       const judgement = yield* Effect.result(Effect.flatMap(Effect.fromResult(dump), (dump) => prove(dump, options)))
       // It was removed since the folder was read.
       if (Result.isFailure(judgement) && judgement.failure._tag === "DumpMissing") return Option.none()

@@ -60,6 +60,18 @@ export interface Contents extends Schema.Struct.Type<typeof contentFields> {
   readonly bridge: BridgeFacts
 }
 
+/** How far a reading is. */
+export interface ReadingPosition {
+  /** Bytes of SQL. */
+  readonly bytes: number
+  /** Rows of all tables so far, that of the COPY block which is open included. */
+  readonly rows: number
+  /** The tables of the COPY blocks that are closed, in their order. It grows: remember how much of it you have seen. */
+  readonly closed: ReadonlyArray<{ readonly schema: string; readonly name: string }>
+  /** Of the COPY block that is open: its table, and what of it was read. */
+  readonly table?: { readonly schema: string; readonly name: string; readonly rows: number; readonly bytes: number }
+}
+
 type LargeObjectCall = Extract<StatementKind, { readonly _tag: "LargeObjectCall" }>
 
 const unfinished = {
@@ -91,7 +103,12 @@ export class DumpReading {
   private readonly bridge = new BridgeReading()
   private length = 0
   private statements = 0
-  private copies = 0
+  private readonly closed: Array<{ readonly schema: string; readonly name: string }> = []
+  private copying = false
+  /** What of the COPY block that is open was read. */
+  private open = { rows: 0, bytes: 0 }
+  /** Rows of closed COPY blocks. */
+  private rows = 0
   private trailer = false
   /** Key of the `\restrict` that waits for its `\unrestrict`. */
   private restricted: string | undefined
@@ -143,6 +160,13 @@ export class DumpReading {
     return this.flaws.length > 0
   }
 
+  /** How far it is: cheap, so that it may be asked at any moment. */
+  get position(): ReadingPosition {
+    const { closed, length: bytes, rows } = this
+    if (!this.copying) return { bytes, rows, closed }
+    return { bytes, rows: rows + this.open.rows, closed, table: { ...this.table, ...this.open } }
+  }
+
   /** Ends the reading. Call it once. */
   finish(): Contents {
     for (const event of this.scanner.end()) this.take(event)
@@ -160,7 +184,7 @@ export class DumpReading {
       ...(this.prisma === undefined ? {} : { prismaMigrations: this.prisma }),
       sql: { length: this.length, sha256: this.hash.digest("hex") },
       statements: this.statements,
-      copies: this.copies,
+      copies: this.closed.length,
       trailer: this.trailer && this.restricted === undefined,
       flaws: this.flaws,
       unsafe: this.unsafe,
@@ -183,10 +207,13 @@ export class DumpReading {
       case "CopyStart":
         return this.takeStatement(event)
       case "CopyData":
+        this.open = { rows: event.rows, bytes: this.open.bytes + event.bytes.length }
         if (this.prismaColumns !== undefined) this.keepPrisma(event.bytes, this.prismaColumns)
         return
       case "CopyEnd":
-        this.copies++
+        this.closed.push(this.table)
+        this.copying = false
+        this.rows += event.rows
         this.addRows(this.table, event.rows, event.bytes)
         if (this.prismaColumns !== undefined) {
           this.prisma = readMigrations(this.prismaColumns, Buffer.concat(this.prismaData), this.reader.decode)
@@ -313,6 +340,8 @@ export class DumpReading {
       case "CopyFrom":
         this.nameSchema(kind.table?.schema)
         this.table = { schema: kind.table?.schema ?? "", name: kind.table?.name ?? "" }
+        this.copying = true
+        this.open = { rows: 0, bytes: 0 }
         this.prismaColumns = this.table.name === prismaTable ? kind.columns : undefined
         return
       case "SequenceValue": {

@@ -26,7 +26,7 @@ import { freeSpace } from "./DumpFolder.ts"
 import * as DumpLabel from "./DumpLabel.ts"
 import * as DumpListing from "./DumpListing.ts"
 import * as DumpName from "./DumpName.ts"
-import { DumpReading } from "./DumpReading.ts"
+import { DumpReading, type ReadingPosition } from "./DumpReading.ts"
 import * as DumpText from "./DumpText.ts"
 import { into, syncFolder, unfinishedAndFinished, type Write } from "./DumpWriting.ts"
 import { type Leftover, leftovers } from "./Leftovers.ts"
@@ -62,8 +62,11 @@ export interface WrittenDump extends StoredDump {
 export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean
-  /** Told how many of the stored bytes have been read, of an archive of its SQL, about every half megabyte. */
-  readonly onProgress?: (bytes: number) => Effect.Effect<void>
+  /**
+   * Told about every half megabyte how many of the stored bytes have been read, of an archive of its SQL, and how far
+   * that is in the SQL.
+   */
+  readonly onProgress?: (bytes: number, position: ReadingPosition) => Effect.Effect<void>
 }
 
 export interface DumpStoreService {
@@ -318,7 +321,7 @@ const make: (
         for (let piece = yield* text.pull; Option.isSome(piece); piece = yield* text.pull) {
           const events = reading.push(piece.value)
           if (promised !== undefined) for (const event of events) promised.take(event)
-          if (options.onProgress !== undefined) yield* options.onProgress(text.position())
+          if (options.onProgress !== undefined) yield* options.onProgress(text.position(), reading.position)
           // A statement without end is kept to the end of the file: what is no dump may be larger than the memory.
           if (reading.flawed && promised === undefined) break
         }

@@ -11,7 +11,7 @@ import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "./DumpEr
 import * as DumpFile from "./DumpFile.ts"
 import { makeFolder } from "./DumpFolder.ts"
 import * as DumpName from "./DumpName.ts"
-import { type Contents, DumpReading } from "./DumpReading.ts"
+import { type Contents, DumpReading, type ReadingPosition } from "./DumpReading.ts"
 import type { WrittenDump } from "./DumpStore.ts"
 import { type Digest, encode, Manifest, manifestVersion } from "./Manifest.ts"
 import { manifestContents, prove } from "./Proof.ts"
@@ -39,12 +39,12 @@ export interface Findings {
 }
 
 /**
- * Writes a dump: `fill` appends its SQL to what will be `file`, and `ask`, where it is given, then looks at the source
- * once more.
+ * Writes a dump: `fill` appends its SQL to what will be `file`, and can see by `position` how far that is; `ask`, where
+ * it is given, then looks at the source once more.
  */
 export type Write = <E, R, E2 = never, R2 = never>(
   provenance: Provenance,
-  fill: (append: Append, file: string) => Effect.Effect<unknown, E, R>,
+  fill: (append: Append, file: string, position: () => ReadingPosition) => Effect.Effect<unknown, E, R>,
   ask?: (contents: Contents) => Effect.Effect<Findings, E2, R2>
 ) => Effect.Effect<WrittenDump, E | E2 | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R | R2>
 
@@ -109,7 +109,7 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
   const writeFile = <E, R>(
     partial: string,
     compression: Compression.Compression,
-    fill: (append: Append) => Effect.Effect<unknown, E, R>
+    fill: (append: Append, position: () => ReadingPosition) => Effect.Effect<unknown, E, R>
   ) =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -123,9 +123,14 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
           if (compression.method !== "none") hash.update(bytes)
           return Effect.mapError(handle.writeAll(bytes), unwritable)
         })
-        yield* fill((chunk) =>
-          // The chunk is read while the system packs or writes it.
-          Effect.all([packer.append(chunk), Effect.sync(() => reading.push(chunk))], { concurrency: 2, discard: true })
+        yield* fill(
+          (chunk) =>
+            // The chunk is read while the system packs or writes it.
+            Effect.all([packer.append(chunk), Effect.sync(() => reading.push(chunk))], {
+              concurrency: 2,
+              discard: true
+            }),
+          () => reading.position
         )
         yield* packer.end
         yield* Effect.mapError(handle.sync, unwritable)
@@ -154,7 +159,9 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
         )
       }
     )
-    const { contents, stored } = yield* writeFile(partial, compression, (append) => fill(append, file))
+    const { contents, stored } = yield* writeFile(partial, compression, (append, position) =>
+      fill(append, file, position)
+    )
     yield* prove(contents, undefined, { file: partial })
     const found = ask === undefined ? undefined : yield* ask(contents)
     const manifest = new Manifest({

@@ -7,6 +7,35 @@ import * as Schema from "effect/Schema"
 const ended = { task: Schema.String, title: Schema.String, milliseconds: Schema.Finite }
 
 /**
+ * How much of something is done, and how much there is, where that is known. Of an estimated total more may be done in
+ * the end, or less.
+ */
+export const Amount = Schema.Struct({
+  done: Schema.Finite,
+  total: Schema.optionalKey(Schema.Finite),
+  estimated: Schema.optionalKey(Schema.Literal(true))
+})
+export type Amount = typeof Amount.Type
+
+/** What work is counted in. What is not counted is absent. */
+const amounts = {
+  bytes: Schema.optionalKey(Amount),
+  rows: Schema.optionalKey(Amount),
+  tables: Schema.optionalKey(Amount),
+  statements: Schema.optionalKey(Amount)
+}
+
+/** Something that a task is at, maybe beside others: a table, a file, a statement that may take long. */
+export const Part = Schema.Struct({
+  /** As people write it: `public."User"`, `INDEX User_email_key`. */
+  name: Schema.String,
+  /** When it began: milliseconds since 1970. What is not counted has only this to tell. */
+  since: Schema.Finite,
+  ...amounts
+})
+export type Part = typeof Part.Type
+
+/**
  * An event of a run. Times are milliseconds.
  *
  * Every task of a run ends in exactly one of TaskFinished, TaskFailed, TaskInterrupted and TaskSkipped. A task that
@@ -14,13 +43,19 @@ const ended = { task: Schema.String, title: Schema.String, milliseconds: Schema.
  */
 export const RunEvent = Schema.TaggedUnion({
   TaskStarted: { task: Schema.String, title: Schema.String },
-  /** Counts so far; `total` where it is known beforehand. */
+  /**
+   * How far a task is: all there is to say of that, so that each such event stands for those before it. `task` is empty
+   * for work that no task does.
+   */
   TaskProgress: {
     task: Schema.String,
+    /** What it does with what is counted: "read", "applied". */
     what: Schema.String,
-    done: Schema.Finite,
-    total: Schema.optionalKey(Schema.Finite),
-    unit: Schema.Literals(["bytes", "rows", "statements"])
+    ...amounts,
+    /** What it is at. */
+    parts: Schema.Array(Part),
+    /** What comes when all that has a total is done, where that may take long: "indexes and constraints". */
+    next: Schema.optionalKey(Schema.String)
   },
   /** Something a reader of the report should know: skipped, adapted, fell back, with the reason. */
   TaskNote: { task: Schema.String, note: Schema.String },
@@ -107,16 +142,11 @@ export const retried = Effect.fnUntraced(function* (attempt: {
   yield* publish(RunEvent.cases.TaskRetried.make({ task: yield* CurrentTask, ...attempt }))
 })
 
-/** Tells how far the running task is. */
-export const progress = Effect.fnUntraced(function* (
-  what: string,
-  done: number,
-  unit: "bytes" | "rows" | "statements",
-  total?: number
-) {
+/** What a task says of how far it is. */
+export type Progress = Omit<Extract<RunEvent, { readonly _tag: "TaskProgress" }>, "_tag" | "task">
+
+/** Tells how far the running task is. {@link file://./Progress.ts} does so now and then. */
+export const progress = Effect.fnUntraced(function* (made: Progress) {
   const publish = yield* RunEvents
-  const task = yield* CurrentTask
-  yield* publish(
-    RunEvent.cases.TaskProgress.make({ task, what, done, unit, ...(total === undefined ? {} : { total }) })
-  )
+  yield* publish(RunEvent.cases.TaskProgress.make({ task: yield* CurrentTask, ...made }))
 })

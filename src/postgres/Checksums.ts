@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
-import { type Answer, askEach } from "./Guarded.ts"
+import { type Answer, type Asking, askEach } from "./Guarded.ts"
 import { literal, qualified } from "./Identifier.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
@@ -45,7 +45,8 @@ interface Table {
  * The session's settings are as before when it returns.
  */
 export const read = Effect.fn("Checksums.read")(function* (
-  tables: ReadonlyArray<Table>
+  tables: ReadonlyArray<Table>,
+  asking?: Asking<Table>
 ): Effect.fn.Return<ReadonlyArray<Answer<Checksum>>, DatabaseError, SqlClient.SqlClient> {
   if (tables.length === 0) return []
   const sql = yield* SqlClient.SqlClient
@@ -59,7 +60,8 @@ export const read = Effect.fn("Checksums.read")(function* (
       tables,
       ({ name, schema }) =>
         `select count(*)::text || ':' || coalesce(sum(('x' || substr(${hash}, 1, 16))::bit(64)::int8::numeric), 0)::text ` +
-        `as value from only ${qualified(schema, name)} t`
+        `as value from only ${qualified(schema, name)} t`,
+      asking
     )
     // The rollback takes the settings back, so what is found leaves the transaction as an error does.
     return yield* Effect.fail({ _tag: "Found" as const, answers })

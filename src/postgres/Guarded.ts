@@ -32,6 +32,30 @@ export const ask = Effect.fnUntraced(function* <Row extends object>(
   return yield* Effect.catchTag(sql.withTransaction(query), "SqlError", (error) => Effect.fail(fromSqlError(error)))
 })
 
+/** Who wants to know how far many questions are. */
+export interface Asking<in A> {
+  /** What is asked by a query of its own, as it may take long. */
+  readonly alone: (item: A) => boolean
+  /** A query begins that is about these; so many items before them have their answers. */
+  readonly begun: (items: ReadonlyArray<A>, answered: number) => void
+}
+
+/** The items in their order, as many a query as it takes; those that are to be alone by themselves. */
+const inBatches = <A>(items: ReadonlyArray<A>, alone: (item: A) => boolean): ReadonlyArray<ReadonlyArray<A>> => {
+  const batches: Array<Array<A>> = []
+  let open: Array<A> = []
+  for (const item of items) {
+    if (alone(item)) {
+      batches.push([item])
+      open = []
+      continue
+    }
+    if (open.length === 0 || open.length === batchSize) batches.push((open = []))
+    open.push(item)
+  }
+  return batches
+}
+
 /**
  * One value per item, many items a query. An item whose query fails (a damaged page, a table dropped meanwhile) gets
  * the server's words, also within a transaction; only a lost connection fails the whole.
@@ -40,7 +64,8 @@ export const ask = Effect.fnUntraced(function* <Row extends object>(
  */
 export const askEach = Effect.fnUntraced(function* <A>(
   items: ReadonlyArray<A>,
-  select: (item: A) => string
+  select: (item: A) => string,
+  asking?: Asking<A>
 ): Effect.fn.Return<ReadonlyArray<Answer<string>>, DatabaseError, SqlClient.SqlClient> {
   const askBatch = (
     batch: ReadonlyArray<A>
@@ -64,8 +89,9 @@ export const askEach = Effect.fnUntraced(function* <A>(
       })
     )
   const answers: Array<Answer<string>> = []
-  for (let start = 0; start < items.length; start += batchSize) {
-    answers.push(...(yield* askBatch(items.slice(start, start + batchSize))))
+  for (const batch of inBatches(items, asking?.alone ?? (() => false))) {
+    asking?.begun(batch, answers.length)
+    answers.push(...(yield* askBatch(batch)))
   }
   return answers
 })

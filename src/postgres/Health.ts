@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import type { DatabaseError } from "./DatabaseError.ts"
-import { type Answer, askEach } from "./Guarded.ts"
+import { type Answer, type Asking, askEach } from "./Guarded.ts"
 import { qualified, quote } from "./Identifier.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
@@ -107,13 +107,15 @@ export const hindrance = ({ readable, filtered }: Pick<LiveTable, "readable" | "
  * does the same; a partitioned table counts its partitions'.
  */
 export const rowCounts = Effect.fn("Health.rowCounts")(function* (
-  counted: ReadonlyArray<LiveTable>
+  counted: ReadonlyArray<LiveTable>,
+  asking?: Asking<LiveTable>
 ): Effect.fn.Return<ReadonlyArray<Answer<number>>, DatabaseError, SqlClient.SqlClient> {
   const open = counted.filter((table) => hindrance(table) === undefined)
   const answers = yield* askEach(
     open,
     ({ schema, name, partitioned }) =>
-      `select count(*)::text as value from ${partitioned ? "" : "only "}${qualified(schema, name)}`
+      `select count(*)::text as value from ${partitioned ? "" : "only "}${qualified(schema, name)}`,
+    asking
   )
   const numbers = new Map(open.map((table, index) => [table, answers[index]!]))
   return counted.map((table) => {

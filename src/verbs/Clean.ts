@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import * as Plan from "../pipeline/Plan.ts"
+import * as Progress from "../pipeline/Progress.ts"
 import { changing, note } from "../pipeline/RunEvent.ts"
 import type { Stakes as StakesFound } from "../pipeline/Stakes.ts"
 import * as Task from "../pipeline/Task.ts"
@@ -58,7 +59,9 @@ const climb = (session: SessionService, rung: Rung): Effect.Effect<Climbed, Data
   Effect.as(
     session.savepoint(
       `pgark rung ${rung.rung}`,
-      Effect.forEach(rung.statements, ({ sql }) => session.execute(sql), { discard: true })
+      Progress.each(rung.statements, { what: "dropped", unit: "statements", name: ({ what }) => what }, ({ sql }) =>
+        session.execute(sql)
+      )
     ),
     { rung: rung.rung, why: rung.why, dropped: destroyed(rung.statements), stays: rung.stays }
   )

@@ -24,6 +24,17 @@ describe("units", () => {
     ])
   })
 
+  it("spans are whole seconds, and from an hour on whole minutes", () => {
+    table(Units.span, [
+      [[0], "0 s"],
+      [[999], "0 s"],
+      [[59_999], "59 s"],
+      [[60_000], "1 min 0 s"],
+      [[3_599_999], "59 min 59 s"],
+      [[7_500_000], "2 h 5 min"]
+    ])
+  })
+
   it("durations never show a minute of 60 seconds", () => {
     table(Units.duration, [
       [[0], "0 ms"],

@@ -263,7 +263,9 @@ describe("running", () => {
   it.effect("tells what happens", () =>
     Effect.gen(function* () {
       const events: Array<RunEvent> = []
-      const chatty = step("chatty", { body: Effect.andThen(note("skipped one"), progress("rows", 5, "rows", 10)) })
+      const chatty = step("chatty", {
+        body: Effect.andThen(note("skipped one"), progress({ what: "copied", rows: { done: 5, total: 10 }, parts: [] }))
+      })
       const fails = step("fails", { after: ["chatty"], body: Effect.fail(new First({ message: "no right" })) })
       yield* Effect.exit(run(Pipeline.make("p", [chatty, fails]))).pipe(
         Effect.provideService(RunEvents, (event) => Effect.sync(() => void events.push(event)))
@@ -273,7 +275,7 @@ describe("running", () => {
         [
           { _tag: "TaskStarted", task: "chatty", title: "Do chatty" },
           { _tag: "TaskNote", task: "chatty", note: "skipped one" },
-          { _tag: "TaskProgress", task: "chatty", what: "rows", done: 5, total: 10, unit: "rows" },
+          { _tag: "TaskProgress", task: "chatty", what: "copied", rows: { done: 5, total: 10 }, parts: [] },
           { _tag: "TaskFinished", task: "chatty", title: "Do chatty", milliseconds: 0 },
           { _tag: "TaskStarted", task: "fails", title: "Do fails" },
           { _tag: "TaskFailed", task: "fails", title: "Do fails", milliseconds: 0, message: "no right" }

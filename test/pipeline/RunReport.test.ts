@@ -237,7 +237,9 @@ describe("the stream of a run", () => {
     Effect.gen(function* () {
       const many = 10_000
       const body = Effect.gen(function* () {
-        for (let done = 1; done <= many; done++) yield* progress("rows", done, "rows", many)
+        for (let done = 1; done <= many; done++) {
+          yield* progress({ what: "copied", rows: { done, total: many }, parts: [] })
+        }
         for (let n = 0; n < 1000; n++) yield* note(String(n))
       })
       const release = yield* Deferred.make<void>()

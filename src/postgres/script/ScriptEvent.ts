@@ -43,6 +43,8 @@ export interface CopyStart extends StatementText {
 export interface CopyData {
   readonly _tag: "CopyData"
   readonly bytes: Uint8Array
+  /** Lines of the block so far, those in earlier pieces included. */
+  readonly rows: number
 }
 
 /** The `\.` line. */

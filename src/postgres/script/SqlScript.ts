@@ -389,7 +389,7 @@ export class SqlScanner extends ByteWindow {
     const from = this.position
     const before = this.copy.rows
     const at = this.copy.read(bytes, from)
-    if (at > from) this.events.push({ _tag: "CopyData", bytes: bytes.subarray(from, at) })
+    if (at > from) this.events.push({ _tag: "CopyData", bytes: bytes.subarray(from, at), rows: this.copy.rows })
     this.line += this.copy.rows - before
     this.counted = at
     if (this.copy.marker <= 0) return this.wait(at)

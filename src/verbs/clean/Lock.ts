@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type Basis, differences, fact } from "../../pipeline/Basis.ts"
 import * as Plan from "../../pipeline/Plan.ts"
+import * as Progress from "../../pipeline/Progress.ts"
 import { note } from "../../pipeline/RunEvent.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
@@ -109,6 +110,7 @@ export const task = <N extends Task.Needs, E>(options: {
             const session = yield* Session
             if (tables.length > 0) {
               yield* session.savepoint("pgark lock", session.execute(sql)).pipe(
+                Progress.during(`LOCK TABLE of ${plural(tables.length, "table")}: others are at work there`),
                 Effect.retry({ times: 6, schedule: again, while: ({ sqlstate }) => sqlstate === deadlock }),
                 Effect.catchTag("PermissionDenied", () => lockOneByOne(session, tables)),
                 // A table is gone: the survey below says which.

@@ -1,4 +1,5 @@
 /** Writes a dump as it comes from pg_dump, with what the catalogue says beside it. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
@@ -7,7 +8,8 @@ import type { Contents } from "../../dumps/DumpReading.ts"
 import { DumpStore, type WrittenDump } from "../../dumps/DumpStore.ts"
 import type { Provenance } from "../../dumps/DumpWriting.ts"
 import { Version } from "../../dumps/Version.ts"
-import { note, progress } from "../../pipeline/RunEvent.ts"
+import * as Progress from "../../pipeline/Progress.ts"
+import { note } from "../../pipeline/RunEvent.ts"
 import * as RunMetrics from "../../pipeline/RunMetrics.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
 import * as CatalogFacts from "../../postgres/CatalogFacts.ts"
@@ -21,8 +23,11 @@ import * as Snapshot from "../../postgres/Snapshot.ts"
 import * as TableParts from "../../postgres/TableParts.ts"
 import { explain, refusedConnection } from "./DumpFailure.ts"
 import type { Settled } from "./DumpOptions.ts"
+import * as DumpProgress from "./DumpProgress.ts"
 import * as DumpRights from "./DumpRights.ts"
 import * as DumpSequences from "./DumpSequences.ts"
+import * as TableEstimates from "./TableEstimates.ts"
+import * as TableSteps from "../TableSteps.ts"
 import { TargetChanged } from "../VerbError.ts"
 
 /** What is known of the source. */
@@ -80,22 +85,18 @@ export interface Writing {
   ) => Effect.Effect<void, DatabaseError | DiskFull | FolderUnusable, Session | SqlClient.SqlClient>
 }
 
-/** Adds what is read to the metrics and tells how far it is. */
-const observed = () => {
-  let [bytes, doing] = [0, "written"]
+/** Hears what pg_dump says: its steps are what is told of the dump while it is written, all else is noted. */
+const hearing = () => {
+  let doing = "written"
   return {
+    doing: () => doing,
     onLine: (line: string) =>
       Effect.suspend(() => {
         const what = step.exec(line)?.[1]
         if (what === undefined) return note(line)
         doing = what
-        return progress(doing, bytes, "bytes")
-      }),
-    onBytes: (length: number) =>
-      Effect.andThen(
-        RunMetrics.add(RunMetrics.bytes, length),
-        Effect.suspend(() => progress(doing, (bytes += length), "bytes"))
-      )
+        return Effect.void
+      })
   }
 }
 
@@ -111,7 +112,7 @@ const findings = Effect.fnUntraced(function* (
   const parts = (yield* TableParts.read(schemas)).filter(({ name, schema }) => within(schema, name))
   const catalog = { parts, states }
   if (!checksums) return { catalog }
-  const answers = yield* Checksums.read(tables)
+  const answers = yield* TableSteps.telling("added up", tables, tables, Checksums.read)
   const unread = answers.findIndex((answer) => "unknown" in answer)
   const answer = answers[unread]
   if (answer !== undefined && "unknown" in answer) {
@@ -157,10 +158,11 @@ export const written = Effect.fnUntraced(function* ({
   // is one of many, and PgBouncer refuses who brings settings with him.
   const settings: PgDumpSettings =
     source.versionNumber >= 140000 && session.pooler === undefined ? { client_connection_check_interval: "500" } : {}
-  const { onBytes, onLine } = observed()
+  const { doing, onLine } = hearing()
   const within = narrowed(options, source)
   // Outside of the snapshot's transaction, which would keep a lock on each of them to its end.
   const before = yield* DumpSequences.read(within)
+  const told = DumpProgress.make(yield* TableEstimates.read(what, source.database), yield* Clock.Clock)
   let complete: WrittenDump | undefined
   const shared: typeof Snapshot.share = (session, use) =>
     given === undefined ? Snapshot.share(session, use) : use(given)
@@ -179,13 +181,13 @@ export const written = Effect.fnUntraced(function* ({
           ...(partialRows.length === 0 ? {} : { partialRows }),
           ...narrowing(options, source)
         },
-        (append, file) =>
+        (append, file, position) =>
           Effect.andThen(
             begun(file),
             Stream.runForEach(
               tool.dump(url, snapshot === undefined ? what : { ...what, snapshot }, { settings, onLine }),
-              (chunk) => Effect.andThen(append(chunk), onBytes(chunk.length))
-            )
+              (chunk) => Effect.andThen(append(chunk), RunMetrics.add(RunMetrics.bytes, chunk.length))
+            ).pipe(Progress.telling(() => told(position(), doing())))
           ),
         (contents) =>
           stillHidden(options, source).pipe(

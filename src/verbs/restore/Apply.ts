@@ -7,7 +7,7 @@ import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DumpDamaged } from "../../dumps/DumpError.ts"
-import { progress } from "../../pipeline/RunEvent.ts"
+import * as Progress from "../../pipeline/Progress.ts"
 import * as RunMetrics from "../../pipeline/RunMetrics.ts"
 import type { Completed } from "../../postgres/Completed.ts"
 import {
@@ -31,6 +31,7 @@ import { FeatureReader } from "../../postgres/version/FeatureReader.ts"
 import type { Feature } from "../../postgres/version/Features.ts"
 import type { QualifiedName } from "../../postgres/script/StatementTokens.ts"
 import type { Place } from "../../postgres/Sqlstate.ts"
+import { ApplyProgress, type Expected } from "./ApplyProgress.ts"
 import { type Decision, notGranted, type Policy } from "./StatementPolicy.ts"
 import { RestoreFailed } from "../VerbError.ts"
 
@@ -40,9 +41,8 @@ export interface ApplyOptions<E> {
   readonly chunk: Effect.Effect<Option.Option<Uint8Array>, E>
   /** The dump's name, for errors. */
   readonly file: string
-  /** Its length in bytes and its SHA-256 as they were proven. */
-  readonly length: number
-  readonly sha256: string
+  /** What it was proven to hold; of its SQL the SHA-256 must be the same. */
+  readonly expected: Expected
   readonly decide: Policy
   /** Whether the server lacks a feature: what of it can be said otherwise is adapted. */
   readonly lacks: (feature: Feature) => boolean
@@ -175,7 +175,8 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const adapted = new Map<string, number>()
   const held: Array<HeldStatement> = []
   const missing: Array<NamedObject> = []
-  let [statements, position, copies, entries] = [0, 0, 0, 0]
+  let [statements, copies, entries] = [0, 0, 0]
+  const progress = yield* ApplyProgress.make(options.expected)
   /** A large object is open, which the end of the transaction would close. */
   let writing = false
 
@@ -184,14 +185,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
   const hash = createHash("sha256")
   const next = eventSource(
     Effect.tap(options.chunk, (chunk) => {
-      if (Option.isSome(chunk)) {
-        position += chunk.value.length
-        hash.update(chunk.value)
-      }
-      return Effect.andThen(
-        RunMetrics.add(RunMetrics.bytes, Option.isSome(chunk) ? chunk.value.length : 0),
-        progress("applied", position, "bytes", options.length)
-      )
+      if (Option.isNone(chunk)) return Effect.void
+      progress.read(chunk.value.length)
+      hash.update(chunk.value)
+      return RunMetrics.add(RunMetrics.bytes, chunk.value.length)
     })
   )
 
@@ -233,6 +230,7 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
 
   const statement = (event: Statement) => {
     const kind = reader.read(event.bytes)
+    progress.begin(event, kind)
     const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return Effect.fail(decision)
     const place = { file, line: event.line }
@@ -255,7 +253,10 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
           : Effect.forEach(after, (more) => session.execute(more, place), { discard: true })
       )
       return Effect.map(executed, (tag) => {
-        if (kind._tag === "InsertInto") count(kind.table, inserted(tag))
+        if (kind._tag === "InsertInto") {
+          count(kind.table, inserted(tag))
+          progress.inserted(inserted(tag))
+        }
         // The hollow form of a view is only there for others to need; the view itself follows.
         const isThere = decision._tag === "Skip" && decision.there === true
         if (kind._tag === "Create" && tag === undefined && kind.hollow !== true && !isThere) {
@@ -273,20 +274,27 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     const decision = judge(event, kind)
     if (decision instanceof DumpDamaged) return yield* decision
     const table = kind._tag === "CopyFrom" ? kind.table : undefined
+    progress.copy(table)
     const loaded = yield* session.copyIn(event.bytes, { file, line: event.line }, (write) =>
       Effect.gen(function* () {
         for (;;) {
           const data = yield* next
-          if (data?._tag === "CopyData") yield* write(data.bytes)
-          else if (data?._tag === "CopyEnd") return
+          if (data?._tag === "CopyData") {
+            progress.data(data.bytes.length, data.rows)
+            yield* write(data.bytes)
+          } else if (data?._tag === "CopyEnd") return
           else return yield* damaged("ends in the middle of a table's data", event.line)
         }
       })
     )
     statements++
+    progress.copied(loaded)
     entries += entriesPerStatement
     if (table !== undefined) count(table, loaded)
-    if (++copies === options.loaded?.after) yield* options.loaded.run
+    if (++copies === options.loaded?.after) {
+      progress.at("checksums of the rows")
+      yield* options.loaded.run
+    }
   })
 
   const all = Effect.gen(function* () {
@@ -309,7 +317,9 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
       }
     }
     // Another program may have written to the file after it was proven; what was applied then is not what was proven.
-    if (hash.digest("hex") !== options.sha256) return yield* damaged("is not the file that was read before", 1)
+    if (hash.digest("hex") !== options.expected.sql.sha256)
+      return yield* damaged("is not the file that was read before", 1)
+    progress.at("constraints that were deferred")
     yield* session.execute("SET CONSTRAINTS ALL IMMEDIATE")
     yield* session.execute("RESET SESSION AUTHORIZATION")
     yield* session.execute("RESET ALL")
@@ -320,7 +330,9 @@ export const apply = Effect.fn("Apply.apply")(function* <E extends { readonly _t
     )
     return { statements, rows, skipped, adapted, missing, held, encoding: reader.encoding }
   })
-  return yield* Effect.mapError(all, (error) => (isDatabaseError(error) ? explain(options.explained)(error) : error))
+  return yield* Effect.mapError(Progress.telling(progress.look)(all), (error) =>
+    isDatabaseError(error) ? explain(options.explained)(error) : error
+  )
 })
 
 /** The script's events one by one, read only as fast as they are taken; `undefined` behind the last. */

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { DumpStore } from "../../dumps/DumpStore.ts"
 import * as Pipeline from "../../pipeline/Pipeline.ts"
 import * as Plan from "../../pipeline/Plan.ts"
+import * as Progress from "../../pipeline/Progress.ts"
 import { changing, note } from "../../pipeline/RunEvent.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { Session } from "../../postgres/Session.ts"
@@ -27,16 +28,23 @@ const analyzeTask = (proof: DumpProof.ProofTask) =>
     needs: { proof },
     after: ["transaction"],
     plan: ({ proof }) => {
-      const sql = `ANALYZE ${proof.contents.tables.map(tableKey).join(", ")}`
+      const tables = proof.contents.tables.map(tableKey)
+      const analyze = Effect.gen(function* () {
+        const session = yield* Session
+        const work = (table: string) => session.execute(`ANALYZE ${table}`)
+        yield* Progress.each(tables, { what: "analyzed", unit: "tables", name: (table) => `ANALYZE ${table}` }, work)
+      })
       return Effect.succeed({
         value: undefined,
-        ...(proof.contents.tables.length === 0 ? { does: "nothing" as const } : {}),
-        rows: [Plan.row("gather statistics for the planner", { sql })],
+        ...(tables.length === 0 ? { does: "nothing" as const } : {}),
+        rows: [
+          Plan.row("gather statistics for the planner", {
+            sql: tables.map((table) => `ANALYZE ${table}`).join("; ")
+          })
+        ],
         run: () =>
-          Effect.flatMap(Session, (session) =>
-            Effect.catch(session.execute(sql), ({ message }) =>
-              note(`Statistics were not gathered (${message}); run ANALYZE when it suits.`)
-            )
+          Effect.catch(analyze, ({ message }) =>
+            note(`Statistics were not gathered (${message}); run ANALYZE when it suits.`)
           )
       })
     }

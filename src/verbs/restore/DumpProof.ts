@@ -6,11 +6,11 @@ import type { Manifest } from "../../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../../dumps/Proof.ts"
 import { fact } from "../../pipeline/Basis.ts"
 import * as Plan from "../../pipeline/Plan.ts"
-import { progress } from "../../pipeline/RunEvent.ts"
 import * as RunMetrics from "../../pipeline/RunMetrics.ts"
 import * as Task from "../../pipeline/Task.ts"
 import { plural } from "../../pipeline/Words.ts"
 import { Session } from "../../postgres/Session.ts"
+import * as ReadingProgress from "../ReadingProgress.ts"
 import type { Settled } from "./RestoreOptions.ts"
 
 /** How far a dump is proven, in words. */
@@ -61,10 +61,7 @@ export const task = (options: Settled) =>
         if (partialRows.length > 0 && !options.allowPartialRows) {
           return yield* partial(dump.file, known(dump.file, partialRows))
         }
-        const proof = yield* store.prove(dump, {
-          acceptUnproven: options.acceptUnproven,
-          onProgress: (bytes) => progress("read", bytes, "bytes", dump.form.format === "plain" ? dump.size : undefined)
-        })
+        const proof = yield* ReadingProgress.prove(store, dump, { acceptUnproven: options.acceptUnproven })
         if (proof.contents.rowSecurity && dump.manifest === undefined && !options.allowPartialRows) {
           return yield* partial(dump.file, unknown(dump.file))
         }

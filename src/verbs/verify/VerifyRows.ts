@@ -7,6 +7,7 @@ import type { DatabaseError } from "../../postgres/DatabaseError.ts"
 import type { Answer } from "../../postgres/Guarded.ts"
 import * as Health from "../../postgres/Health.ts"
 import { qualified } from "../../postgres/Identifier.ts"
+import * as TableSteps from "../TableSteps.ts"
 import { finding, warning } from "./Findings.ts"
 import type { Finding } from "../VerbError.ts"
 import type { VerifyOptions } from "../Verify.ts"
@@ -42,7 +43,12 @@ const checkChecksums = Effect.fnUntraced(function* (
   const known = restored?.checksums
   const answers: ReadonlyArray<Answer<string>> =
     known === undefined
-      ? yield* Checksums.read(compared.map(({ table }) => table))
+      ? yield* TableSteps.telling(
+          "compared",
+          compared.map(({ table }) => table),
+          expected?.contents.tables ?? [],
+          Checksums.read
+        )
       : compared.map(({ key }) => known.get(key) ?? { unknown: "the restore has not added it up" })
   const findings = compared.flatMap(({ key, sum }, index): ReadonlyArray<Finding> => {
     const answer = answers[index]!
@@ -85,7 +91,12 @@ export const checkRows = Effect.fn("Verify.rows")(function* (
   for (const [key] of unknown) findings.push(warning("tables", key, "no data of it in the dump", "a table"))
   const answers: ReadonlyArray<Answer<number>> =
     restored?.rows === undefined
-      ? yield* Health.rowCounts(counted.map(([, table]) => table))
+      ? yield* TableSteps.telling(
+          "counted",
+          counted.map(([, table]) => table),
+          expectation.contents.tables,
+          Health.rowCounts
+        )
       : counted.map(([key]) => {
           const value = restored.rows?.get(key)
           return value === undefined ? { unknown: "the restore loaded no rows into it" } : { value }

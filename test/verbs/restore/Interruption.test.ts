@@ -196,7 +196,7 @@ const dumpAt = Effect.fnUntraced(function* (kind: PgDumpKind, moments: ReadonlyA
 })
 
 const inTheMiddle = (event: RunEvent) =>
-  event._tag === "TaskProgress" && event.unit === "bytes" && event.done > 1_000_000
+  event._tag === "TaskProgress" && (event.bytes?.done ?? 0) > 1_000_000
 
 for (const kind of ["wasm", "native"] as const) {
   const suite =

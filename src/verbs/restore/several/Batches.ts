@@ -2,7 +2,8 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { progress } from "../../../pipeline/RunEvent.ts"
+import * as Progress from "../../../pipeline/Progress.ts"
+import { plural } from "../../../pipeline/Words.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import type { SessionService } from "../../../postgres/Session.ts"
 import { type DropBatch, dropBatches } from "../../../postgres/survey/DropBatches.ts"
@@ -38,11 +39,18 @@ export const run = Effect.fn("Batches.run")(function* (
   batches: ReadonlyArray<Batch>,
   lockTimeout: Duration.Input = defaultLockTimeout
 ): Effect.fn.Return<void, DatabaseError> {
-  for (const [index, { statements }] of batches.entries()) {
-    const all = Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true })
-    yield* session.transaction(all, { lockTimeout })
-    yield* progress("transactions", index + 1, "statements", batches.length)
-  }
+  yield* Progress.each(
+    batches,
+    {
+      what: "dropped",
+      unit: "statements",
+      name: ({ statements }, index) => `transaction ${index + 1}: ${plural(statements.length, "DROP statement")}`
+    },
+    ({ statements }) => {
+      const all = Effect.forEach(statements, ({ sql }) => session.execute(sql), { discard: true })
+      return session.transaction(all, { lockTimeout })
+    }
+  )
 })
 
 /** Unlinks those of these large objects that there are, in transactions that the server's lock table holds. */

@@ -6,7 +6,9 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Journal } from "../../../dumps/RestoreJournal.ts"
 import * as Plan from "../../../pipeline/Plan.ts"
+import * as Progress from "../../../pipeline/Progress.ts"
 import * as Task from "../../../pipeline/Task.ts"
+import { plural } from "../../../pipeline/Words.ts"
 import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 import { quote } from "../../../postgres/Identifier.ts"
 import { Session, type SessionService } from "../../../postgres/Session.ts"
@@ -80,7 +82,9 @@ export const task = <N extends Task.Needs>(options: {
             const session = yield* Session
             if (tables.length > 0) {
               const list = tables.map(({ identity }) => identity).join(", ")
-              yield* session.execute(`LOCK TABLE ${list} IN ACCESS EXCLUSIVE MODE`)
+              yield* session
+                .execute(`LOCK TABLE ${list} IN ACCESS EXCLUSIVE MODE`)
+                .pipe(Progress.during(`LOCK TABLE of ${plural(tables.length, "table")}: others are at work there`))
             }
             for (const sql of renamed.flatMap((one) => away(survey, one))) yield* session.execute(sql)
             return renamed

@@ -1,0 +1,125 @@
+/** The block at the lower end of a terminal, seen by a terminal that understands what is sent. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Screen from "../../../src/cli/progress/Screen.ts"
+
+/** A sequence that moves the cursor or erases, or one character. */
+const sequences = new RegExp(`${String.fromCodePoint(27)}\\[(\\d*)([A-Z])|[^]`, "g")
+
+/** A terminal of these columns that breaks lines as terminals do, also when it is made narrower. */
+class Emulator {
+  columns: number
+  readonly rows = 24
+  /** Lines as they were written, and the rows that they take. */
+  private text: Array<string> = [""]
+  private row = 0
+  private column = 0
+
+  constructor(columns: number) {
+    this.columns = columns
+  }
+
+  readonly write = (text: string): void => {
+    for (const [token, parameter, command] of text.matchAll(sequences)) {
+      if (command === "A") this.row -= Number(parameter)
+      else if (command === "K") this.text[this.row] = this.text[this.row]!.slice(0, this.column)
+      else if (command === "J") {
+        this.text[this.row] = this.text[this.row]!.slice(0, this.column)
+        this.text.length = this.row + 1
+      } else if (token === "\r") this.column = 0
+      else if (token === "\n") {
+        this.row++
+        this.column = 0
+        this.text[this.row] ??= ""
+      } else {
+        assert.isBelow(this.column, this.columns, "a line wraps")
+        const line = this.text[this.row]!.padEnd(this.column)
+        this.text[this.row] = line.slice(0, this.column) + token + line.slice(this.column + 1)
+        this.column++
+      }
+      assert.isAtLeast(this.row, 0, "the cursor leaves the screen")
+    }
+  }
+
+  resize(columns: number): void {
+    this.columns = columns
+    this.text = this.text.flatMap((line) => line.match(new RegExp(`.{1,${columns}}`, "g")) ?? [""])
+    this.row = this.text.length - 1
+    this.column = 0
+  }
+
+  get shown(): ReadonlyArray<string> {
+    return this.text.map((line) => line.trimEnd())
+  }
+}
+
+const setUp = (columns = 40) => {
+  const terminal = new Emulator(columns)
+  let block: ReadonlyArray<string> = []
+  const screen = Screen.make(terminal, () => block)
+  const draw = (...lines: ReadonlyArray<string>) => {
+    block = lines
+    screen.draw()
+  }
+  return { draw, screen, terminal }
+}
+
+describe("the lower end of a terminal", () => {
+  it("is drawn over what was there, longer or shorter", () => {
+    const { draw, terminal } = setUp()
+    draw("Restore  10 s", "Apply the dump  33 %", "  public.t  5 %")
+    draw("Restore  11 s", "Apply  34 %")
+    assert.deepStrictEqual(terminal.shown, ["Restore  11 s", "Apply  34 %", ""])
+    draw()
+    assert.deepStrictEqual(terminal.shown, [""])
+  })
+
+  it("has all else above it, whole", () => {
+    const { draw, screen, terminal } = setUp()
+    draw("Apply the dump  33 %", "  public.t")
+    screen.above(() => terminal.write("done  Prove the dump (0.4 s)\n"))
+    screen.above(() => terminal.write("note  two\nlines\n"))
+    assert.deepStrictEqual(terminal.shown, [
+      "done  Prove the dump (0.4 s)",
+      "note  two",
+      "lines",
+      "Apply the dump  33 %",
+      "  public.t",
+      ""
+    ])
+  })
+
+  it("goes while something else is there, and comes back", () => {
+    const { draw, screen, terminal } = setUp()
+    draw("Apply the dump  33 %")
+    screen.hide()
+    draw("Apply the dump  34 %")
+    assert.deepStrictEqual(terminal.shown, [""])
+    screen.show()
+    assert.deepStrictEqual(terminal.shown, ["Apply the dump  34 %", ""])
+    screen.end()
+    screen.show()
+    assert.deepStrictEqual(terminal.shown, [""])
+  })
+
+  it("leaves nothing of what a narrower terminal has broken", () => {
+    const { draw, screen, terminal } = setUp(40)
+    screen.above(() => terminal.write("done  Prove the dump\n"))
+    draw("Apply the dump  [======>   ]  33 %", "  public.t  5 %")
+    terminal.resize(20)
+    draw("Apply the…  33 %")
+    assert.deepStrictEqual(terminal.shown, ["done  Prove the dump", "Apply the…  33 %", ""])
+  })
+
+  it("writes nothing where there is nothing to draw, and never hides the cursor", () => {
+    const sent: Array<string> = []
+    let block: ReadonlyArray<string> = []
+    const screen = Screen.make({ columns: 80, rows: 24, write: (text) => sent.push(text) }, () => block)
+    screen.draw()
+    screen.above(() => {})
+    assert.deepStrictEqual(sent, [])
+    block = ["Apply the dump"]
+    screen.draw()
+    screen.end()
+    assert.isFalse(sent.join("").includes("?25"))
+  })
+})
