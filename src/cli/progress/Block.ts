@@ -7,8 +7,10 @@ import { type Fact, type Facts, ofPart, ofTask } from "./Facts.ts"
 /** Milliseconds of a run in which nothing is drawn: most are over before somebody could read it. */
 const quick = 1000
 
-/** Columns of a bar at least, its brackets included, and at most; and how soon it is left away. */
-const bars = { least: 12, most: 32, rank: 3.5 }
+/** Columns that a bar may have, its brackets included: a few, so that it does not change with every digit beside it. */
+const bars = [32, 22, 12] as const
+/** How soon it is left away. */
+const barRank = 3.5
 
 /** Columns between two pieces. */
 const gap = 2
@@ -54,13 +56,15 @@ const bar = (share: number, columns: number): string => {
 
 const line = (indent: string, name: string, { facts, share }: Facts, columns: number): string => {
   const title = indent + visibleLine(name)
-  const barred = share === undefined ? [] : [{ text: bar(share, bars.least), rank: bars.rank }]
+  const barred = share === undefined ? [] : [{ text: bar(share, bars[2]), rank: barRank }]
   const taken = chosen([...barred, ...facts], columns - Math.min(stringWidth(title), leastName, columns >> 1))
   const said = taken.reduce((sum, { text }) => sum + gap + stringWidth(text), 0)
   const shown = clip(title, columns - said)
   const free = columns - said - stringWidth(shown)
   const texts = taken.map((fact) =>
-    share !== undefined && fact === barred[0] ? bar(share, Math.min(bars.least + free, bars.most)) : fact.text
+    share !== undefined && fact === barred[0]
+      ? bar(share, bars.find((width) => width <= bars[2] + free) ?? bars[2])
+      : fact.text
   )
   return [shown, ...texts].join(" ".repeat(gap))
 }

@@ -56,7 +56,7 @@ describe("the block", () => {
   it("has a line for each running task and, below it, for each table that is under way", () => {
     assert.deepStrictEqual(draw(restoring([event, user]), 10_000, 120), [
       "Restore in one transaction  10 s",
-      "Apply the dump  [====>       ]  33 %  100 MB of 300 MB  1,000,000 of 3,000,000 rows  3 of 12 tables  10 MB/s  20 s left",
+      "Apply the dump  [===>      ]  33 %  100 MB of 300 MB  1,000,000 of 3,000,000 rows  3 of 12 tables  10 MB/s  20 s left",
       `  public."Event"  25 %  500,000 of 2,000,000 rows  60 MB of 230 MB`,
       `  public."User"  50 %  10 of 20 rows`
     ])
@@ -64,7 +64,7 @@ describe("the block", () => {
 
   it("leaves away what has no room, the least telling first, and fills the rest with a bar", () => {
     assert.deepStrictEqual(draw(restoring(), 10_000, 80).slice(1), [
-      "Apply the dump  [=====>           ]  33 %  100 MB of 300 MB  10 MB/s  20 s left"
+      "Apply the dump  [===>      ]  33 %  100 MB of 300 MB  10 MB/s  20 s left"
     ])
     assert.deepStrictEqual(draw(restoring(), 10_000, 40).slice(1), ["Apply the dump  33 %  100 MB of 300 MB"])
     assert.deepStrictEqual(draw(restoring(), 10_000, 12).slice(1), ["Appl…  33 %"])
@@ -97,9 +97,7 @@ describe("the block", () => {
         [0, started("a", "Do a")],
         [0, told("a", { bytes: { done: megabytes(done), total: megabytes(200), estimated: true } })]
       )
-    assert.deepStrictEqual(draw(estimating(50), 5000, 60), [
-      "Do a  [======>                   ]  ~25 %  50 MB of ~200 MB"
-    ])
+    assert.deepStrictEqual(draw(estimating(50), 5000, 60), ["Do a  [=====>              ]  ~25 %  50 MB of ~200 MB"])
     assert.deepStrictEqual(draw(estimating(210), 5000, 60), ["Do a  210 MB"])
   })
 

@@ -1,56 +1,7 @@
 /** The block at the lower end of a terminal, seen by a terminal that understands what is sent. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Screen from "../../../src/cli/progress/Screen.ts"
-
-/** A sequence that moves the cursor or erases, or one character. */
-const sequences = new RegExp(`${String.fromCodePoint(27)}\\[(\\d*)([A-Z])|[^]`, "g")
-
-/** A terminal of these columns that breaks lines as terminals do, also when it is made narrower. */
-class Emulator {
-  columns: number
-  readonly rows = 24
-  /** Lines as they were written, and the rows that they take. */
-  private text: Array<string> = [""]
-  private row = 0
-  private column = 0
-
-  constructor(columns: number) {
-    this.columns = columns
-  }
-
-  readonly write = (text: string): void => {
-    for (const [token, parameter, command] of text.matchAll(sequences)) {
-      if (command === "A") this.row -= Number(parameter)
-      else if (command === "K") this.text[this.row] = this.text[this.row]!.slice(0, this.column)
-      else if (command === "J") {
-        this.text[this.row] = this.text[this.row]!.slice(0, this.column)
-        this.text.length = this.row + 1
-      } else if (token === "\r") this.column = 0
-      else if (token === "\n") {
-        this.row++
-        this.column = 0
-        this.text[this.row] ??= ""
-      } else {
-        assert.isBelow(this.column, this.columns, "a line wraps")
-        const line = this.text[this.row]!.padEnd(this.column)
-        this.text[this.row] = line.slice(0, this.column) + token + line.slice(this.column + 1)
-        this.column++
-      }
-      assert.isAtLeast(this.row, 0, "the cursor leaves the screen")
-    }
-  }
-
-  resize(columns: number): void {
-    this.columns = columns
-    this.text = this.text.flatMap((line) => line.match(new RegExp(`.{1,${columns}}`, "g")) ?? [""])
-    this.row = this.text.length - 1
-    this.column = 0
-  }
-
-  get shown(): ReadonlyArray<string> {
-    return this.text.map((line) => line.trimEnd())
-  }
-}
+import { Emulator } from "../../support/Emulator.ts"
 
 const setUp = (columns = 40) => {
   const terminal = new Emulator(columns)
