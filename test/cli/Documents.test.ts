@@ -28,7 +28,7 @@ interface Case {
 const report = ["can", "checks", "database", "pgark", "problems", "summary", "at"]
 
 /** `demo` has a server of its own, and a test file of its own. */
-const cases: Record<Exclude<Printed.Command, "demo" | "failure">, (app: string) => Case> = {
+const cases: Partial<Record<Printed.Command, (app: string) => Case>> = {
   dump: () => ({
     done: [],
     keys: ["file", "bytes", "compression", "unpacked", "tables", "rows", "sha256", "tool"],
@@ -48,6 +48,8 @@ const cases: Record<Exclude<Printed.Command, "demo" | "failure">, (app: string) 
   restore: () => ({ done: ["--clean", "--yes"], keys: ["restore"], plans: true }),
   undo: () => ({ done: ["--yes"], keys: ["undo"], plans: true }),
   doctor: () => ({ done: [], keys: report }),
+  help: () => ({ done: ["dump"], keys: ["help"], fails: ["nothing"] }),
+  completion: () => ({ done: ["bash"], keys: ["shell", "script"], fails: ["nothing"] }),
   clean: () => ({ done: ["--yes"], keys: ["complete", "clean"], plans: true })
 }
 
@@ -106,11 +108,10 @@ describe("a document", () => {
 
   it("is published for every command that prints one", () => {
     const commands = cli.subcommands.flatMap(({ commands }) => commands.map(({ name }) => name))
-    assert.includeMembers(Object.keys(Documents), Object.keys(cases))
-    const published = readdirSync(resolve("docs/json")).map((file) => basename(file, ".json"))
+    const published = new Set(readdirSync(resolve("docs/json")).map((file) => basename(file, ".json")))
     assert.deepStrictEqual(
-      commands.filter((name) => !published.includes(name)),
-      commands.filter((name) => !Object.hasOwn(Documents, name))
+      commands.filter((name) => !published.has(name) || !Object.hasOwn(Documents, name)),
+      []
     )
     assert.includeMembers(commands, [...Object.keys(cases), "demo"])
   })
@@ -151,6 +152,6 @@ describe("the check of every run", () => {
     ]
     for (const stdout of wrong) assert.isString(Printed.problem(["dump", "--json"], stdout), stdout)
     assert.isUndefined(Printed.problem(["--quiet", "list"], wrong.at(-1)!))
-    assert.isFalse(Printed.prints(["dump", "--json", "--help"]))
+    assert.isFalse(Printed.prints(["dump"]))
   })
 })

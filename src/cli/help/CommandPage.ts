@@ -20,37 +20,54 @@ export const FlagPage = Schema.Struct({
 export type FlagPage = typeof FlagPage.Type
 
 export const ArgumentPage = Schema.Struct({
-  name: Schema.String,
-  required: Schema.Boolean,
-  repeatable: Schema.Boolean,
-  choices: Schema.optionalKey(Schema.Array(Schema.String)),
-  description: Schema.String
+  name: Schema.String.annotateKey({ description: "What stands for it: `FILE`." }),
+  required: Schema.Boolean.annotateKey({ description: "Whether the command does not do without." }),
+  repeatable: Schema.Boolean.annotateKey({ description: "Whether several may be given." }),
+  choices: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "The words that it may be; absent where any will do."
+  }),
+  description: Schema.String.annotateKey({ description: "What it is." })
 })
 export type ArgumentPage = typeof ArgumentPage.Type
 
 /** All that help, reference and completions know of a command. */
 export const CommandPage = Schema.Struct({
   command: Schema.String.annotateKey({ description: "As it is typed: `pgark dump`." }),
-  description: Schema.String,
-  usage: Schema.String,
+  description: Schema.String.annotateKey({ description: "What it does." }),
+  usage: Schema.String.annotateKey({ description: "A line that shows what may stand where." }),
   commands: Schema.Array(
     Schema.Struct({
-      group: Schema.String,
-      commands: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.String }))
+      group: Schema.String.annotateKey({ description: "Heading of the group." }),
+      commands: Schema.Array(
+        Schema.Struct({
+          name: Schema.String.annotateKey({ description: "Name of the command." }),
+          description: Schema.String.annotateKey({ description: "What it does, in a few words." })
+        })
+      ).annotateKey({ description: "The commands of the group." })
     })
   ).annotateKey({ description: "Commands below it, in groups." }),
-  arguments: Schema.Array(ArgumentPage),
+  arguments: Schema.Array(ArgumentPage).annotateKey({ description: "Its arguments." }),
   flags: Schema.Array(FlagPage).annotateKey({ description: "Its own flags." }),
   globalFlags: Schema.Array(FlagPage).annotateKey({ description: "Flags that every command has." }),
-  examples: Schema.Array(Schema.Struct({ command: Schema.String, description: Schema.String })),
+  examples: Schema.Array(
+    Schema.Struct({
+      command: Schema.String.annotateKey({ description: "A command line." }),
+      description: Schema.String.annotateKey({ description: "What it is for." })
+    })
+  ).annotateKey({ description: "Examples." }),
   sideEffects: Schema.optionalKey(
     Schema.Struct({
-      reads: Schema.Array(Schema.String),
-      writes: Schema.Array(Schema.String),
-      database: Schema.String
+      reads: Schema.Array(Schema.String).annotateKey({ description: "Files that it reads." }),
+      writes: Schema.Array(Schema.String).annotateKey({ description: "Files that it writes." }),
+      database: Schema.String.annotateKey({ description: "What it does to a database." })
     })
   ).annotateKey({ description: "What it reads, writes and changes, in Markdown." }),
-  exitCodes: Schema.Array(Schema.Struct({ code: Schema.Int, meaning: Schema.String }))
+  exitCodes: Schema.Array(
+    Schema.Struct({
+      code: Schema.Int.annotateKey({ description: "The exit code." }),
+      meaning: Schema.String.annotateKey({ description: "What it means." })
+    })
+  ).annotateKey({ description: "The exit codes, the same for every command." })
 })
 export type CommandPage = typeof CommandPage.Type
 
