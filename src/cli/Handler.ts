@@ -4,21 +4,17 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { RunEvents } from "../pipeline/RunEvent.ts"
 import * as RunReport from "../pipeline/RunReport.ts"
 import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status, unwritableExitCode } from "./ExitCode.ts"
 import * as ConfigFile from "./config/ConfigFile.ts"
 import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
 import * as Interruption from "./Interruption.ts"
+import { logged } from "./Logs.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
-import * as Stderr from "./Stderr.ts"
-import { visibleLine } from "./Text.ts"
 import type { Document } from "./documents/Document.ts"
 import * as Units from "./Units.ts"
 
@@ -87,27 +83,6 @@ const unreported = Effect.fnUntraced(function* (
   return exitCode === 0 ? unwritableExitCode : exitCode
 })
 
-/** What is logged, in one line; of an error what has caused it, too. */
-const inWords = (part: unknown): string => {
-  if (!(part instanceof Error)) return String(part)
-  return part.cause === undefined ? part.message : `${part.message}: ${inWords(part.cause)}`
-}
-
-/** What pgark and its libraries log, in the form of all that is told on stderr. */
-const logger = Logger.make<unknown, void>(({ cause, logLevel, message }) => {
-  const words = [message].flat().map(inWords)
-  if (cause.reasons.length > 0) words.push(inWords(Cause.squash(cause)))
-  Stderr.line(visibleLine(`${logLevel.toLowerCase().padEnd(5)} ${words.join(" ")}`))
-})
-
-/** Tells of spans and statements where `--log-level` asks for it. */
-const traced = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A, E, R>) {
-  const level = Option.getOrElse(yield* GlobalFlag.LogLevel, () => "Info" as const)
-  if (!LogLevel.isLessThanOrEqualTo(level, "Debug")) return yield* work
-  const { tracer } = yield* load(() => import("./DebugLog.ts"))
-  return yield* Effect.withTracer(work, tracer(Stderr.line, level !== "Debug"))
-})
-
 const report = Effect.fnUntraced(function* <A extends object>(
   output: Output.OutputService,
   ended: Ended<A>,
@@ -163,8 +138,7 @@ export const handle = <A extends object, R>(
         Effect.provideService(Output.Output, output),
         RunReport.observe,
         Effect.provideService(RunEvents, output.listen),
-        traced,
-        Effect.provideService(Logger.CurrentLoggers, new Set([logger])),
+        logged,
         Effect.provideService(Console.Console, output.console),
         Effect.timed
       )
