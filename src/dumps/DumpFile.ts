@@ -30,12 +30,18 @@ const reasons: Record<string, string> = {
   ENOENT: "it does not exist"
 }
 
+/** What is written need not be there before, only the folder that it goes to. */
+const why = (action: "read" | "write", code: string): string =>
+  code === "ENOENT" && action === "write"
+    ? "its folder does not exist"
+    : (reasons[code] ?? (code === "" ? "it failed" : code))
+
 const fields = (action: "read" | "write", file: string, error: unknown) => {
   const code = codeOf(error)
   return {
-    message: `Cannot ${action} ${file}: ${reasons[code] ?? (code === "" ? "it failed" : code)}.`,
+    message: `Cannot ${action} ${file}: ${why(action, code)}.`,
     detail: describe(error),
-    suggestion: "Check the path and who may use it, or choose another folder with --dir.",
+    suggestion: "Check the path and who may use it, or choose another folder.",
     state: "untouched" as const,
     file
   }

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Compression from "../../dumps/Compression.ts"
-import { count } from "../../pipeline/Words.ts"
+import { bytes } from "../../pipeline/Words.ts"
 import * as ClientProgram from "../../postgres/ClientProgram.ts"
 import * as WasmPgDump from "../../postgres/pgdump/WasmPgDump.ts"
 import { newestReader, newestWriter, readsUpTo } from "../../postgres/pgrestore/PgRestore.ts"
@@ -39,16 +39,14 @@ const node = Effect.fnUntraced(function* (visit: Visit) {
   }
   const zstd = yield* Effect.result(Compression.check("zstd"))
   const free = memory()
-  const room = `${count(free / 1_000_000)} MB of memory free`
+  const room = `${bytes(free)} of memory free`
   visit.tell(
     zstd._tag === "Success"
       ? what.ok(`${version} with zstd, ${room}`)
       : what.note(`${version} has no zstd: dumps packed by it can be neither written nor read`, zstd.failure.suggestion)
   )
   if (free < needed) {
-    visit.tell(
-      about("machine", "memory", "memory").note(`${room}, and a large dump takes ${count(needed / 1_000_000)} MB`)
-    )
+    visit.tell(about("machine", "memory", "memory").note(`${room}, and a large dump takes ${bytes(needed)}`))
   }
 })
 
