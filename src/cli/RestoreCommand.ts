@@ -94,7 +94,21 @@ export const restore = Command.make(
       Flag.optional
     )
   },
-  ({ confirm, dir: folder, dryRun, file, forRole, grantTo, lockTimeout, plan, planFile, profile, wait, yes, ...flags }) =>
+  ({
+    confirm,
+    dir: folder,
+    dryRun,
+    file,
+    forRole,
+    grantTo,
+    lockTimeout,
+    plan,
+    planFile,
+    profile,
+    wait,
+    yes,
+    ...flags
+  }) =>
     handle(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Interruption from "../../src/cli/Interruption.ts"
 import * as Problem from "../../src/cli/Problem.ts"
-import { alert, clip, colorful, hang, wrap } from "../../src/cli/Text.ts"
+import { alert, clip, colorful, hang, width, wrap } from "../../src/cli/Text.ts"
 import { RestoreFailed, VerificationFailed } from "../../src/verbs/VerbError.ts"
 
 const failed = new RestoreFailed({
@@ -70,7 +71,69 @@ describe("a problem", () => {
   })
 })
 
+describe("a problem on a terminal", () => {
+  const long = "word ".repeat(30).trimEnd()
+  const problem: Problem.Problem = {
+    _tag: "StatementFailed",
+    message: long,
+    statement: `SELECT ${long}`,
+    detail: `short\n  ${long}`,
+    suggestion: long
+  }
+
+  it("is broken into lines that fit it, but for SQL, which is there to be copied", () => {
+    for (const columns of [60, 80, 120]) {
+      const lines = Problem.render(problem, columns).split("\n")
+      const [sql, ...others] = lines.filter((line) => line.length > columns)
+      assert.deepStrictEqual([sql, others], [`  SQL     SELECT ${long}`, []])
+      assert.include(lines, "  detail  short")
+      // What was indented is, in every line of it.
+      assert.isAbove(lines.filter((line) => line.startsWith(`${" ".repeat(12)}word`)).length, 1)
+      assert.strictEqual(lines.join(" ").match(/word/g)?.length, 120)
+    }
+  })
+
+  it("stays in whole lines in a file, where it is searched for", () => {
+    const lines = Problem.render(problem, Number.POSITIVE_INFINITY).split("\n")
+    assert.lengthOf(lines, 5)
+  })
+})
+
+describe("a defect", () => {
+  it("asks for a report in which no password stands", () => {
+    const secret = "f4lcon"
+    const causes = [
+      new Error(`Invalid URL: postgresql://me:${secret}@host/db`),
+      new Error(`connect with { host: 'a', password: '${secret}' }`),
+      new Error(`host=a password=${secret} dbname=b`),
+      new Error(`?user=me&sslpassword=${secret}&x=1`)
+    ]
+    for (const error of causes) {
+      const { detail, suggestion } = Problem.defect(Cause.die(error))
+      assert.notInclude(detail, secret)
+      assert.match(detail ?? "", /\*\*\*[\s\S]*\n +at /)
+      assert.match(suggestion ?? "", /--log-level debug/)
+    }
+  })
+
+  it("says how the target is", () => {
+    const record = { begun: undefined, committed: undefined, doubted: undefined, torn: undefined, unfinished: [] }
+    assert.strictEqual(Interruption.state(record), "untouched")
+    assert.strictEqual(Interruption.state({ ...record, begun: "the restore" }), "rolled-back")
+    assert.strictEqual(Interruption.state({ ...record, begun: "it", doubted: "it" }), "unknown")
+    assert.strictEqual(Interruption.state({ ...record, begun: "it", committed: "it" }), "changed")
+    assert.strictEqual(Interruption.state({ ...record, torn: { message: "", suggestion: "" } }), "changed")
+  })
+})
+
 describe("text", () => {
+  it("is as wide as the terminal, 100 columns at most, and 80 where there is none", () => {
+    assert.strictEqual(width([{ columns: 60 }, { columns: 90 }]), 60)
+    assert.strictEqual(width([{}, { columns: 90 }]), 90)
+    assert.strictEqual(width([{ columns: 0 }, { columns: 250 }]), 100)
+    assert.strictEqual(width([{}, {}]), 80)
+  })
+
   it("is broken between words only", () => {
     assert.deepStrictEqual(wrap("one two three", 7), ["one two", "three"])
     assert.deepStrictEqual(wrap("extraordinary a b", 5), ["extraordinary", "a b"])

@@ -195,8 +195,7 @@ const dumpAt = Effect.fnUntraced(function* (kind: PgDumpKind, moments: ReadonlyA
   return interrupted
 })
 
-const inTheMiddle = (event: RunEvent) =>
-  event._tag === "TaskProgress" && (event.bytes?.done ?? 0) > 1_000_000
+const inTheMiddle = (event: RunEvent) => event._tag === "TaskProgress" && (event.bytes?.done ?? 0) > 1_000_000
 
 for (const kind of ["wasm", "native"] as const) {
   const suite =
