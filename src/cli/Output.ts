@@ -6,7 +6,7 @@ import * as Ref from "effect/Ref"
 import { RunEvent } from "../pipeline/RunEvent.ts"
 import * as Drawing from "./progress/Drawing.ts"
 import * as Stdout from "./Stdout.ts"
-import { alert, colorful, visible, visibleLine } from "./Text.ts"
+import { alert, colorful, fitted, visible } from "./Text.ts"
 import * as Units from "./Units.ts"
 
 /** What became of the target in a run. */
@@ -64,7 +64,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const write = (text: string) => Effect.sync(() => console.error(text))
   const warn = (text: string) => write(visible(text))
   const info = (text: string) => (options.quiet ? Effect.void : warn(text))
-  const line = (text: string) => info(visibleLine(text))
+  const line = (label: string, text: string) => info(fitted(process.stderr, label, text))
 
   const told = (event: RunEvent): Effect.Effect<void> =>
     RunEvent.match(event, {
@@ -73,18 +73,18 @@ export const make = Effect.fnUntraced(function* (options: {
           known.committed === undefined ? known : { ...known, unfinished: [...known.unfinished, title] }
         ),
       TaskProgress: () => Effect.void,
-      TaskNote: ({ note }) => line(`note  ${note}`),
-      TaskRetried: ({ message, milliseconds }) => line(`again in ${Units.duration(milliseconds)}: ${message}`),
+      TaskNote: ({ note }) => line("note  ", note),
+      TaskRetried: ({ message, milliseconds }) => line("", `again in ${Units.duration(milliseconds)}: ${message}`),
       TaskFinished: ({ title, milliseconds }) =>
         Effect.andThen(
           Ref.update(record, (known) => ({
             ...known,
             unfinished: known.unfinished.filter((other) => other !== title)
           })),
-          line(`done  ${title} (${Units.duration(milliseconds)})`)
+          line("done  ", `${title} (${Units.duration(milliseconds)})`)
         ),
-      TaskFailed: ({ title, message }) => line(`fail  ${title}: ${message}`),
-      TaskInterrupted: ({ title }) => line(`fail  ${title}: interrupted`),
+      TaskFailed: ({ title, message }) => line("fail  ", `${title}: ${message}`),
+      TaskInterrupted: ({ title }) => line("fail  ", `${title}: interrupted`),
       // The failure or the interruption that keeps it from beginning is told anyway.
       TaskSkipped: () => Effect.void,
       Began: ({ what }) => Ref.update(record, (known) => ({ ...known, begun: what })),

@@ -6,7 +6,7 @@ import type { RestoreReport } from "../verbs/Restore.ts"
 import * as Way from "../verbs/restore/Way.ts"
 import type { RecoveryReport, UndoReport } from "../verbs/Undo.ts"
 import * as RenderReport from "./RenderReport.ts"
-import { hang } from "./Text.ts"
+import { fitted, hang } from "./Text.ts"
 
 /** A row where there is something to list. */
 const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
@@ -46,7 +46,7 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
 
 /** What a restore did. */
 export const restore = (report: RestoreReport, proofWords: string, database: string): string =>
-  [`Restored ${report.file} into ${database}`, ...body(report, proofWords)].join("\n")
+  [fitted(process.stdout, "", `Restored ${report.file} into ${database}`), ...body(report, proofWords)].join("\n")
 
 /** What became of a restore that had been cut short. */
 export const recovered = ({ undone, recovered }: RecoveryReport, database: string): string =>

@@ -41,10 +41,17 @@ export const visible = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu,
 export const visibleLine = (text: string): string => text.replace(/\p{Cc}/gu, escaped)
 
 /** A paragraph behind a label; its further lines begin below the first one's text. */
-export const hang = (label: string, text: string): string =>
-  wrap(visibleLine(text), width() - label.length)
+export const hang = (label: string, text: string, columns = width()): string =>
+  wrap(visibleLine(text), columns - label.length)
     .map((line, index) => `${index === 0 ? label : " ".repeat(label.length)}${line}`)
     .join("\n")
+
+/** The same on a terminal alone: elsewhere a line stays whole, to be searched for and taken apart. */
+export const fitted = (
+  stream: { readonly isTTY?: boolean; readonly columns?: number },
+  label: string,
+  text: string
+): string => (stream.isTTY === true ? hang(label, text, width([stream])) : `${label}${visibleLine(text)}`)
 
 /** A list of names in one line, cut behind a comma where it is longer than `width`. The rest is told by `rest`. */
 export const clip = (line: string, width: number, rest: string): string => {

@@ -7,6 +7,7 @@ import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderReport from "./RenderReport.ts"
+import { fitted } from "./Text.ts"
 
 export const verify = Command.make(
   "verify",
@@ -46,7 +47,7 @@ export const verify = Command.make(
           )
           return {
             text: [
-              `Verified ${yield* Target.reached} against ${dump.file}`,
+              fitted(process.stdout, "", `Verified ${yield* Target.reached} against ${dump.file}`),
               ...RenderReport.verify(report),
               ...rights,
               ...(yield* PrismaHint.lines(report.prisma))

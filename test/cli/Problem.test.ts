@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Interruption from "../../src/cli/Interruption.ts"
 import * as Problem from "../../src/cli/Problem.ts"
-import { alert, clip, colorful, hang, width, wrap } from "../../src/cli/Text.ts"
+import { alert, clip, colorful, fitted, hang, width, wrap } from "../../src/cli/Text.ts"
 import { RestoreFailed, VerificationFailed } from "../../src/verbs/VerbError.ts"
 
 const failed = new RestoreFailed({
@@ -132,6 +132,11 @@ describe("text", () => {
     assert.strictEqual(width([{}, { columns: 90 }]), 90)
     assert.strictEqual(width([{ columns: 0 }, { columns: 250 }]), 100)
     assert.strictEqual(width([{}, {}]), 80)
+  })
+
+  it("fits a terminal, and is one line elsewhere", () => {
+    assert.strictEqual(fitted({ isTTY: true, columns: 13 }, "note  ", "one two three"), "note  one two\n      three")
+    assert.strictEqual(fitted({ columns: 13 }, "note  ", "one two three"), "note  one two three")
   })
 
   it("is broken between words only", () => {
