@@ -51,7 +51,8 @@ export const restore = (report: RestoreReport, proofWords: string, database: str
 /** What became of a restore that had been cut short. */
 export const recovered = ({ undone, recovered }: RecoveryReport, database: string): string =>
   [
-    hang(
+    fitted(
+      process.stdout,
       "",
       `Brought back what was in ${database} before the restore of ${undone.file} (${undone.at}), which had been cut short`
     ),
@@ -63,6 +64,10 @@ export const recovered = ({ undone, recovered }: RecoveryReport, database: strin
 /** What an undoing did. */
 export const undo = (report: UndoReport, proofWords: string, database: string): string =>
   [
-    hang("", `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`),
+    fitted(
+      process.stdout,
+      "",
+      `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`
+    ),
     ...body(report, proofWords)
   ].join("\n")

@@ -41,7 +41,7 @@ const fields = (action: "read" | "write", file: string, error: unknown) => {
   return {
     message: `Cannot ${action} ${file}: ${why(action, code)}.`,
     detail: describe(error),
-    suggestion: "Check the path and who may use it, or choose another folder.",
+    suggestion: "Check the path and who may use it, or choose another folder with --dir.",
     state: "untouched" as const,
     file
   }
