@@ -409,7 +409,7 @@ describe("help", () => {
   it.live("of grant says that several roles may be named", () =>
     Effect.gen(function* () {
       const { stdout } = yield* Pgark.run(["grant", "--help"], { cwd: yield* folder })
-      assert.include(stdout, "pgark grant ROLE... [flags]\n")
+      assert.include(stdout, "pgark grant [ROLE...] [flags]\n")
     })
   )
 

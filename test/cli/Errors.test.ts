@@ -242,7 +242,7 @@ describe("wrong usage", () => {
     [["restore", "--claen", "dumps/x.sql"], /--claen/, "Did you mean --clean?"],
     [["restor"], /"restor"/, "Did you mean restore?"],
     [["verify", "a.sql", "b.sql"], /b\.sql/, "pgark verify --help"],
-    [["grant"], /ROLE/, "pgark grant --help"],
+    [["verify", "--profile", "some"], /--profile/, "pgark verify --help"],
     [["restore", "--owner", "nobody"], /--owner/, "pgark restore --help"],
     [["clean", "--schema", ""], /--schema/, "pgark clean --help"],
     [["clean", "--schema", "pg_catalog"], /--schema.*system schema/, "pgark clean --help"],

@@ -180,7 +180,7 @@ layer(Outside.layer, { excludeTestServices: true, timeout: "2 minutes" })("the p
     Effect.gen(function* () {
       const { files, folder } = yield* Outside
       const wanted =
-        "README.md LICENSE CHANGELOG.md docs/library.md examples/nightly.ts dist/NOTICE dist/pg_dump/NOTICE"
+        "README.md LICENSE CHANGELOG.md docs/library.md docs/json/dump.json dist/NOTICE dist/pg_dump/NOTICE"
       assert.includeMembers([...files], wanted.split(" "))
       assert.deepStrictEqual(
         files.filter((file) => /^(src|test|node_modules|dumps)\//.test(file)),
