@@ -53,7 +53,8 @@ describe("the documentation", () => {
   })
 
   it("is 120 columns wide, but for tables, output and links", () => {
-    const wide = Page.pages.flatMap((page) =>
+    const written = Page.pages.filter((page) => !Page.generated.includes(page))
+    const wide = written.flatMap((page) =>
       prose(Page.read(page))
         .split("\n")
         .filter((line) => line.length > 120 && !/^\s*\||^!\[/.test(line))

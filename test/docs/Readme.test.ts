@@ -2,4 +2,4 @@
 import { it } from "@effect/vitest"
 import * as Reader from "./Reader.ts"
 
-it.live("the README does what it says", () => Reader.check("README.md"), 120_000)
+it.live("the README does what it says", () => Reader.check("README.md"), 240_000)
