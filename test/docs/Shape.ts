@@ -5,6 +5,7 @@ export const shapeOf = (text: string): string =>
   text
     .replaceAll(/\s+/g, " ")
     .replaceAll(/\b[0-9a-f]{16,}\b/g, "HEX")
+    .replaceAll(/(?<=:)-(?=\d)/g, "")
     .replaceAll(/\d+(?:[.,]\d+)*/g, "0")
     .replaceAll(/\b0 (?:B|kB|MB|GB)\b/g, "0 B")
     .replaceAll(/\b0 (?:ms|s|min|h|milliseconds?|seconds?|minutes?|hours?)\b/g, "0 s")
