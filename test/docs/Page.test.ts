@@ -8,7 +8,7 @@ const page = (...lines: ReadonlyArray<string>) => lines.join("\n")
 describe("a page", () => {
   it("has blocks with a language and a file, and commands in comments", () => {
     const blocks = Page.blocksOf(
-      page("# A", "```sh a.sh", "#!/bin/sh", "```", "", "text", "<!-- prepare", "touch b", "-->", "```", "out", "```")
+      page("# A", "```sh a.sh", "#!/bin/sh", "```", "", "text", "<!-- run", "touch b", "-->", "```", "out", "```")
     )
     assert.deepStrictEqual(blocks, [
       { language: "sh", file: "a.sh", line: 3, text: "#!/bin/sh" },

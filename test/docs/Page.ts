@@ -30,8 +30,8 @@ export interface Block {
 }
 
 /**
- * The blocks of a page. What a page takes for granted, a file that the reader has, is prepared by commands in a comment:
- * `<!-- prepare` and the commands on lines of their own, which become a block of `sh`.
+ * The blocks of a page. What a page takes for granted, a file that the reader has, and what it promises without showing
+ * it, stands in a comment: `<!-- run` and commands on lines of their own, which become a block of `sh`.
  */
 export const blocksOf = (markdown: string): ReadonlyArray<Block> => {
   const blocks: Array<Block> = []
@@ -49,7 +49,7 @@ export const blocksOf = (markdown: string): ReadonlyArray<Block> => {
       const [language = "", file] = text.slice(3).trim().split(/\s+/)
       open = { language, file, line, end: "```" }
       lines = []
-    } else if (text === "<!-- prepare") {
+    } else if (text === "<!-- run") {
       open = { language: "sh", file: undefined, line, end: "-->" }
       lines = []
     }
