@@ -3,13 +3,11 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { CleanReport } from "../verbs/Clean.ts"
 import { plural } from "../pipeline/Words.ts"
-import * as Confirming from "./Confirming.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as RenderReport from "./RenderReport.ts"
-import * as Warning from "./Warning.ts"
 
 /** @param database as people write it */
 const headline = (schemas: ReadonlyArray<string>, { stays }: CleanReport, database: string): string =>
@@ -39,6 +37,8 @@ export const clean = Command.make(
       Effect.gen(function* () {
         const Target = yield* load(() => import("./Target.ts"))
         const Clean = yield* load(() => import("../verbs/Clean.ts"))
+        const Confirming = yield* load(() => import("./Confirming.ts"))
+        const Warning = yield* load(() => import("./Warning.ts"))
         const manner = yield* Confirming.manner({ confirm, yes })
         const url = yield* Target.databaseUrl("replaces")
         const output = yield* Output

@@ -18,7 +18,8 @@ export interface Terminal {
   readonly output: { readonly isTTY?: boolean; readonly write: (text: string) => unknown }
 }
 
-const terminal: Terminal = { input: process.stdin, output: process.stderr }
+/** The process's own. Node opens stdin when it is asked for, so that nobody asks before it is wanted. */
+const own = (): Terminal => ({ input: process.stdin, output: process.stderr })
 
 const canAsk = ({ input, output }: Terminal): boolean => input.isTTY === true && output.isTTY === true
 
@@ -28,7 +29,7 @@ const canAsk = ({ input, output }: Terminal): boolean => input.isTTY === true &&
  */
 export const manner = Effect.fn("Confirming.manner")(function* (
   { confirm, yes }: { readonly confirm: boolean; readonly yes: boolean },
-  at: Terminal = terminal
+  at?: Terminal
 ): Effect.fn.Return<Manner, NotConfirmed> {
   if (confirm && yes) {
     return yield* new NotConfirmed({
@@ -37,7 +38,7 @@ export const manner = Effect.fn("Confirming.manner")(function* (
       state: "untouched"
     })
   }
-  if (confirm && !canAsk(at)) {
+  if (confirm && !canAsk(at ?? own())) {
     return yield* new NotConfirmed({
       message: "--confirm asks on a terminal, and there is none.",
       suggestion:
@@ -53,8 +54,7 @@ const seconds = 3
 const stops = "Ctrl-C stops it with nothing changed."
 
 /** Counts down: on a terminal in one line that is written again, elsewhere in one that is written once. */
-export const countdown = Effect.fn("Confirming.countdown")(function* (at: Terminal = terminal) {
-  const { output } = at
+export const countdown = Effect.fn("Confirming.countdown")(function* (output: Terminal["output"] = process.stderr) {
   if (output.isTTY !== true) {
     output.write(`Starting in ${seconds} seconds. ${stops}\n`)
     return yield* Effect.sleep(`${seconds} seconds`)
@@ -101,7 +101,7 @@ const refused = (message: string) =>
  */
 export const question = Effect.fn("Confirming.question")(function* (
   database: string,
-  { input, output }: Terminal = terminal
+  { input, output }: Terminal = own()
 ): Effect.fn.Return<void, NotConfirmed> {
   const ask = Effect.gen(function* () {
     const lines = yield* Effect.acquireRelease(

@@ -4,14 +4,12 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { RestoreOptions } from "../verbs/Restore.ts"
-import * as Confirming from "./Confirming.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderRestore from "./RenderRestore.ts"
-import * as Warning from "./Warning.ts"
 
 /** A plan's options and the plan. It says all that there is to say, so that other flags would contradict it. */
 const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, database: string) {
@@ -123,6 +121,8 @@ export const restore = Command.make(
             state: "untouched"
           })
         }
+        const Confirming = yield* load(() => import("./Confirming.ts"))
+        const Warning = yield* load(() => import("./Warning.ts"))
         const manner = yield* Confirming.manner({ confirm, yes })
         const url = yield* Target.databaseUrl("replaces")
         const output = yield* Output

@@ -1,14 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
-import * as Confirming from "./Confirming.ts"
 import * as Flags from "./Flags.ts"
 import { handle, load } from "./Handler.ts"
 import { SideEffects } from "./help/SideEffects.ts"
 import { Output } from "./Output.ts"
 import * as PrismaHint from "./PrismaHint.ts"
 import * as RenderRestore from "./RenderRestore.ts"
-import * as Warning from "./Warning.ts"
 
 export const undo = Command.make(
   "undo",
@@ -34,6 +32,8 @@ export const undo = Command.make(
         const Target = yield* load(() => import("./Target.ts"))
         const Undo = yield* load(() => import("../verbs/Undo.ts"))
         const DumpProof = yield* load(() => import("../verbs/restore/DumpProof.ts"))
+        const Confirming = yield* load(() => import("./Confirming.ts"))
+        const Warning = yield* load(() => import("./Warning.ts"))
         const manner = yield* Confirming.manner({ confirm, yes })
         const url = yield* Target.databaseUrl("replaces")
         const { value: dir } = yield* folder.chosen
