@@ -59,6 +59,12 @@ const told = (problem: Problem.Problem, exitCode: ExitCode) => ({ problem, exitC
 const unless = (problem: Problem.Problem, exitCode: ExitCode) =>
   told(problem, problem.state === "changed" || problem.state === "unknown" ? 8 : exitCode)
 
+/** What failed before anything was begun has changed nothing, also where it could not know that itself. */
+const stated = (error: PgarkError, { begun, committed, doubted, torn }: Output.RunRecord): Problem.Problem =>
+  error.state !== undefined || (begun ?? committed ?? doubted ?? torn) !== undefined
+    ? error
+    : { ...error, _tag: error._tag, message: error.message, state: "untouched" }
+
 /** What is told of a failure, and its exit code. */
 const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause: Cause.Cause<PgarkError>) {
   const record = yield* output.record
@@ -67,7 +73,7 @@ const explain = Effect.fnUntraced(function* (output: Output.OutputService, cause
   }
   return Option.match(Cause.findErrorOption(cause), {
     onNone: () => unless({ ...Problem.defect(cause), state: Interruption.state(record) }, 1),
-    onSome: (error) => told(error, exitCodeOf(error))
+    onSome: (error) => told(stated(error, record), exitCodeOf(error))
   })
 })
 

@@ -91,6 +91,7 @@ describe("a healthy target", () => {
         standing(page).filter((line) => !/ (Node|memory|pg_restore)$/.test(line)),
         [
           "ok pg_dump",
+          "ok config",
           "ok password",
           "ok parameters",
           "ok connection",

@@ -8,7 +8,7 @@ const src = resolve(import.meta.dirname, "../../src")
 
 /** Tags of the errors that modules of these folders export, found at run time by the fields that every error has. */
 const exportedTags = async () => {
-  const folders = ["pipeline", "postgres", "dumps", "verbs", "demo"]
+  const folders = ["pipeline", "postgres", "dumps", "verbs", "demo", "cli"]
   const files = folders.flatMap((folder) =>
     readdirSync(join(src, folder), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))

@@ -15,7 +15,7 @@ import type { DatabaseUrl } from "../../src/postgres/DatabaseUrl.ts"
 /** What happens on the way, and afterwards. */
 export interface Route {
   /**
-   * Of the first COMMIT:
+   * Of the first COMMIT of a transaction that changes something:
    *
    * - lost: it does not reach the server, and both sides are cut.
    * - unanswered: the server has answered it, the client is cut without having heard so, and so is the server.
@@ -34,7 +34,7 @@ export interface Route {
 export interface Proxy {
   /** The database, by this way. */
   readonly url: DatabaseUrl
-  /** Waits until the first COMMIT has met its fate. */
+  /** Waits until that COMMIT has met its fate. */
   readonly cut: Effect.Effect<void>
   /** How many connections were opened since. */
   readonly opened: () => number
@@ -57,6 +57,9 @@ const framed = (untyped: boolean, take: (type: string, message: Buffer) => void)
     }
   }
 }
+
+/** A restore takes its locks before anything else; what only looks does not. */
+const changes = (message: Buffer) => /LOCK TABLE|INSERT INTO|CREATE /.test(message.toString("latin1"))
 
 const isCommit = (type: string, message: Buffer) => type === "Q" && message.toString("latin1", 5) === "COMMIT\0"
 
@@ -100,11 +103,13 @@ export const start = Effect.fn("Proxy.start")(function* (
       one.setNoDelay(true)
       one.on("error", () => other.destroy())
     }
-    let awaited = false
+    let [changing, awaited] = [false, false]
     client.on(
       "data",
       framed(true, (type, message) => {
-        if (isCut || route.commit === "answered" || !isCommit(type, message)) return void upstream.write(message)
+        changing ||= changes(message)
+        const matters = changing && isCommit(type, message)
+        if (isCut || route.commit === "answered" || !matters) return void upstream.write(message)
         isCut = true
         if (route.commit === "lost") return end(client, upstream)
         upstream.write(message)

@@ -276,7 +276,8 @@ for (const major of ofRun([15, 18] as const, [18])) {
           url,
           `DO $$ BEGIN FOR i IN 1..400 LOOP EXECUTE format('CREATE TABLE public.t%s (id serial)', i); END LOOP; END $$`
         )
-        assert.strictEqual(yield* queries(), one)
+        // Default privileges are granted already.
+        assert.isAtMost(yield* queries(), one)
       })
     )
   })

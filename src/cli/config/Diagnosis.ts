@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { plural } from "../../pipeline/Words.ts"
 import { about, type Check, everything } from "../../verbs/doctor/Check.ts"
 import { because, chosen, loaded } from "./Chosen.ts"
-import { ConfigFile, fileName, packageFile, packageKey, told } from "./ConfigFile.ts"
+import { ConfigFile, told } from "./ConfigFile.ts"
 import type { Setting } from "./Setting.ts"
 
 const what = about("url", "config", "config")
@@ -43,7 +43,7 @@ export const found = Effect.gen(function* () {
   )
   const head =
     file === undefined
-      ? `no ${fileName} that counts, nor ${packageKey} in ${packageFile}`
+      ? "none"
       : databases.length === 0
         ? file.file
         : `${file.file} with ${plural(databases.length, "database")}, ${databases.join(", ")}`

@@ -83,7 +83,6 @@ const wrong: ReadonlyArray<Wrong> = [
     "Put it behind --database-url."
   ],
   ["dump \u2014dry-run", '`pgark dump` does not know what to do with "\u2014dry-run".', "Flags begin with --."],
-  ["grant", "`pgark grant` wants a ROLE."],
   ["completion", "`pgark completion` wants a SHELL."],
   ["restore --yes --yes", "--yes is given 2 times, and may be given once."],
   ["list --dir a --dir b", "--dir is given 2 times, and may be given once."]
