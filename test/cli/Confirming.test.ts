@@ -57,7 +57,7 @@ describe("the question", () => {
       assert.match(both.message, /--confirm .* --yes/)
       const piped = { ...at(), input: new PassThrough() }
       const nobody = yield* Effect.flip(Confirming.manner({ confirm: true, yes: false }, piped))
-      assert.match(nobody.suggestion, /--yes/)
+      assert.match(nobody.suggestion ?? "", /--yes/)
       assert.strictEqual(yield* Confirming.manner({ confirm: true, yes: false }, at()), "question")
       assert.strictEqual(yield* Confirming.manner({ confirm: false, yes: true }, piped), "at once")
       assert.strictEqual(yield* Confirming.manner({ confirm: false, yes: false }, piped), "countdown")
