@@ -115,42 +115,45 @@ describe("the round trip", () => {
     })
   )
 
-  it.live("the same for programs: one document on stdout and nothing else", () =>
-    Effect.gen(function* () {
-      const { admin, app, document } = yield* prepare()
-      const dump = yield* document<{ file: string; bytes: number; rows: number; sha256: string }>("dump")
-      assert.isAbove(dump.bytes, 10_000)
-      assert.match(dump.sha256, /^[\da-f]{64}$/)
-      const { dumps } = yield* document<{ dumps: ReadonlyArray<unknown> }>("list")
-      assert.deepInclude(dumps[0], { file: dump.file, bytes: dump.bytes, tables: 18, rows: dump.rows, proven: true })
-      const verified = yield* document<{ verify: object }>("verify")
-      assert.deepInclude(verified.verify, { tables: 18, rows: dump.rows, findings: [] })
-      const restored = yield* document<{ restore: object; tasks: ReadonlyArray<{ task: string; status: string }> }>(
-        "restore",
-        dump.file,
-        "--clean",
-        "--yes",
-        "--grant-to",
-        app.name,
-        "--profile",
-        "readwrite"
-      )
-      const truncate = Clusters.query(Clusters.as(admin, app), `TRUNCATE public."DayEvent"`)
-      assert.strictEqual((yield* Effect.flip(truncate))._tag, "PermissionDenied")
-      assert.deepInclude(restored.restore, { file: dump.file, against: "manifest", tables: 18, rows: dump.rows })
-      assert.nestedInclude(restored, { "restore.clean.rung": 2 })
-      assert.deepStrictEqual(
-        restored.tasks.map(({ task, status }) => [task, status]),
-        ["prove", "survey", "lock", "backup", "clean", "apply", "grant", "verify", "transaction", "analyze"].map(
-          (task) => [task, "done"]
+  // That each document fits its Schema Documents.test.ts holds in every run.
+  long("in whole", () => {
+    it.live("the same for programs: one document on stdout and nothing else", () =>
+      Effect.gen(function* () {
+        const { admin, app, document } = yield* prepare()
+        const dump = yield* document<{ file: string; bytes: number; rows: number; sha256: string }>("dump")
+        assert.isAbove(dump.bytes, 10_000)
+        assert.match(dump.sha256, /^[\da-f]{64}$/)
+        const { dumps } = yield* document<{ dumps: ReadonlyArray<unknown> }>("list")
+        assert.deepInclude(dumps[0], { file: dump.file, bytes: dump.bytes, tables: 18, rows: dump.rows, proven: true })
+        const verified = yield* document<{ verify: object }>("verify")
+        assert.deepInclude(verified.verify, { tables: 18, rows: dump.rows, findings: [] })
+        const restored = yield* document<{ restore: object; tasks: ReadonlyArray<{ task: string; status: string }> }>(
+          "restore",
+          dump.file,
+          "--clean",
+          "--yes",
+          "--grant-to",
+          app.name,
+          "--profile",
+          "readwrite"
         )
-      )
-      const granted = yield* document<{ grant: unknown }>("grant", app.name)
-      assert.deepInclude(granted.grant, { roles: [app.name], profile: "all", schemas: 1, tables: 19 })
-      const { clean } = yield* document<{ clean: { dropped: ReadonlyArray<string> } }>("clean", "--yes")
-      assert.include(clean.dropped[0], "DayOverview")
-    })
-  )
+        const truncate = Clusters.query(Clusters.as(admin, app), `TRUNCATE public."DayEvent"`)
+        assert.strictEqual((yield* Effect.flip(truncate))._tag, "PermissionDenied")
+        assert.deepInclude(restored.restore, { file: dump.file, against: "manifest", tables: 18, rows: dump.rows })
+        assert.nestedInclude(restored, { "restore.clean.rung": 2 })
+        assert.deepStrictEqual(
+          restored.tasks.map(({ task, status }) => [task, status]),
+          ["prove", "survey", "lock", "backup", "clean", "apply", "grant", "verify", "transaction", "analyze"].map(
+            (task) => [task, "done"]
+          )
+        )
+        const granted = yield* document<{ grant: unknown }>("grant", app.name)
+        assert.deepInclude(granted.grant, { roles: [app.name], profile: "all", schemas: 1, tables: 19 })
+        const { clean } = yield* document<{ clean: { dropped: ReadonlyArray<string> } }>("clean", "--yes")
+        assert.include(clean.dropped[0], "DayOverview")
+      })
+    )
+  })
 
   it.live("a clean step that leaves another role's tables says so first, and one that can do nothing fails", () =>
     Effect.gen(function* () {

@@ -450,8 +450,7 @@ for (const major of [15, 18] as const) {
       })
     )
 
-    const suite = major === Clusters.sourceMajor ? describe : long
-    suite("of a large database", () => {
+    long("of a large database", () => {
       it.live("takes few queries and little time for 2,000 tables", () =>
         Effect.gen(function* () {
           const admin = yield* Clusters.makeDatabase(major)
