@@ -83,7 +83,8 @@ export const make = Effect.fnUntraced(function* (options: {
           })),
           line("done  ", `${title} (${Units.duration(milliseconds)})`)
         ),
-      TaskFailed: ({ title, message }) => line("fail  ", `${title}: ${message}`),
+      // Why it failed is told once: by the error that the run ends with, or by the note on what is done instead.
+      TaskFailed: ({ title, milliseconds }) => line("fail  ", `${title} (${Units.duration(milliseconds)})`),
       TaskInterrupted: ({ title }) => line("fail  ", `${title}: interrupted`),
       // The failure or the interruption that keeps it from beginning is told anyway.
       TaskSkipped: () => Effect.void,
