@@ -53,7 +53,9 @@ const seconds = 3
 
 const stops = "Ctrl-C stops it with nothing changed."
 
-/** Counts down: on a terminal in one line that is written again, elsewhere in one that is written once. */
+const remaining = (left: number): string => `Starting in ${left} … ${stops}`
+
+/** Counts down: on a terminal in one line that is written again and then taken away, elsewhere in one that stays. */
 export const countdown = Effect.fn("Confirming.countdown")(function* (output: Terminal["output"] = process.stderr) {
   if (output.isTTY !== true) {
     output.write(`Starting in ${seconds} seconds. ${stops}\n`)
@@ -61,14 +63,13 @@ export const countdown = Effect.fn("Confirming.countdown")(function* (output: Te
   }
   const counting = Effect.gen(function* () {
     for (let left = seconds; left > 0; left--) {
-      output.write(`\rStarting in ${left} … ${stops}`)
+      output.write(`\r${remaining(left)}`)
       yield* Effect.sleep("1 second")
     }
+    // From here on Ctrl-C would be too late for what the line promises.
+    output.write(`\r${" ".repeat(remaining(seconds).length)}\r`)
   })
-  yield* Effect.ensuring(
-    counting,
-    Effect.sync(() => output.write("\n"))
-  )
+  yield* Effect.onInterrupt(counting, () => Effect.sync(() => output.write("\n")))
 })
 
 /** How long a question stands: as long as it does, no other pgark can work on the database. */
