@@ -30,7 +30,7 @@ export const listedDump = (dump: JudgedDump, now: DateTime.Utc): ReadonlyArray<s
   const read = age(readAt, now)
   const verdicts = { manifest: "  proven", structure: "  complete" }
   const facts = [
-    age(at, now),
+    `made ${age(at, now)}`,
     RenderReport.stored(size, compression, unpacked),
     ...(tables === undefined ? [] : [plural(tables, "table")]),
     ...(rows === undefined ? [] : [plural(rows, "row")]),

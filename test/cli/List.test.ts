@@ -26,7 +26,7 @@ describe("the folder", () => {
       assert.isFalse(dumps[0]!.proven)
       assert.isAbove(dumps[0]!.problem!.length, 10)
       const text = yield* Pgark.run(["list"], { cwd })
-      assert.match(text.stdout, /^ {2}NOT PROVEN {2}\d+ days ago, 32 B, read [^\n]+\n {14}The dump /m)
+      assert.match(text.stdout, /^ {2}NOT PROVEN {2}made \d+ days ago, 32 B, read [^\n]+\n {14}The dump /m)
       for (const line of text.stdout.split("\n")) assert.isAtMost(line.length, 80)
     })
   )
