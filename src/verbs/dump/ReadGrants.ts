@@ -14,8 +14,8 @@ export interface Closed {
   readonly schemaOwner?: string
 }
 
-/** Columns that a statement's lines may have: names are put below each other where they do not fit. */
-const columns = 100
+/** Columns that a statement's lines may have, which an error indents by ten: names are broken off where they do not fit. */
+const columns = 69
 
 /** One statement, broken only between names. */
 const statement = (privilege: string, names: ReadonlyArray<string>, role: string): string => {
