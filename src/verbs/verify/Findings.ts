@@ -54,15 +54,17 @@ const suspects: Record<Finding["check"], string> = {
 /** What an app at work changes. */
 const dataOnly = new Set<Finding["check"]>(["rows", "content", "sequences"])
 
+/** It is not known to be different. */
+const isUnread = ({ found }: Finding): boolean => isHindrance(found)
+
 /** What a role that sees everything would have to say to the same question. */
 const asOwner =
   "What could not be read is not known to be different: verify as the owner of these objects, as a role that may " +
   "SELECT from them or, where row-level security hides rows, as one with BYPASSRLS."
 
 const next = (findings: ReadonlyArray<Finding>, occasion: Occasion): string => {
-  const unread = findings.filter(({ found }) => isHindrance(found))
-  if (occasion.during === "restore" || unread.length === 0) return afterReading(findings, occasion)
-  const others = findings.filter(({ found }) => !isHindrance(found))
+  if (occasion.during === "restore" || !findings.some(isUnread)) return afterReading(findings, occasion)
+  const others = findings.filter((one) => !isUnread(one))
   return others.length === 0 ? asOwner : `${asOwner} Of the rest: ${afterReading(others, occasion)}`
 }
 
@@ -91,8 +93,12 @@ export const failure = (all: ReadonlyArray<Finding>, occasion: Occasion): Verifi
       ? plural(serious.length, `difference in ${kinds[0]![0]}`, `differences in ${kinds[0]![0]}`)
       : `${plural(serious.length, "difference")}, most of them in ${kinds[0]?.[0]}`
   const restoring = occasion.during === "restore"
+  const what = restoring ? "What was restored" : "The database"
+  const message = serious.every(isUnread)
+    ? `${what} could not be verified: the connected role does not see ${plural(serious.length, "object")}.`
+    : `${what} is not what ${restoring ? "the dump says" : "it should be"}: ${found}.`
   return new VerificationFailed({
-    message: `${restoring ? "What was restored is not what the dump says" : "The database is not what it should be"}: ${found}.`,
+    message,
     detail: grouped(serious).join("\n"),
     suggestion: next(serious, occasion),
     ...(restoring ? { state: "rolled-back" } : {}),

@@ -48,7 +48,8 @@ describe("findings", () => {
   it("send to a role that may read what this one could not, and not to a restore", () => {
     const closed = { ...found("rows", "a"), found: "the connected role may not read it" }
     const hidden = { ...found("rows", "b"), found: "row-level security hides rows from the connected role" }
-    const { suggestion } = failure([closed, hidden])
+    const { message, suggestion } = failure([closed, hidden])
+    assert.strictEqual(message, "The database could not be verified: the connected role does not see 2 objects.")
     assert.match(suggestion!, /as the owner.*BYPASSRLS/)
     assert.notInclude(suggestion!, "restore")
     assert.match(failure([closed, found("indexes", "public")]).suggestion!, /BYPASSRLS.*Of the rest: .*restore --clean/)
