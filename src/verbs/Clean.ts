@@ -136,6 +136,12 @@ export const decided = Effect.fnUntraced(function* ({ survey, wish }: Emptying, 
   }
 })
 
+/** What a rung comes to, as the reason of its statements. */
+const ways = {
+  1: "the schema is dropped and put back",
+  2: "the schema is kept, and its content dropped"
+} satisfies Record<Rung["rung"], string>
+
 /** Rows of a plan that empties by this rung. */
 export const rowsOf = (
   { wish }: Emptying,
@@ -155,7 +161,7 @@ export const rowsOf = (
     ? [Plan.row("nothing to drop: the schemas are empty")]
     : rung.statements.map((statement, index) => ({
         ...row(statement),
-        ...(index === 0 ? { why: `rung ${rung.rung}: ${rung.why}` } : {})
+        ...(index === 0 ? { why: `${ways[rung.rung]}: ${rung.why}` } : {})
       }))),
   ...(lost.length === 0
     ? []
@@ -263,7 +269,7 @@ export const pipeline = (options: CleanOptions) => {
     cascadeOutside: options.cascadeOutside,
     survey: ({ surveyed }) => ({ survey: surveyed.found })
   })
-  return Pipeline.make(`clean ${options.schemas.map(quote).join(", ")}`, [
+  return Pipeline.make("clean", [
     surveyed,
     Pipeline.asTask("transaction", {
       title: "Clean in one transaction",
