@@ -35,7 +35,10 @@ const notProven = ({ kind, object, role, why }: GrantReport["unproven"][number])
   `${kind} ${object} for ${role}: ${why}`
 
 export const grant = (report: GrantReport): ReadonlyArray<string> => {
-  const more = [
+  const objects = [
+    plural(report.schemas, "schema"),
+    plural(report.tables, "table or view", "tables and views"),
+    plural(report.sequences, "sequence"),
     ...(report.functions === 0 ? [] : [plural(report.functions, "function")]),
     ...(report.types === 0 ? [] : [plural(report.types, "type")])
   ]
@@ -43,8 +46,7 @@ export const grant = (report: GrantReport): ReadonlyArray<string> => {
     hang(
       "  granted    ",
       `${report.roles.join(", ")} ${report.roles.length === 1 ? "has" : "have"} the rights "${report.profile}" on ` +
-        `${plural(report.schemas, "schema")}, ${plural(report.tables, "table")} and ${plural(report.sequences, "sequence")}` +
-        `${more.length === 0 ? "" : `, ${more.join(" and ")}`}, and may connect: proven one by one`
+        `${objects.slice(0, -1).join(", ")} and ${objects.at(-1)}, and may connect: proven one by one`
     ),
     ...(report.tried.length === 0
       ? []

@@ -160,7 +160,7 @@ export const run = Effect.fn("Demo.run")(function* (say: Say) {
       const { tables: granted, sequences } = restore.grant
       yield* say({
         step: 6,
-        text: `${app} has its rights on ${plural(granted, "table")} and ${plural(sequences, "sequence")}, proven one by one.`
+        text: `${app} has its rights on ${plural(granted, "table or view", "tables and views")}, ${plural(sequences, "sequence")}: all proven.`
       })
     }
     const appRead = yield* Effect.provide(useAsApp, Session.layer(as(server.superuser, app, passwords[app]!)))
