@@ -57,7 +57,7 @@ describe("the round trip", () => {
 
       assert.match(
         (yield* ok("list")).stdout,
-        /^dumps\/db_dump_\S+\n {2}proven {6}(\d+ \w+ ago|just now), .*, 18 tables, [\d,]+ rows,\s+proven (\d+ \w+ ago|just now)\n$/
+        /^dumps\/db_dump_\S+\n {2}proven {6}made (\d+ \w+ ago|just now), .*, 18 tables, [\d,]+ rows,\s+proven (\d+ \w+ ago|just now)\n$/
       )
       assert.match((yield* ok("verify")).stdout, /no difference/)
       // Of two servers the one that answers is named, alone.
