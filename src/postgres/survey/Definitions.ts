@@ -154,10 +154,11 @@ export const readDefinitions = Effect.fnUntraced(function* (
   const rows = yield* sql<{ readonly key: string; readonly definition: string }>`
     with scope as (select oid, nspname from pg_namespace where ${sql.in("nspname", schemas)}),
     ${sql.literal(partsSql)},
+    -- "ext < 1" is "ext = 0" for a planner that expects many rows: see readDependencies.
     inside as (
-      select classid, objid, classid as tclass, objid as tobj from member where ext = 0
+      select classid, objid, classid as tclass, objid as tobj from member where ext < 1
       union all
-      select p.* from part p join member m on m.classid = p.tclass and m.objid = p.tobj where m.ext = 0
+      select p.* from part p join member m on m.classid = p.tclass and m.objid = p.tobj where m.ext < 1
     ),
     telling(tclass, tobj, line) as (${sql.literal(toldSql)})
     select tclass::int8::text || ':' || tobj::int8::text as "key",

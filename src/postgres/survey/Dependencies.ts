@@ -59,10 +59,12 @@ export const readDependencies = Effect.fnUntraced(function* (
   const rows = yield* sql<LinkRow>`
     with recursive scope as (select oid, nspname from pg_namespace where ${sql.in("nspname", schemas)}),
     ${sql.literal(partsSql)},
+    -- "ext < 1" is "ext = 0" that the planner takes a third of all rows for instead of a two hundredth: expecting few it
+    -- would go through all of "inside" for every link, which takes a minute for 2,000 tables.
     inside as (
-      select classid, objid, classid as tclass, objid as tobj, nsp from member where ext = 0
+      select classid, objid, classid as tclass, objid as tobj, nsp from member where ext < 1
       union all
-      select p.*, m.nsp from part p join member m on m.classid = p.tclass and m.objid = p.tobj where m.ext = 0
+      select p.*, m.nsp from part p join member m on m.classid = p.tclass and m.objid = p.tobj where m.ext < 1
     ),
     link as (
       select d.*, i.tclass, i.tobj, o.tclass as otclass, o.tobj as otobj, o.nsp

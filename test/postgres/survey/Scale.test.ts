@@ -49,17 +49,20 @@ describe.each(Clusters.majors)("a survey on PostgreSQL %i", (major) => {
       yield* tables(url, 61, 200)
       const many = yield* plan(url)
       assert.isAbove(few.queries, 5)
-      assert.strictEqual(many.queries, few.queries)
+      // Fewer: the rows of many tables are not counted for the warning.
+      assert.isAtMost(many.queries, few.queries)
       assert.isTrue(many.rows.some(({ what }) => what.startsWith("drop 200 tables: ")))
     })
   )
 })
 
 Tier.long("a survey of many tables", () => {
-  it.live("plans to empty 5,000 tables with 10,000 indexes within 3 seconds", () =>
+  it.live.each([false, true])("plans to empty 5,000 tables within 3 seconds, catalogues analyzed: %s", (analyzed) =>
     Effect.gen(function* () {
-      const { url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
+      const { admin, url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
       for (let i = 0; i < 5000; i += 100) yield* tables(url, i + 1, i + 100)
+      // With statistics and without them the planner must find a way that does not go through all for each.
+      if (analyzed) yield* Clusters.query(admin, "ANALYZE")
       // The fastest of three: others may be at work on this machine.
       const runs = yield* Effect.forEach([1, 2, 3], () => plan(url))
       assert.isTrue(runs[0]?.rows.some(({ what }) => what.startsWith("drop 1,000 tables: ")))
