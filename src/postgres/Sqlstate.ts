@@ -57,7 +57,7 @@ export const visible = (statement: string): string => {
   const text = statement.trim()
   const quote = confidential.test(text.replace(/^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)+/, "")) ? text.search(/'|\$\w*\$/) : -1
   return quote < 0
-    ? text.slice(0, shown)
+    ? `${text.slice(0, shown)}${text.length > shown ? "…" : ""}`
     : `${text.slice(0, Math.min(quote, shown))}… (not shown: it may hold a password)`
 }
 

@@ -48,7 +48,7 @@ describe("toDatabaseError", () => {
 
   it("shows other statements with their texts, up to 500 characters", () => {
     const statement = `CREATE VIEW v AS SELECT 'user' AS a -- ${"x".repeat(1000)}`
-    assert.strictEqual(toDatabaseError(refusal("42601"), { statement }).statement, statement.slice(0, 500))
+    assert.strictEqual(toDatabaseError(refusal("42601"), { statement }).statement, `${statement.slice(0, 500)}…`)
   })
 
   it("goes by the SQLSTATE, whatever the message says", () => {
@@ -79,7 +79,7 @@ describe("toDatabaseError", () => {
     })
     assert.deepInclude(
       { ...error },
-      { detail: "d\nCOPY t, line 3", suggestion: "h", statement: "x".repeat(500), file: "a.sql", line: 12 }
+      { detail: "d\nCOPY t, line 3", suggestion: "h", statement: `${"x".repeat(500)}…`, file: "a.sql", line: 12 }
     )
   })
 })
