@@ -28,17 +28,27 @@ export const wrap = (text: string, width: number): ReadonlyArray<string> => {
 
 const short: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }
 
-const escaped = (character: string): string =>
-  short[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`
+const escaped = (character: string): string => {
+  const hex = character.charCodeAt(0).toString(16)
+  return short[character] ?? (hex.length > 2 ? `\\u${hex.padStart(4, "0")}` : `\\x${hex.padStart(2, "0")}`)
+}
 
 /**
- * Text whose control characters are shown instead of sent: names of a database may hold sequences that rewrite what a
+ * What does something to a terminal or to the text around it, or is not to be seen: control characters, other line
+ * ends, what turns the direction of writing (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)
+ * and spaces without width. Joiners are not among them, which emoji and Persian are written with.
+ */
+const unseen = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2069\uFEFF]/gu
+
+/**
+ * Text in which such characters are shown instead of sent: names of a database may hold sequences that rewrite what a
  * terminal shows. Line breaks and tabs stay.
  */
-export const visible = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu, escaped)
+export const visible = (text: string): string =>
+  text.replace(unseen, (character) => (character === "\n" || character === "\t" ? character : escaped(character)))
 
 /** The same for what is one line: a line break can only come from a name. */
-export const visibleLine = (text: string): string => text.replace(/\p{Cc}/gu, escaped)
+export const visibleLine = (text: string): string => text.replace(unseen, escaped)
 
 /** A paragraph behind a label; its further lines begin below the first one's text. */
 export const hang = (label: string, text: string, columns = width()): string =>

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Interruption from "../../src/cli/Interruption.ts"
 import * as Problem from "../../src/cli/Problem.ts"
-import { alert, clip, colorful, fitted, hang, width, wrap } from "../../src/cli/Text.ts"
+import { alert, clip, colorful, fitted, hang, visible, visibleLine, width, wrap } from "../../src/cli/Text.ts"
 import { RestoreFailed, VerificationFailed } from "../../src/verbs/VerbError.ts"
 
 const failed = new RestoreFailed({
@@ -168,5 +168,20 @@ describe("text", () => {
     assert.isFalse(colorful(terminal, true, { NO_COLOR: "1" }))
     assert.isFalse(colorful(terminal, true, { TERM: "dumb" }))
     assert.strictEqual(alert("first\nsecond"), "\u001B[31mfirst\u001B[39m\nsecond")
+  })
+})
+
+describe("a name", () => {
+  it("shows what acts on a terminal, turns the text around it, or is not to be seen", () => {
+    assert.strictEqual(visibleLine("a\u001B[2J\u0085b\tc\n"), String.raw`a\x1b[2J\x85b\tc\n`)
+    assert.strictEqual(
+      visibleLine("evil\u202Egnp.exe\u2066\u200B\u2028\uFEFF"),
+      String.raw`evil\u202egnp.exe\u2066\u200b\u2028\ufeff`
+    )
+    assert.strictEqual(visible("a\tb\nc\r\u202Ed"), `a\tb\nc${String.raw`\r\u202e`}d`)
+  })
+
+  it("stays as it is in any script, emoji included", () => {
+    for (const name of ["👩‍👩‍👧‍👦", "表格", "עברית", "می‌خواهم", "e\u0301"]) assert.strictEqual(visibleLine(name), name)
   })
 })
