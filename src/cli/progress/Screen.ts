@@ -37,7 +37,8 @@ export const make = (terminal: Terminal, lines: (size: Size) => ReadonlyArray<st
   let drawn: ReadonlyArray<string> = []
   let [hidden, ended] = [false, false]
 
-  const size = (): Size => ({ columns: terminal.columns ?? 80, rows: terminal.rows ?? 24 })
+  // A terminal that nobody has told its size says 0.
+  const size = (): Size => ({ columns: terminal.columns || 80, rows: terminal.rows || 24 })
 
   /** To the block's first column, where it may stand on more lines than it had: narrower terminals break them. */
   const toTop = (): string => {

@@ -61,6 +61,19 @@ describe("the lower end of a terminal", () => {
     assert.deepStrictEqual(terminal.shown, ["done  Prove the dump", "Apply the…  33 %", ""])
   })
 
+  it("takes a terminal that nobody has told its size for one of 80 columns", () => {
+    const sizes: Array<Screen.Size> = []
+    const sent: Array<string> = []
+    const screen = Screen.make({ columns: 0, rows: 0, write: (text) => sent.push(text) }, (size) => {
+      sizes.push(size)
+      return ["Apply the dump"]
+    })
+    screen.draw()
+    screen.draw()
+    assert.deepStrictEqual(sizes[0], { columns: 80, rows: 24 })
+    assert.include(sent[1], "\u001B[1A\r")
+  })
+
   it("writes nothing where there is nothing to draw, and never hides the cursor", () => {
     const sent: Array<string> = []
     let block: ReadonlyArray<string> = []
