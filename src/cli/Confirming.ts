@@ -15,7 +15,7 @@ export type Manner = "at once" | "countdown" | "question"
 /** Where people read, and where they type. Both must be a terminal for a question. */
 export interface Terminal {
   readonly input: Readable & { readonly isTTY?: boolean }
-  readonly output: { readonly isTTY?: boolean; readonly write: (text: string) => unknown }
+  readonly output: { readonly isTTY?: boolean; readonly columns?: number; readonly write: (text: string) => unknown }
 }
 
 /** The process's own. Node opens stdin when it is asked for, so that nobody asks before it is wanted. */
@@ -53,7 +53,12 @@ const seconds = 3
 
 const stops = "Ctrl-C stops it with nothing changed."
 
-const remaining = (left: number): string => `Starting in ${left} … ${stops}`
+/** What a terminal is told while it counts: a line that wrapped could not be written over. */
+const counted = (left: number, columns: number | undefined): string => {
+  const begun = `Starting in ${left} …`
+  const told = [`${begun} ${stops}`, `${begun} Ctrl-C stops it.`, begun]
+  return told.find((text) => text.length < (columns || 80)) ?? String(left)
+}
 
 /** Counts down: on a terminal in one line that is written again and then taken away, elsewhere in one that stays. */
 export const countdown = Effect.fn("Confirming.countdown")(function* (output: Terminal["output"] = process.stderr) {
@@ -63,11 +68,11 @@ export const countdown = Effect.fn("Confirming.countdown")(function* (output: Te
   }
   const counting = Effect.gen(function* () {
     for (let left = seconds; left > 0; left--) {
-      output.write(`\r${remaining(left)}`)
+      output.write(`\r${counted(left, output.columns)}`)
       yield* Effect.sleep("1 second")
     }
     // From here on Ctrl-C would be too late for what the line promises.
-    output.write(`\r${" ".repeat(remaining(seconds).length)}\r`)
+    output.write(`\r${" ".repeat(counted(seconds, output.columns).length)}\r`)
   })
   yield* Effect.onInterrupt(counting, () => Effect.sync(() => output.write("\n")))
 })
@@ -77,6 +82,10 @@ const patience: Duration.Input = "5 minutes"
 
 /** Names that may be typed until the right one. */
 const attempts = 3
+
+/** A name may hold what nobody can type, which is shown by what can be typed; spaces around it are nobody's intent. */
+const names = (answer: string, database: string): boolean =>
+  [database, visibleLine(database)].some((name) => answer.trim() === name.trim())
 
 /** The next line; undefined where the input has ended. */
 const line = (lines: ReturnType<typeof createInterface>) =>
@@ -116,7 +125,7 @@ export const question = Effect.fn("Confirming.question")(function* (
         output.write("\n")
         return yield* refused("The question was not answered.")
       }
-      if (answer.trim() === database) return
+      if (names(answer, database)) return
       output.write("That is not the name of the database.\n")
     }
     return yield* refused("The name of the database was not typed.")

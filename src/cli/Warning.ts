@@ -47,9 +47,9 @@ export const before =
       let refusal: NotConfirmed | undefined
       const confirmation = Effect.fnUntraced(function* (plan: Plan) {
         yield* tell(output, plan, database)
-        if (manner === "countdown") yield* Confirming.countdown()
+        if (manner === "countdown") yield* output.undrawn(Confirming.countdown())
         if (manner !== "question") return
-        yield* Effect.catch(Confirming.question(plan.stakes?.database ?? database), (refused) => {
+        yield* Effect.catch(output.undrawn(Confirming.question(plan.stakes?.database ?? database)), (refused) => {
           refusal = refused
           // A run that is not confirmed is one that was stopped: no verb has an error of its own for it.
           return Effect.interrupt

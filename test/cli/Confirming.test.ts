@@ -51,6 +51,25 @@ describe("the question", () => {
     })
   )
 
+  it.effect("can be answered, whatever the name is", () =>
+    Effect.gen(function* () {
+      for (const [name, typed] of [
+        [" padded ", "padded"],
+        [`it's "quoted" 表`, `it's "quoted" 表`],
+        ["two\nlines", String.raw`two\nlines`],
+        ["evil\u202Egnp", String.raw`evil\u202egnp`]
+      ] as const) {
+        const terminal = at()
+        terminal.input.write(`${typed}\n`)
+        yield* Confirming.question(name, terminal)
+        assert.strictEqual(terminal.screen().match(/^Type /gm)?.length, 1)
+      }
+      const long = at()
+      long.input.end(`${"x".repeat(100_000)}\n`)
+      assert.strictEqual((yield* Effect.flip(Confirming.question("journal", long)))._tag, "NotConfirmed")
+    })
+  )
+
   it.effect("is not to be had with --yes, nor without a terminal", () =>
     Effect.gen(function* () {
       const both = yield* Effect.flip(Confirming.manner({ confirm: true, yes: true }, at()))
@@ -71,6 +90,27 @@ describe("the question", () => {
       const ended = yield* Pgark.run(["clean", "--confirm", "--json"], { cwd: yield* folder, env })
       assert.strictEqual(ended.code, 2, ended.stderr)
       assert.deepInclude(JSON.parse(ended.stdout).error, { exitCode: 2, code: "NotConfirmed", state: "untouched" })
+    })
+  )
+})
+
+describe("the countdown", () => {
+  it.effect("never wraps, however narrow the terminal is, or becomes", () =>
+    Effect.gen(function* () {
+      for (const columns of [120, 80, 54, 53, 40, 20, 10, 0, undefined]) {
+        let screen = ""
+        const output = { isTTY: true, columns, write: (text: string) => (screen += text) }
+        const counting = yield* Effect.forkChild(Confirming.countdown(output as Confirming.Terminal["output"]), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("3 seconds")
+        yield* Fiber.join(counting)
+        const [begin, ...lines] = screen.trimEnd().split("\r")
+        assert.strictEqual(begin, "")
+        assert.lengthOf(lines, 3)
+        for (const line of lines) assert.isBelow(line.length, columns || 80)
+        assert.strictEqual(lines[0]?.includes("nothing changed"), (columns || 80) > 53)
+      }
     })
   )
 })
