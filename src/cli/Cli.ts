@@ -97,11 +97,11 @@ const names = (): Usage.Names => {
     "pgark",
     Object.fromEntries([...globalFlags, ...builtIns].map(({ flag }, i) => [i, flag]))
   )
+  const { subcommands } = Completions.fromCommand(cli)
   return {
     everywhere: Usage.spellings(Completions.fromCommand(declared)),
-    commands: new Map(
-      Completions.fromCommand(cli).subcommands.map((command) => [command.name, Usage.spellings(command)])
-    )
+    commands: new Map(subcommands.map((command) => [command.name, Usage.spellings(command)])),
+    arguments: new Map(subcommands.flatMap(({ arguments: [first], name }) => (first ? [[name, first.name]] : [])))
   }
 }
 

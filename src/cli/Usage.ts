@@ -10,6 +10,8 @@ export interface Names {
   readonly everywhere: ReadonlyArray<string>
   /** Of each command, with its own flags. */
   readonly commands: ReadonlyMap<string, ReadonlyArray<string>>
+  /** What each command that takes an argument calls it. */
+  readonly arguments: ReadonlyMap<string, string>
 }
 
 /** Every spelling of the flags, negations among them. */
@@ -78,12 +80,14 @@ const unknownCommand = (word: string, { commands }: Names): Told => {
   return near === undefined ? { message } : { message, meant: `Did you mean ${near}?` }
 }
 
-const tooMany = (words: ReadonlyArray<string>, command: string | undefined): Told => {
+const tooMany = (words: ReadonlyArray<string>, command: string | undefined, names: Names): Told => {
   const who = command === undefined ? "pgark" : `\`pgark ${command}\``
   const message = `${who} does not know what to do with ${listed(words.map(quoted), "and")}.`
   if (words.some(isUrl)) return { message, meant: "Put it behind --database-url." }
   // A dash that a word processor has made longer.
-  return words.some((word) => /^[\u2013\u2014]/.test(word)) ? { message, meant: "Flags begin with --." } : { message }
+  if (words.some((word) => /^[\u2013\u2014]/.test(word))) return { message, meant: "Flags begin with --." }
+  const argument = command === undefined ? undefined : names.arguments.get(command)
+  return argument === undefined ? { message } : { message, meant: `It takes one ${argument.toUpperCase()}.` }
 }
 
 const invalidValue = ({ expected, kind, option, value }: CliError.InvalidValue): Told => {
@@ -116,7 +120,7 @@ const told = (error: CliError.NonShowHelpErrors, command: string | undefined, na
     case "UnknownSubcommand":
       return unknownCommand(error.subcommand, names)
     case "UnexpectedArgument":
-      return tooMany(error.arguments, command)
+      return tooMany(error.arguments, command, names)
     case "MissingArgument":
       return { message: `\`pgark ${command}\` wants a ${error.argument.toUpperCase()}.` }
     case "MissingOption":

@@ -11,6 +11,7 @@ import type { DatabaseError } from "./DatabaseError.ts"
 import { type Answer, type Asking, askEach } from "./Guarded.ts"
 import { qualified, quote } from "./Identifier.ts"
 import { fromSqlError } from "./Sqlstate.ts"
+import { hindrance, unreadable } from "./Hindrance.ts"
 
 /** A table that holds rows, or is partitioned. */
 export interface LiveTable {
@@ -91,16 +92,6 @@ export const tables = Effect.fn("Health.tables")(function* (
     where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${inScope(sql, schemas)}
     order by 1, 2`.pipe(Effect.mapError(fromSqlError))
 })
-
-const unreadable = "the connected role may not read it"
-const filteredOut = "row-level security hides rows from the connected role"
-
-/** Whether an answer's `unknown` is for want of the connected role's rights, not for anything in the database. */
-export const isHindrance = (unknown: string): boolean => unknown === unreadable || unknown === filteredOut
-
-/** Why the connected role does not see the rows of a relation; undefined where it sees them all. */
-export const hindrance = ({ readable, filtered }: Pick<LiveTable, "readable" | "filtered">): string | undefined =>
-  readable ? (filtered ? filteredOut : undefined) : unreadable
 
 /**
  * Rows of each table, counted. A table counts its own rows, not those of tables that inherit from it, because COPY

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Guarded from "./Guarded.ts"
-import { hindrance, type LiveTable } from "./Health.ts"
+import type { LiveTable } from "./Health.ts"
+import { hindrance } from "./Hindrance.ts"
 import { literal, qualified } from "./Identifier.ts"
 
 /** A row of Prisma's migration table. */

@@ -1,6 +1,6 @@
 /** What a verification found, and what to do next. */
 import { plural } from "../../pipeline/Words.ts"
-import { isHindrance } from "../../postgres/Health.ts"
+import { isHindrance } from "../../postgres/Hindrance.ts"
 import { type Finding, VerificationFailed } from "../VerbError.ts"
 import { byKind, grouped } from "./FindingLines.ts"
 

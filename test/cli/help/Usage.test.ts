@@ -75,7 +75,11 @@ const wrong: ReadonlyArray<Wrong> = [
   ["--version=3", "--version takes no value: it is given, or it is not."],
   // too many and too few
   ["dump foo", '`pgark dump` does not know what to do with "foo".'],
-  ["verify a.sql b.sql c.sql", '`pgark verify` does not know what to do with "b.sql" and "c.sql".'],
+  [
+    "verify a.sql b.sql c.sql",
+    '`pgark verify` does not know what to do with "b.sql" and "c.sql".',
+    "It takes one FILE."
+  ],
   ["dump -- x y", '`pgark dump` does not know what to do with "x" and "y".'],
   [
     "dump postgres://u:p4ssw0rd@h/d",
