@@ -59,4 +59,13 @@ export const update = (board: Board, event: RunEvent, now: number): Board => {
   }
 }
 
+/** The same from the moment on at which it was to stop: what is under way is brought to an end first. */
+export const stopping = ({ running, ...board }: Board, now: number): Board => ({
+  ...board,
+  running: [
+    ...without(running, "stopping"),
+    { task: "stopping", title: "Stopping, as soon as what is under way has ended", since: now }
+  ]
+})
+
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

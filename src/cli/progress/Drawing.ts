@@ -40,6 +40,16 @@ const through = (console: Console.Console, write: (work: () => void) => void): C
   return Object.assign(Object.create(console), Object.fromEntries(speaking))
 }
 
+/** The signals that end a run, which takes until what is under way has ended. */
+const endings = ["SIGINT", "SIGTERM"] as const
+
+/** Does something whenever one of them comes, for as long as the scope lives. */
+const attending = (act: () => void) =>
+  Effect.acquireRelease(
+    Effect.sync(() => endings.forEach((signal) => process.on(signal, act))),
+    () => Effect.sync(() => endings.forEach((signal) => process.off(signal, act)))
+  )
+
 /** Draws nothing. */
 export const none = ({ console }: Place): Drawing => ({
   listen: () => Effect.void,
@@ -55,6 +65,9 @@ export const make = Effect.fnUntraced(function* (place: Place) {
   let board = Board.empty
   const listen = (event: RunEvent) =>
     Effect.sync(() => void (board = Board.update(board, event, clock.currentTimeMillisUnsafe())))
+  yield* attending(() => {
+    board = Board.stopping(board, clock.currentTimeMillisUnsafe())
+  })
 
   if (!isRedrawable(place)) {
     let told: ReadonlyMap<string, number> = new Map()

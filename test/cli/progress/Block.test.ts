@@ -156,6 +156,20 @@ describe("the block", () => {
   )
 })
 
+describe("a run that was stopped", () => {
+  const stopped = Board.stopping(restoring([event]), 10_000)
+
+  it("says so at once, and for how long, while what is under way is brought to an end", () => {
+    assert.strictEqual(draw(stopped, 10_100, 80).at(-1), "Stopping, as soon as what is under way has ended")
+    // Whoever presses Ctrl-C again and again begins anew.
+    const ended = TaskFinished.make({ task: "apply", title: "Apply the dump", milliseconds: 1 })
+    const again = Board.update(Board.stopping(stopped, 12_000), ended, 12_000)
+    const shown = ["Restore in one transaction  15 s", "Stopping, as soon as what is under way has ended  3 s"]
+    assert.deepStrictEqual(draw(again, 15_000, 80), shown)
+    assert.strictEqual(Lines.due(again, new Map(), 15_000).lines.at(-1), `      ${shown[1]?.replace("  3", ": 3")}`)
+  })
+})
+
 describe("lines where nothing can be redrawn", () => {
   it("come every three seconds, whole in themselves", () => {
     const board = restoring([event])

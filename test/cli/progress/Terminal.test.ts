@@ -2,12 +2,14 @@
 import { spawn, spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Session from "../../../src/postgres/Session.ts"
 import { main } from "../../support/Bundle.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import { Emulator } from "../../support/Emulator.ts"
 import * as Pgark from "../../support/Pgark.ts"
-import { fillJournal, folder } from "../../support/Restores.ts"
+import { fillJournal, folder, until } from "../../support/Restores.ts"
+import * as Tier from "../../support/Tier.ts"
 
 const script = spawnSync("script", ["--version"], { encoding: "utf8" })
 
@@ -87,5 +89,35 @@ describe.skipIf(!hasTerminals)(
         assert.notInclude(stderr, "\u001B")
       })
     )
+
+    Tier.long("a server that does not answer", () => {
+      it.live("is given up after Ctrl-C, of which is told until then", () =>
+        Effect.gen(function* () {
+          const { admin, url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
+          yield* fillJournal(url)
+          const options = { cwd: yield* folder, env: { DATABASE_URL: Pgark.uri(url) } }
+          const holder = yield* Session.open(admin)
+          yield* holder.execute(`BEGIN; LOCK TABLE public."Goal" IN ROW EXCLUSIVE MODE`)
+          const seen = yield* Effect.forkChild(
+            atTerminal(["clean", "--yes"], options, { shown: "others are at work there  3 s", keys: "\u0003" })
+          )
+          const waiting =
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgark clean' AND wait_event_type = 'Lock' AND datname = current_database()"
+          const pids = yield* until(
+            Effect.map(Clusters.query<{ readonly pid: number }>(admin, waiting), (rows) => rows.map(({ pid }) => pid)),
+            (found) => found.length > 0,
+            "20 seconds"
+          )
+          for (const pid of pids) process.kill(pid, "SIGSTOP")
+          const { code, screen, sent } = yield* Effect.ensuring(
+            Fiber.join(seen),
+            Effect.sync(() => pids.forEach((pid) => process.kill(pid, "SIGCONT")))
+          )
+          assert.strictEqual(code, 130, sent)
+          assert.match(sent, /Stopping, as soon as what is under way has ended {2}\d s/)
+          assert.notInclude(screen.join("\n"), "Stopping")
+        })
+      )
+    })
   }
 )
