@@ -5,11 +5,15 @@ import { visible } from "./Sqlstate.ts"
 /** The attribute of a span that holds its statement; queries by `SqlClient` have it under this name too. */
 export const textAttribute = "db.query.text"
 
-/** What rows of data begin with in a statement: of INSERT, and of the content of a large object. */
-const data = /(?<=\binsert\s+into\s[^]*?\svalues\b|\blowrite\s*\()[^]*$/i
+/** What stands before rows of data in a statement: of INSERT, and of the content of a large object. */
+const beforeData = /\binsert\b[^]*?\bvalues\b|\blowrite\s*\(/i
 
 /** A statement as anybody may see it: neither what may be a password in it nor rows of data. */
-export const textOf = (sql: string): string => visible(sql).replace(data, " …")
+export const textOf = (sql: string): string => {
+  const text = visible(sql)
+  const found = beforeData.exec(text)
+  return found === null ? text : `${text.slice(0, found.index + found[0].length)} …`
+}
 
 /** Puts a span around a statement that is sent in another way than by `SqlClient`, which makes one of its own. */
 export const traced =

@@ -52,9 +52,19 @@ const shown = 500
 /** Statements in whose texts passwords stand: of a connection, of a login on another server, of a role. */
 const confidential = /^(?:create|alter)\s+(?:foreign|group|role|server|subscription|user)\b/i
 
+/** The same in the text of a statement: of a function, of another statement in it, of a connection's parameters. */
+const passwords: ReadonlyArray<readonly [where: RegExp, instead: string]> = [
+  [/(\bpassword\s*=?\s*)(?:'(?!')(?:[^']|'')*(?:'|$)|''[^']+(?:'+|$))/gi, "$1'***'"],
+  [/(\bpassword\s*=\s*)[^\s'&,;)]+/gi, "$1***"],
+  [/(:\/\/[^\s/?#:@']*):[^\s@']+@/g, "$1:***@"]
+]
+
 /** As much of a statement as may be seen: of one that may hold a password what stands before its first text. */
 export const visible = (statement: string): string => {
-  const text = statement.trim()
+  const text = passwords.reduce(
+    (seen, [where, instead]) => seen.replace(where, instead),
+    statement.trim().slice(0, 2 * shown)
+  )
   const quote = confidential.test(text.replace(/^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)+/, "")) ? text.search(/'|\$\w*\$/) : -1
   return quote < 0
     ? `${text.slice(0, shown)}${text.length > shown ? "…" : ""}`

@@ -31,6 +31,12 @@ describe("a statement in a log", () => {
       `-- Name: s\n--\n\nCREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (host '${secret}')`,
       `INSERT INTO public.users (id, name) VALUES (1, '${secret}')`,
       `INSERT INTO public.users\n  VALUES\n (1, '${secret}')`,
+      `/* a */ insert /* b */ into public.users(id)values(1, '${secret}')`,
+      `DO $$ BEGIN EXECUTE 'ALTER ROLE app PASSWORD ''${secret}'''; END $$`,
+      `DO $$ BEGIN ALTER ROLE app PASSWORD 'it''s ${secret}'; END $$`,
+      `CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'host=h password=${secret} port=1' $$`,
+      `CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'postgresql://a:%40${secret}@h/d' $$`,
+      `${"-".repeat(470)}\nSET app.password = '${secret}${"x".repeat(1000)}'`,
       `SELECT pg_catalog.lowrite(0, '\\x${secret}')`
     ]
     for (const statement of statements) {
@@ -38,6 +44,8 @@ describe("a statement in a log", () => {
       assert.isAbove(textOf(statement).length, 10)
     }
     assert.strictEqual(textOf("INSERT INTO a SELECT 'x'"), "INSERT INTO a SELECT 'x'")
+    const table = `CREATE TABLE users (password text DEFAULT '' NOT NULL, note text DEFAULT 'x' CHECK (password <> 'y'))`
+    assert.strictEqual(textOf(table), table)
     assert.strictEqual(textOf("SELECT 1"), "SELECT 1")
   })
 })
