@@ -1,5 +1,5 @@
 /** The block that stands under a run on a terminal: a line for each running task, and for each part that it is at. */
-import stringWidth from "string-width"
+import { widthOf } from "./Width.ts"
 import { visibleLine } from "../Text.ts"
 import type { Board } from "./Board.ts"
 import { type Fact, type Facts, ofPart, ofTask } from "./Facts.ts"
@@ -22,11 +22,11 @@ const graphemes = new Intl.Segmenter()
 
 /** Text in at most so many columns: what is cut off is told by a `…`. */
 export const clip = (text: string, columns: number): string => {
-  if (stringWidth(text) <= columns) return text
+  if (widthOf(text) <= columns) return text
   if (columns <= 0) return ""
   let [kept, width] = ["", 0]
   for (const { segment } of graphemes.segment(text)) {
-    const more = stringWidth(segment)
+    const more = widthOf(segment)
     if (width + more > columns - 1) break
     kept += segment
     width += more
@@ -39,7 +39,7 @@ const chosen = (facts: ReadonlyArray<Fact>, room: number): ReadonlyArray<Fact> =
   let left = room
   const taken = new Set<Fact>()
   for (const fact of facts.toSorted((one, other) => one.rank - other.rank)) {
-    const width = gap + stringWidth(fact.text)
+    const width = gap + widthOf(fact.text)
     if (width > left) break
     left -= width
     taken.add(fact)
@@ -57,10 +57,10 @@ const bar = (share: number, columns: number): string => {
 const line = (indent: string, name: string, { facts, share }: Facts, columns: number): string => {
   const title = indent + visibleLine(name)
   const barred = share === undefined ? [] : [{ text: bar(share, bars[2]), rank: barRank }]
-  const taken = chosen([...barred, ...facts], columns - Math.min(stringWidth(title), leastName, columns >> 1))
-  const said = taken.reduce((sum, { text }) => sum + gap + stringWidth(text), 0)
+  const taken = chosen([...barred, ...facts], columns - Math.min(widthOf(title), leastName, columns >> 1))
+  const said = taken.reduce((sum, { text }) => sum + gap + widthOf(text), 0)
   const shown = clip(title, columns - said)
-  const free = columns - said - stringWidth(shown)
+  const free = columns - said - widthOf(shown)
   const texts = taken.map((fact) =>
     share !== undefined && fact === barred[0]
       ? bar(share, bars.find((width) => width <= bars[2] + free) ?? bars[2])

@@ -4,7 +4,7 @@
  * The cursor is never hidden, so that however a run ends there is nothing to put back: it stands at the beginning of the
  * line under the block.
  */
-import stringWidth from "string-width"
+import { widthOf } from "./Width.ts"
 
 /** Of a terminal what this takes. */
 export interface Terminal {
@@ -43,7 +43,7 @@ export const make = (terminal: Terminal, lines: (size: Size) => ReadonlyArray<st
   /** To the block's first column, where it may stand on more lines than it had: narrower terminals break them. */
   const toTop = (): string => {
     const { columns } = size()
-    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / columns)), 0)
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0)
     return rows === 0 ? "" : `${escape}${rows}A\r`
   }
 
