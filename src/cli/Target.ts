@@ -13,6 +13,7 @@ import { Session } from "../postgres/Session.ts"
 import * as Tls from "../postgres/connecting/Tls.ts"
 import { permitted, type Use } from "./config/Choice.ts"
 import * as Config from "./config/Chosen.ts"
+import * as Protected from "./config/Protected.ts"
 import { AllowPoolerFlag, ConnectTimeoutFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
 import { PlanInvalid } from "../verbs/SavedPlan.ts"
@@ -47,6 +48,7 @@ export const databaseUrlIfNamed = Effect.fnUntraced(function* (use: Use) {
   yield* Effect.fromResult(permitted(choosing.choice, use, choosing.file))
   const url = yield* Effect.flatMap(Config.urlOf(choosing.choice), DatabaseUrl.configured)
   if (Option.isNone(url)) return Option.none<DatabaseUrl.DatabaseUrl>()
+  yield* Protected.refuse(choosing, use, url.value)
   yield* tellDatabase(choosing, url.value)
   return Option.some(yield* settled(url.value))
 })

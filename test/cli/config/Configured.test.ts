@@ -1,5 +1,5 @@
 /** Configuration as users meet it: the bundled program in a folder with a file, with variables, with flags. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -68,8 +68,47 @@ describe("a folder with a configuration", () => {
       writeFileSync(join(cwd, "package.json"), '{ "pgark": {} }')
       assert.match((yield* run("list")).stderr, /There are two configurations: .*\n[^]*Keep one of them/)
       rmSync(join(cwd, configuration))
+      rmSync(join(cwd, "package.json"))
       mkdirSync(join(cwd, configuration))
       assert.match((yield* run("list")).stderr, /pgark\.config\.json cannot be read/)
+      rmSync(join(cwd, configuration), { recursive: true })
+      symlinkSync("nowhere.json", join(cwd, configuration))
+      assert.match((yield* run("list")).stderr, /pgark\.config\.json cannot be read[^]*a link to a file that is not/)
+      rmSync(join(cwd, configuration))
+      writeFileSync(join(cwd, configuration), Buffer.from('{ "dir": "d\xfcmps" }', "latin1"))
+      assert.match((yield* run("list")).stderr, /pgark\.config\.json is not UTF-8/)
+    })
+  )
+
+  it.live("a protected database is refused by whatever name or URL it is reached", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      write(cwd, {
+        databases: {
+          production: { urlFrom: "PRODUCTION_URL", protected: true },
+          gone: { urlFrom: "GONE_URL", protected: true },
+          staging: { urlFrom: "STAGING_URL" }
+        }
+      })
+      const production = "postgresql://owner@127.0.0.1:1/journal"
+      const run = (args: ReadonlyArray<string>, staging = production) =>
+        Pgark.run(args, { cwd, env: { PRODUCTION_URL: production, STAGING_URL: staging } })
+      const refused = /other@127\.0\.0\.1:1\/journal is the protected database production/
+      const other = "postgresql://other@127.0.0.1:1/journal?schema=public"
+      const ways = [
+        ["clean", "--yes", "--database-url", other],
+        ["clean", "--yes", "--database", "staging"]
+      ]
+      for (const way of ways) {
+        const { code, stderr } = yield* run(way, other)
+        assert.strictEqual(code, 2, stderr)
+        assert.match(stderr, refused)
+      }
+      // Another database of that server is none of it: nobody listens there.
+      assert.strictEqual(
+        (yield* run(["clean", "--yes", "--database-url", `${other.replace("journal", "test")}`])).code,
+        6
+      )
     })
   )
 
@@ -102,6 +141,8 @@ describe("a folder with a configuration", () => {
         /The variable PGARK_COMPRESS has a value that it cannot have[^]*It may be: none, gzip/
       )
       assert.match(yield* says(["grant", "--database", "other"]), /No role is named/)
+      assert.match(yield* says(["list", "--dir", ""]), /--dir/)
+      assert.match(yield* says(["list"], { PGARK_DIR: " " }), /The variable PGARK_DIR has a value/)
     })
   )
 })
@@ -117,7 +158,8 @@ describe("a configuration and a database", () => {
           assert.strictEqual(ended.code, 0, `${args.join(" ")}\n${ended.stdout}${ended.stderr}`)
           return ended
         })
-      writeFileSync(join(cwd, ".env"), `APP_URL=x\nMAIN_URL="${Pgark.uri(url)}"\nPROD_DATABASE_URL=${Pgark.uri(url)}\n`)
+      const prod = Pgark.uri({ ...url, database: "prod" })
+      writeFileSync(join(cwd, ".env"), `APP_URL=x\nMAIN_URL="${Pgark.uri(url)}"\nPROD_DATABASE_URL=${prod}\n`)
       mkdirSync(join(cwd, "prisma"))
       writeFileSync(join(cwd, "prisma/schema.prisma"), 'datasource db {\n  url = env("MAIN_URL")\n}\n')
       const { stdout: shown } = yield* ok("init", "--dry-run")
