@@ -52,18 +52,30 @@ export const told = Effect.fnUntraced(function* (...settings: ReadonlyArray<stri
   return settings.length === 0 ? all : all.filter(({ setting }) => settings.includes(setting))
 })
 
-/** The text; undefined where there is no such file. */
+const unreadable = (file: string, detail: string): ConfigurationInvalid =>
+  invalid(`${file} cannot be read, and may say what is to be done.`, "Let this user read it, or add --no-config.", {
+    file,
+    detail
+  })
+
+/** A link to a file that is gone says that there should be one. */
+const linked = (file: string) => Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.isSuccess(fs.readLink(file)))
+
+/** The text; undefined where there is no such file. Of a pipe or a device the end may never come. */
 const text = Effect.fnUntraced(function* (file: string) {
   const fs = yield* FileSystem.FileSystem
-  return yield* fs.readFileString(file).pipe(
-    Effect.map((text): string | undefined => text),
-    Effect.catchReason("PlatformError", "NotFound", () => Effect.undefined),
-    Effect.mapError(({ message }) =>
-      invalid(`${file} cannot be read, and may say what is to be done.`, "Let this user read it, or add --no-config.", {
-        file,
-        detail: message
-      })
-    )
+  return yield* Effect.gen(function* () {
+    const { type } = yield* fs.stat(file)
+    if (type !== "File") return yield* unreadable(file, `It is no file, but of the kind ${type}.`)
+    const written: string | undefined = yield* fs.readFileString(file)
+    return written
+  }).pipe(
+    Effect.catchReason("PlatformError", "NotFound", () =>
+      Effect.flatMap(linked(file), (link) =>
+        link ? Effect.fail(unreadable(file, "It is a link to a file that is not there.")) : Effect.undefined
+      )
+    ),
+    Effect.catchTag("PlatformError", ({ message }) => Effect.fail(unreadable(file, message)))
   )
 })
 
@@ -94,6 +106,10 @@ const load = Effect.gen(function* () {
   if (own === undefined && packaged === undefined) return undefined
   const { decode, json } = yield* Effect.promise(() => import("./Decoding.ts"))
   const file = packaged === undefined ? fileName : `${packageFile} (${packageKey})`
+  // What stands for bytes that are none of UTF-8: names would be others than those that were written.
+  if (own?.includes("\uFFFD") === true) {
+    return yield* invalid(`${fileName} is not UTF-8.`, "Save it as UTF-8.", { file: fileName })
+  }
   const raw = packaged === undefined ? yield* json(own ?? "", fileName) : packaged.value
   const loaded: Loaded = { file, configuration: yield* decode(raw, file) }
   return loaded
