@@ -66,11 +66,17 @@ const folder: Definition<string> = {
   description: "Folder of the dumps",
   otherwise: defaultDir,
   standard: defaultDir,
-  variable: { name: "PGARK_DIR", read: (text) => text, expected: "a folder" },
+  variable: { name: "PGARK_DIR", read: (text) => (text.trim() === "" ? undefined : text), expected: "a folder" },
   key: { of: "file", key: "dir", get: ({ dir }) => dir }
 }
 
-export const dir = setting(Flag.String("dir").pipe(Flag.withMetavar("FOLDER"), Flag.optional), folder)
+/** Not the empty text of a variable that a script forgot to set: as a path that is the working directory. */
+const folderName = Schema.String.check(Schema.makeFilter((text) => text.trim() !== "" || "no folder is called that"))
+
+export const dir = setting(
+  Flag.String("dir").pipe(Flag.withSchema(folderName), Flag.withMetavar("FOLDER"), Flag.optional),
+  folder
+)
 
 /** The folder of dumps, for commands that look into it and have no `--dir`. */
 export const usualDir = unflagged(folder)
