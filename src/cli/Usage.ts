@@ -23,20 +23,20 @@ export const spellings = ({ flags }: CommandDescriptor): ReadonlyArray<string> =
   ])
 
 /** What people call it elsewhere. */
-const otherwise: Record<string, string> = {
-  backup: "dump",
-  check: "verify",
-  drop: "clean",
-  export: "dump",
-  import: "restore",
-  load: "restore",
-  ls: "list",
-  reset: "clean",
-  revert: "undo",
-  rollback: "undo",
-  show: "inspect",
-  status: "doctor"
-}
+const otherwise: ReadonlyMap<string, string> = new Map([
+  ["backup", "dump"],
+  ["check", "verify"],
+  ["drop", "clean"],
+  ["export", "dump"],
+  ["import", "restore"],
+  ["load", "restore"],
+  ["ls", "list"],
+  ["reset", "clean"],
+  ["revert", "undo"],
+  ["rollback", "undo"],
+  ["show", "inspect"],
+  ["status", "doctor"]
+])
 
 const listed = (words: ReadonlyArray<string>, last: "and" | "or"): string =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`
@@ -75,7 +75,7 @@ const unknownFlag = (option: string, command: string | undefined, { commands, ev
 const unknownCommand = (word: string, { commands }: Names): Told => {
   if (isUrl(word))
     return { message: "A database URL stands where a command is wanted.", meant: "Put it behind --database-url." }
-  const near = otherwise[word] ?? nearest(word, [...commands.keys()])
+  const near = otherwise.get(word) ?? nearest(word, [...commands.keys()])
   const message = `There is no command ${quoted(word)}.`
   return near === undefined ? { message } : { message, meant: `Did you mean ${near}?` }
 }

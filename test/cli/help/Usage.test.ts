@@ -16,6 +16,8 @@ const wrong: ReadonlyArray<Wrong> = [
   ["drop", `There is no command "drop".`, "Did you mean clean?"],
   ["rollback", `There is no command "rollback".`, "Did you mean undo?"],
   ["completions bash", `There is no command "completions".`, "Did you mean completion?"],
+  ["constructor", `There is no command "constructor".`],
+  ["__proto__", `There is no command "__proto__".`],
   ["xyzzy", `There is no command "xyzzy".`],
   ["help resotre", `There is no command "resotre".`, "Did you mean restore?"],
   ["postgres://u:p4ssw0rd@h/d", "A database URL stands where a command is wanted.", "Put it behind --database-url."],
