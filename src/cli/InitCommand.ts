@@ -50,8 +50,21 @@ export const init = Command.make("init", { dryRun: Flags.dryRun }, ({ dryRun }) 
       }
       if (dryRun) return { text: `This would be written to ${fileName}:\n\n${text.trimEnd()}`, document }
       const fs = yield* FileSystem.FileSystem
+      const { FolderUnusable } = yield* load(() => import("../dumps/DumpError.ts"))
       const { unwritable } = yield* load(() => import("../dumps/DumpFile.ts"))
-      yield* fs.writeFileString(fileName, text, { flag: "wx" }).pipe(Effect.mapError(unwritable(fileName)))
+      yield* fs.writeFileString(fileName, text, { flag: "wx" }).pipe(
+        Effect.mapError(unwritable(fileName)),
+        // There is no --dir here: it is written where the app is.
+        Effect.catchTag("FolderUnusable", (error) =>
+          Effect.fail(
+            new FolderUnusable({
+              ...error,
+              message: error.message,
+              suggestion: "See who may write in this folder. `pgark init --dry-run` shows what the file would say."
+            })
+          )
+        )
+      )
       return {
         text: [
           `Wrote ${fileName}`,

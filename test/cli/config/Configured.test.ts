@@ -80,6 +80,15 @@ describe("a folder with a configuration", () => {
     })
   )
 
+  it.live.skipIf(process.platform !== "linux")("init says where it cannot write, and of no flag that it has not", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* Pgark.run(["init"], { cwd: "/proc" })
+      assert.strictEqual(code, 9, stderr)
+      assert.match(stderr, /Cannot write pgark\.config\.json[^]*pgark init --dry-run/)
+      assert.notInclude(stderr, "--dir")
+    })
+  )
+
   it.live("a protected database is refused by whatever name or URL it is reached", () =>
     Effect.gen(function* () {
       const cwd = yield* folder
