@@ -10,7 +10,7 @@ import type { EmbeddedServerFailed } from "../demo/EmbeddedServer.ts"
 import type { TaskTimeout } from "../pipeline/Limits.ts"
 import type { PlanStale } from "../pipeline/PlanStale.ts"
 import type { PlanInvalid } from "../verbs/SavedPlan.ts"
-import type { NotConfirmed } from "./NotConfirmed.ts"
+import type { NotConfirmed } from "./warning/NotConfirmed.ts"
 import type { VerbError } from "../verbs/VerbError.ts"
 import type { ConfigurationInvalid } from "./config/ConfigurationInvalid.ts"
 

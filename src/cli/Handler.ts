@@ -11,12 +11,12 @@ import * as RunReport from "../pipeline/RunReport.ts"
 import { type ExitCode, exitCodeOf, interruptionCode, type PgarkError, Status, unwritableExitCode } from "./ExitCode.ts"
 import * as ConfigFile from "./config/ConfigFile.ts"
 import { ColorFlag, JsonFlag, QuietFlag } from "./Flags.ts"
-import * as Interruption from "./Interruption.ts"
-import { logged } from "./Logs.ts"
-import * as Output from "./Output.ts"
-import * as Problem from "./Problem.ts"
+import * as Interruption from "./output/Interruption.ts"
+import { logged } from "./output/Logs.ts"
+import * as Output from "./output/Output.ts"
+import * as Problem from "./output/Problem.ts"
 import type { Document } from "./documents/Document.ts"
-import * as Units from "./Units.ts"
+import * as Units from "./output/Units.ts"
 
 /** A failure that has been shown to the user; only its exit code is left to be told. */
 export class Reported extends Schema.TaggedError<Reported>()("Reported", { exitCode: Schema.Int }) {}

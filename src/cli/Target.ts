@@ -18,9 +18,9 @@ import { AllowPoolerFlag, ConnectTimeoutFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
 import { PlanInvalid } from "../verbs/SavedPlan.ts"
 import * as Leftover from "../verbs/restore/several/Leftover.ts"
-import type { OutputService } from "./Output.ts"
-import { renderMermaid } from "./RenderMermaid.ts"
-import { renderPlan } from "./RenderPlan.ts"
+import type { OutputService } from "./output/Output.ts"
+import { renderMermaid } from "./render/RenderMermaid.ts"
+import { renderPlan } from "./render/RenderPlan.ts"
 
 /** What the flags say of a connection beats the URL. Fails where its words for TLS cannot be followed. */
 const settled = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl) {

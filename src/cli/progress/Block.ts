@@ -1,6 +1,6 @@
 /** The block that stands under a run on a terminal: a line for each running task, and for each part that it is at. */
 import { widthOf } from "./Width.ts"
-import { visibleLine } from "../Text.ts"
+import { visibleLine } from "../output/Text.ts"
 import type { Board } from "./Board.ts"
 import { type Fact, type Facts, ofPart, ofTask } from "./Facts.ts"
 

@@ -1,7 +1,7 @@
 /** What is said of a task, or of a part of it, piece by piece: in the block as in the lines. */
 import type { Amount, Part, Progress } from "../../pipeline/RunEvent.ts"
 import { count } from "../../pipeline/Words.ts"
-import * as Units from "../Units.ts"
+import * as Units from "../output/Units.ts"
 import type { Running } from "./Board.ts"
 import * as Rate from "./Rate.ts"
 

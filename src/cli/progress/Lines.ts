@@ -1,5 +1,5 @@
 /** How far a run is where nothing can be redrawn: a line every few seconds, whole in itself. */
-import { visibleLine } from "../Text.ts"
+import { visibleLine } from "../output/Text.ts"
 import type { Board } from "./Board.ts"
 import { type Facts, ofPart, ofTask } from "./Facts.ts"
 

@@ -1,7 +1,7 @@
 /** Lines that cannot be understood: what is said of them, and what may have been meant. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { asksForJson } from "../../../src/cli/Presenter.ts"
+import { asksForJson } from "../../../src/cli/help/Presenter.ts"
 import { line } from "../../support/Line.ts"
 import * as Printed from "../../support/Printed.ts"
 

@@ -1,0 +1,73 @@
+/** Reports of restores, for people. */
+import { dirname } from "node:path"
+import { undoCommand } from "../../dumps/UndoCommand.ts"
+import { listed, plural } from "../../pipeline/Words.ts"
+import type { RestoreReport } from "../../verbs/Restore.ts"
+import * as Way from "../../verbs/restore/Way.ts"
+import type { RecoveryReport, UndoReport } from "../../verbs/Undo.ts"
+import * as RenderReport from "./RenderReport.ts"
+import { fitted, hang } from "../output/Text.ts"
+
+/** A row where there is something to list. */
+const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
+  items.length === 0 ? [] : [hang(label, text(listed(items, 6).join(", ")))]
+
+const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> => [
+  hang("  proof      ", proofWords),
+  ...report.unproven.map((what) => hang("  not proven ", what)),
+  ...(report.way === "transaction" ? [] : [hang("  way        ", `${Way.words[report.way]}: ${report.why}`)]),
+  ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
+  hang(
+    "  restored   ",
+    `${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
+      `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`
+  ),
+  ...row("  no rows    ", report.withoutRows, (list) => `${list}: the dump has none of theirs`),
+  ...row("  published  ", report.published, (list) => `as before: ${list}`),
+  ...row(
+    "  partial    ",
+    report.partialRows,
+    (list) => `only part of the rows of ${list}: row-level security hid the others from the dump`
+  ),
+  ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
+  ...report.adapted.map(({ reason, count }) => hang("  adapted    ", `${plural(count, "statement")}: ${reason}`)),
+  ...report.differences.map(({ what, why }) => hang("  differs    ", `${what}: ${why}`)),
+  ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
+  ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify)),
+  ...(report.backup === undefined
+    ? []
+    : [
+        hang(
+          "  way back   ",
+          `${undoCommand(dirname(dirname(report.backup)))} brings back what was there, from ${report.backup}`
+        )
+      ])
+]
+
+/** What a restore did. */
+export const restore = (report: RestoreReport, proofWords: string, database: string): string =>
+  [fitted(process.stdout, "", `Restored ${report.file} into ${database}`), ...body(report, proofWords)].join("\n")
+
+/** What became of a restore that had been cut short. */
+export const recovered = ({ undone, recovered }: RecoveryReport, database: string): string =>
+  [
+    fitted(
+      process.stdout,
+      "",
+      `Brought back what was in ${database} before the restore of ${undone.file} (${undone.at}), which had been cut short`
+    ),
+    recovered === "aside"
+      ? hang("  way back   ", "the old schemas have their names again, and what was begun is dropped")
+      : hang("  way back   ", "what was begun is dropped, and the safety dump restored and verified")
+  ].join("\n")
+
+/** What an undoing did. */
+export const undo = (report: UndoReport, proofWords: string, database: string): string =>
+  [
+    fitted(
+      process.stdout,
+      "",
+      `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`
+    ),
+    ...body(report, proofWords)
+  ].join("\n")
