@@ -2,7 +2,7 @@
  * What `--log-level debug` tells on stderr: every span with its time when it has ended, which Effect names after its
  * function, and every statement. `trace` tells when a span begins, too. Loaded only where it is asked for.
  *
- * No password is in it, and no row of data: of a statement stands what {@link file://../postgres/SqlSpan.ts} lets be
+ * No password is in it, and no row of data: of a statement stands what {@link file://../../postgres/SqlSpan.ts} lets be
  * seen, and its parameters never.
  */
 import type * as Exit from "effect/Exit"

@@ -107,11 +107,12 @@ describe("a dump that takes part of the rows", () => {
         "  detail  public.closed",
         "          public.closed_id_seq",
         "          public.forced (policies)",
-        "  SQL     -- as postgres, or a superuser:",
-        `          GRANT SELECT ON TABLE public.closed TO "${url.user}";`,
-        `          GRANT SELECT ON SEQUENCE public.closed_id_seq TO "${url.user}";`
+        "  SQL     -- as postgres, or a superuser:"
       ]) {
         assert.include(refused.stderr.split("\n"), line, refused.stderr)
+      }
+      for (const name of ["TABLE public.closed", "SEQUENCE public.closed_id_seq"]) {
+        assert.include(refused.stderr.replaceAll(/\s+/g, " "), `GRANT SELECT ON ${name} TO "${url.user}";`)
       }
       const { error } = JSON.parse((yield* run("dump", "--json")).stdout) as {
         error: { exitCode: number; grants: ReadonlyArray<{ sql: string }> }
