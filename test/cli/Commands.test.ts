@@ -37,83 +37,85 @@ const prepare = Effect.fnUntraced(function* () {
 const files = (cwd: string) => readdirSync(cwd, { recursive: true, encoding: "utf8" }).sort()
 
 describe("the round trip", () => {
-  it.live("dump, list, verify, restore, clean and grant, for people", () =>
-    Effect.gen(function* () {
-      const { admin, app, cwd, ok, run, uri, url } = yield* prepare()
-      const original = yield* snapshot(admin)
+  long("in the long run,", () => {
+    it.live("dump, list, verify, restore, clean and grant, for people", () =>
+      Effect.gen(function* () {
+        const { admin, app, cwd, ok, run, uri, url } = yield* prepare()
+        const original = yield* snapshot(admin)
 
-      const dump = yield* ok("dump")
-      const [file = ""] = dump.stdout.split("\n")
-      assert.match(file, /^dumps\/db_dump_[-\dT]+Z\.sql$/)
-      assert.match(
-        dump.stdout,
-        /18 tables, [\d,]+ rows, 2 large objects\n {2}size {7}\d+ kB; proven while it was written\n/
-      )
-      assert.match(dump.stderr, /^done {2}Write the dump/m)
-      assert.deepStrictEqual(readdirSync(join(cwd, "dumps")), [
-        ".pgark-proofs.json",
-        ...[file, `${file}.manifest.json`].map((name) => name.slice(6))
-      ])
+        const dump = yield* ok("dump")
+        const [file = ""] = dump.stdout.split("\n")
+        assert.match(file, /^dumps\/db_dump_[-\dT]+Z\.sql$/)
+        assert.match(
+          dump.stdout,
+          /18 tables, [\d,]+ rows, 2 large objects\n {2}size {7}\d+ kB; proven while it was written\n/
+        )
+        assert.match(dump.stderr, /^done {2}Write the dump/m)
+        assert.deepStrictEqual(readdirSync(join(cwd, "dumps")), [
+          ".pgark-proofs.json",
+          ...[file, `${file}.manifest.json`].map((name) => name.slice(6))
+        ])
 
-      assert.match(
-        (yield* ok("list")).stdout,
-        /^dumps\/db_dump_\S+\n {2}proven {6}made (\d+ \w+ ago|just now), .*, 18 tables, [\d,]+ rows,\s+proven (\d+ \w+ ago|just now)\n$/
-      )
-      assert.match((yield* ok("verify")).stdout, /no difference/)
-      // Of two servers the one that answers is named, alone.
-      const several = { cwd, env: { DATABASE_URL: uri.replace("@", "@127.0.0.1:1,") } }
-      const here = `${url.user}@${url.host}:${url.port}/${url.database}`
-      assert.include((yield* Pgark.run(["verify"], several)).stdout, `Verified ${here} against`)
-      assert.include((yield* Pgark.run(["clean", "--dry-run"], several)).stdout, `  database   ${here}\n`)
+        assert.match(
+          (yield* ok("list")).stdout,
+          /^dumps\/db_dump_\S+\n {2}proven {6}made (\d+ \w+ ago|just now), .*, 18 tables, [\d,]+ rows,\s+proven (\d+ \w+ ago|just now)\n$/
+        )
+        assert.match((yield* ok("verify")).stdout, /no difference/)
+        // Of two servers the one that answers is named, alone.
+        const several = { cwd, env: { DATABASE_URL: uri.replace("@", "@127.0.0.1:1,") } }
+        const here = `${url.user}@${url.host}:${url.port}/${url.database}`
+        assert.include((yield* Pgark.run(["verify"], several)).stdout, `Verified ${here} against`)
+        assert.include((yield* Pgark.run(["clean", "--dry-run"], several)).stdout, `  database   ${here}\n`)
 
-      // A password file that others may read is no reason to say only that a password is missing.
-      writeFileSync(join(cwd, "open"), "*:*:*:*:secret", { mode: 0o644 })
-      const passed = { DATABASE_URL: uri.replace(/:[^:@/]+@/, "@"), PGPASSFILE: join(cwd, "open") }
-      const refused = yield* Pgark.run(["verify"], { cwd, env: passed })
-      assert.strictEqual(refused.code, 6)
-      assert.include(refused.stderr, `it comes from nowhere: ${join(cwd, "open")} may be read by others`)
+        // A password file that others may read is no reason to say only that a password is missing.
+        writeFileSync(join(cwd, "open"), "*:*:*:*:secret", { mode: 0o644 })
+        const passed = { DATABASE_URL: uri.replace(/:[^:@/]+@/, "@"), PGPASSFILE: join(cwd, "open") }
+        const refused = yield* Pgark.run(["verify"], { cwd, env: passed })
+        assert.strictEqual(refused.code, 6)
+        assert.include(refused.stderr, `it comes from nowhere: ${join(cwd, "open")} may be read by others`)
 
-      yield* Clusters.query(admin, `DELETE FROM public."DayEvent"; CREATE TABLE public.extra (id int)`)
-      const different = yield* run("verify")
-      assert.strictEqual(different.code, 3)
-      assert.strictEqual(different.stdout, "")
-      assert.match(different.stderr, /rows: "public"\."DayEvent": expected 200 rows, found 0 rows/)
+        yield* Clusters.query(admin, `DELETE FROM public."DayEvent"; CREATE TABLE public.extra (id int)`)
+        const different = yield* run("verify")
+        assert.strictEqual(different.code, 3)
+        assert.strictEqual(different.stdout, "")
+        assert.match(different.stderr, /rows: "public"\."DayEvent": expected 200 rows, found 0 rows/)
 
-      // A superuser's table in the schema is not this role's to drop; it stays.
-      yield* Clusters.query(admin, `DROP TABLE public.extra`)
-      const restore = yield* ok("restore", "--clean", "--yes", "--quiet")
-      assert.match(restore.stdout, /^Restored dumps\/db_dump_\S+ into /)
-      assert.match(restore.stdout, /kept the schema, dropped its content/)
-      assert.match(restore.stderr, /^WARNING: this destroys data in the database \S+\s+at\s/m)
-      assert.notMatch(restore.stderr, /^(done|note)/m)
-      assert.strictEqual(yield* snapshot(admin), original)
+        // A superuser's table in the schema is not this role's to drop; it stays.
+        yield* Clusters.query(admin, `DROP TABLE public.extra`)
+        const restore = yield* ok("restore", "--clean", "--yes", "--quiet")
+        assert.match(restore.stdout, /^Restored dumps\/db_dump_\S+ into /)
+        assert.match(restore.stdout, /kept the schema, dropped its content/)
+        assert.match(restore.stderr, /^WARNING: this destroys data in the database \S+\s+at\s/m)
+        assert.notMatch(restore.stderr, /^(done|note)/m)
+        assert.strictEqual(yield* snapshot(admin), original)
 
-      const grant = yield* ok("grant", app.name, "--profile", "readonly")
-      assert.include(
-        grant.stdout.replaceAll(/\s+/g, " "),
-        `${app.name} has the rights "readonly" on 1 schema, 19 tables`
-      )
-      const denied = yield* run("verify", "--grant-to", app.name)
-      assert.strictEqual(denied.code, 3)
-      assert.match(
-        (yield* ok("verify", "--grant-to", app.name, "--profile", "readonly")).stdout,
-        /rights .* has those of the profile "readonly", checked one by one/
-      )
-      yield* ok("grant", app.name)
-      assert.match((yield* ok("verify", "--grant-to", app.name)).stdout, /rights .* checked one by one/)
+        const grant = yield* ok("grant", app.name, "--profile", "readonly")
+        assert.include(
+          grant.stdout.replaceAll(/\s+/g, " "),
+          `${app.name} has the rights "readonly" on 1 schema, 19 tables`
+        )
+        const denied = yield* run("verify", "--grant-to", app.name)
+        assert.strictEqual(denied.code, 3)
+        assert.match(
+          (yield* ok("verify", "--grant-to", app.name, "--profile", "readonly")).stdout,
+          /rights .* has those of the profile "readonly", checked one by one/
+        )
+        yield* ok("grant", app.name)
+        assert.match((yield* ok("verify", "--grant-to", app.name)).stdout, /rights .* checked one by one/)
 
-      assert.match((yield* ok("clean", "--yes")).stdout, /^Cleaned public in /)
-      assert.deepStrictEqual(
-        yield* Clusters.query(admin, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
-        []
-      )
-      const second = yield* Clusters.makeRole(Clusters.sourceMajor)
-      const granted = yield* ok("restore", "--yes", "--grant-to", app.name, "--grant-to", second.name)
-      assert.include(granted.stdout.replaceAll(/\s+/g, " "), `${app.name}, ${second.name} have the rights "all"`)
-      const read = yield* Clusters.query(Clusters.as(admin, app), `SELECT count(*)::int AS n FROM public."DayEvent"`)
-      assert.deepStrictEqual(read, [{ n: 200 }])
-    })
-  )
+        assert.match((yield* ok("clean", "--yes")).stdout, /^Cleaned public in /)
+        assert.deepStrictEqual(
+          yield* Clusters.query(admin, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+          []
+        )
+        const second = yield* Clusters.makeRole(Clusters.sourceMajor)
+        const granted = yield* ok("restore", "--yes", "--grant-to", app.name, "--grant-to", second.name)
+        assert.include(granted.stdout.replaceAll(/\s+/g, " "), `${app.name}, ${second.name} have the rights "all"`)
+        const read = yield* Clusters.query(Clusters.as(admin, app), `SELECT count(*)::int AS n FROM public."DayEvent"`)
+        assert.deepStrictEqual(read, [{ n: 200 }])
+      })
+    )
+  })
 
   // That each document fits its Schema Documents.test.ts holds in every run.
   long("in whole", () => {
@@ -332,43 +334,45 @@ describe("grant --sql-file", () => {
 })
 
 describe("where the URL comes from", () => {
-  it.live(".env, before it the environment, before both the flag; else what libpq would take", () =>
-    Effect.gen(function* () {
-      const url = (database: string) => `postgresql://me@127.0.0.1:1/${database}`
-      const cwd = yield* folder
-      const server = yield* Clusters.superuser(Clusters.sourceMajor)
-      const named = (database: string) => Pgark.uri({ ...server, database })
-      /** The database that a run looks for, from its error. */
-      const used = (args: ReadonlyArray<string>, env: Record<string, string>) =>
-        Effect.map(
-          Pgark.run(["verify", ...args], { cwd, env }),
-          ({ stderr }) => /no database "(\w+)"/.exec(stderr)?.[1]
+  long("in the long run,", () => {
+    it.live(".env, before it the environment, before both the flag; else what libpq would take", () =>
+      Effect.gen(function* () {
+        const url = (database: string) => `postgresql://me@127.0.0.1:1/${database}`
+        const cwd = yield* folder
+        const server = yield* Clusters.superuser(Clusters.sourceMajor)
+        const named = (database: string) => Pgark.uri({ ...server, database })
+        /** The database that a run looks for, from its error. */
+        const used = (args: ReadonlyArray<string>, env: Record<string, string>) =>
+          Effect.map(
+            Pgark.run(["verify", ...args], { cwd, env }),
+            ({ stderr }) => /no database "(\w+)"/.exec(stderr)?.[1]
+          )
+        writeFileSync(join(cwd, ".env"), `# of the app\nDATABASE_URL="${named("from_file")}"\nOTHER=1\n`)
+        assert.strictEqual(yield* used([], {}), "from_file")
+        assert.strictEqual(yield* used([], { DATABASE_URL: named("from_environment") }), "from_environment")
+        assert.strictEqual(
+          yield* used(["--database-url", named("from_flag")], { DATABASE_URL: named("from_environment") }),
+          "from_flag"
         )
-      writeFileSync(join(cwd, ".env"), `# of the app\nDATABASE_URL="${named("from_file")}"\nOTHER=1\n`)
-      assert.strictEqual(yield* used([], {}), "from_file")
-      assert.strictEqual(yield* used([], { DATABASE_URL: named("from_environment") }), "from_environment")
-      assert.strictEqual(
-        yield* used(["--database-url", named("from_flag")], { DATABASE_URL: named("from_environment") }),
-        "from_flag"
-      )
-      const unread = yield* Pgark.run(["verify", "--database-url", url("x")], { cwd })
-      assert.strictEqual(unread.code, 6, unread.stderr)
-      const pg = {
-        PGHOST: server.host,
-        PGPORT: String(server.port),
-        PGUSER: server.user,
-        PGPASSWORD: Redacted.value(server.password!),
-        PGDATABASE: "from_libpq"
-      }
-      assert.strictEqual(yield* used([], pg), "from_file")
-      renameSync(join(cwd, ".env"), join(cwd, "gone"))
-      assert.strictEqual(yield* used([], pg), "from_libpq")
-      const conf = `[shop]\nhost=${server.host}\nport=${server.port}\nuser=${server.user}\ndbname=from_service\n`
-      writeFileSync(join(cwd, "services"), conf)
-      const service = { PGSERVICE: "shop", PGSERVICEFILE: join(cwd, "services"), PGPASSWORD: pg.PGPASSWORD }
-      assert.strictEqual(yield* used([], service), "from_service")
-    })
-  )
+        const unread = yield* Pgark.run(["verify", "--database-url", url("x")], { cwd })
+        assert.strictEqual(unread.code, 6, unread.stderr)
+        const pg = {
+          PGHOST: server.host,
+          PGPORT: String(server.port),
+          PGUSER: server.user,
+          PGPASSWORD: Redacted.value(server.password!),
+          PGDATABASE: "from_libpq"
+        }
+        assert.strictEqual(yield* used([], pg), "from_file")
+        renameSync(join(cwd, ".env"), join(cwd, "gone"))
+        assert.strictEqual(yield* used([], pg), "from_libpq")
+        const conf = `[shop]\nhost=${server.host}\nport=${server.port}\nuser=${server.user}\ndbname=from_service\n`
+        writeFileSync(join(cwd, "services"), conf)
+        const service = { PGSERVICE: "shop", PGSERVICEFILE: join(cwd, "services"), PGPASSWORD: pg.PGPASSWORD }
+        assert.strictEqual(yield* used([], service), "from_service")
+      })
+    )
+  })
 
   it.live("a .env that cannot be read matters only where something is looked for in it", () =>
     Effect.gen(function* () {

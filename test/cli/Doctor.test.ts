@@ -235,22 +235,24 @@ PgBouncer.suite("a pooler", () => {
     })
   )
 
-  it.live("in session mode is one unless it is allowed, and keeps no setting", () =>
-    Effect.gen(function* () {
-      const { url } = yield* Clusters.makeTarget(major, "tableOwner")
-      const cwd = yield* folder
-      const pooled = yield* PgBouncer.start(url, { pool_mode: "session" })
-      const refused = yield* examine([], withUrl(pooled, cwd), { code: 3, secret: secretOf(url), apart: true })
-      assert.match(refused.page, /^ {2}PROBLEM {2}pooler {6}A pooler in session mode/m)
-      // It is looked at all the same.
-      assert.isTrue(refused.report.checks.some(({ id }) => id === "server.version"))
-      const allowed = yield* examine(["--allow-pooler"], withUrl(pooled, cwd), { code: 0, apart: true })
-      assert.match(allowed.page, /^ {2}note {5}pooler/m)
-      const [row] = yield* Clusters.query<{ value: string }>(
-        pooled,
-        "SELECT current_setting('default_transaction_read_only') AS value"
-      )
-      assert.strictEqual(row?.value, "off")
-    })
-  )
+  long("in the long run,", () => {
+    it.live("in session mode is one unless it is allowed, and keeps no setting", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Clusters.makeTarget(major, "tableOwner")
+        const cwd = yield* folder
+        const pooled = yield* PgBouncer.start(url, { pool_mode: "session" })
+        const refused = yield* examine([], withUrl(pooled, cwd), { code: 3, secret: secretOf(url), apart: true })
+        assert.match(refused.page, /^ {2}PROBLEM {2}pooler {6}A pooler in session mode/m)
+        // It is looked at all the same.
+        assert.isTrue(refused.report.checks.some(({ id }) => id === "server.version"))
+        const allowed = yield* examine(["--allow-pooler"], withUrl(pooled, cwd), { code: 0, apart: true })
+        assert.match(allowed.page, /^ {2}note {5}pooler/m)
+        const [row] = yield* Clusters.query<{ value: string }>(
+          pooled,
+          "SELECT current_setting('default_transaction_read_only') AS value"
+        )
+        assert.strictEqual(row?.value, "off")
+      })
+    )
+  })
 })

@@ -9,6 +9,7 @@ import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, script } from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { long } from "../support/Tier.ts"
 
 /** The sample database and a working directory. */
 const prepare = Effect.fnUntraced(function* () {
@@ -166,24 +167,26 @@ const oldNode = ["/usr/bin/node", "/usr/local/bin/node"].find((path) => {
 describe.skipIf(oldNode === undefined)(
   `a Node without zstd${oldNode === undefined ? " (skipped: none here)" : ""}`,
   () => {
-    it.live("says so, packs with gzip, and reads what it can", () =>
-      Effect.gen(function* () {
-        const { cwd, ok, url } = yield* prepare()
-        yield* ok("dump", "--compress", "zstd")
-        const env = { DATABASE_URL: Pgark.uri(url) }
-        const old = (...args: ReadonlyArray<string>) => Pgark.run(args, { cwd, env, node: oldNode! })
-        const dump = yield* old("dump", "--compress", "zstd")
-        assert.strictEqual(dump.code, 2, dump.stderr)
-        assert.match(dump.stderr, /^pgark: This Node \(v[\d.]+\) has no zstd\.$/m)
-        assert.match((yield* old("inspect")).stderr, /has no zstd/)
-        // What the other Node has proven is proven.
-        assert.match((yield* old("list")).stdout, /^ {2}proven /m)
-        const unread = yield* old("list", "--prove")
-        assert.match(unread.stdout, /^ {2}NOT PROVEN [^]*has no zstd/m)
-        assert.match((yield* ok("list")).stdout, /^ {2}proven /m)
-        assert.strictEqual((yield* old("dump", "--compress", "gzip", "--name", "old")).code, 0)
-        assert.strictEqual((yield* old("inspect", "old")).code, 0)
-      })
-    )
+    long("in the long run,", () => {
+      it.live("says so, packs with gzip, and reads what it can", () =>
+        Effect.gen(function* () {
+          const { cwd, ok, url } = yield* prepare()
+          yield* ok("dump", "--compress", "zstd")
+          const env = { DATABASE_URL: Pgark.uri(url) }
+          const old = (...args: ReadonlyArray<string>) => Pgark.run(args, { cwd, env, node: oldNode! })
+          const dump = yield* old("dump", "--compress", "zstd")
+          assert.strictEqual(dump.code, 2, dump.stderr)
+          assert.match(dump.stderr, /^pgark: This Node \(v[\d.]+\) has no zstd\.$/m)
+          assert.match((yield* old("inspect")).stderr, /has no zstd/)
+          // What the other Node has proven is proven.
+          assert.match((yield* old("list")).stdout, /^ {2}proven /m)
+          const unread = yield* old("list", "--prove")
+          assert.match(unread.stdout, /^ {2}NOT PROVEN [^]*has no zstd/m)
+          assert.match((yield* ok("list")).stdout, /^ {2}proven /m)
+          assert.strictEqual((yield* old("dump", "--compress", "gzip", "--name", "old")).code, 0)
+          assert.strictEqual((yield* old("inspect", "old")).code, 0)
+        })
+      )
+    })
   }
 )

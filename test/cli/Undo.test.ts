@@ -5,6 +5,7 @@ import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder, same, unchanged } from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { long } from "../support/Tier.ts"
 
 /** A target with a journal that was dumped, and lost a day since. */
 const prepare = Effect.gen(function* () {
@@ -36,35 +37,37 @@ interface Documents {
 const parsed = <K extends keyof Documents>({ stdout }: Pgark.Ended) => JSON.parse(stdout) as Pick<Documents, K>
 
 describe("pgark undo", () => {
-  it.live("plans, brings back, and takes that back", () =>
-    Effect.gen(function* () {
-      const { admin, run } = yield* prepare
-      assert.strictEqual(parsed<"error">(yield* run(4, "undo", "--json")).error.code, "DumpMissing")
-      const before = yield* snapshot(admin)
-      const restored = yield* run(0, "restore", "--clean", "--yes", "--no-analyze")
-      assert.match(restored.stdout, /^ {2}way back {3}pgark undo brings back what was there, from\n.*before-restore/m)
-      const after = yield* snapshot(admin)
+  long("in the long run,", () => {
+    it.live("plans, brings back, and takes that back", () =>
+      Effect.gen(function* () {
+        const { admin, run } = yield* prepare
+        assert.strictEqual(parsed<"error">(yield* run(4, "undo", "--json")).error.code, "DumpMissing")
+        const before = yield* snapshot(admin)
+        const restored = yield* run(0, "restore", "--clean", "--yes", "--no-analyze")
+        assert.match(restored.stdout, /^ {2}way back {3}pgark undo brings back what was there, from\n.*before-restore/m)
+        const after = yield* snapshot(admin)
 
-      yield* unchanged(
-        admin,
-        Effect.gen(function* () {
-          const text = yield* run(0, "undo", "--dry-run")
-          assert.match(text.stdout, /^Save what goes\n  - dump what goes into dumps\/before-restore\/: 18 tables/m)
-          assert.include((yield* run(0, "undo", "--dry-run", "--plan", "mermaid")).stdout, "flowchart")
-          assert.strictEqual(parsed<"plan">(yield* run(0, "undo", "--dry-run", "--json")).plan.pipeline, "undo")
-        })
-      )
+        yield* unchanged(
+          admin,
+          Effect.gen(function* () {
+            const text = yield* run(0, "undo", "--dry-run")
+            assert.match(text.stdout, /^Save what goes\n  - dump what goes into dumps\/before-restore\/: 18 tables/m)
+            assert.include((yield* run(0, "undo", "--dry-run", "--plan", "mermaid")).stdout, "flowchart")
+            assert.strictEqual(parsed<"plan">(yield* run(0, "undo", "--dry-run", "--json")).plan.pipeline, "undo")
+          })
+        )
 
-      const undone = yield* run(0, "undo", "--yes", "--no-analyze")
-      assert.match(undone.stdout, /^Brought back what was in .* before/)
-      yield* same(yield* snapshot(admin), before)
-      const again = parsed<"undo">(yield* run(0, "undo", "--yes", "--json", "--no-analyze"))
-      assert.strictEqual(again.undo.undone.by, "undo")
-      yield* same(yield* snapshot(admin), after)
-      const bare = yield* run(0, "undo", "--yes", "--no-backup-first", "--no-analyze")
-      assert.notInclude(bare.stdout, "way back")
-      yield* same(yield* snapshot(admin), before)
-      assert.include((yield* run(4, "undo", "--yes")).stderr, "--no-backup-first")
-    })
-  )
+        const undone = yield* run(0, "undo", "--yes", "--no-analyze")
+        assert.match(undone.stdout, /^Brought back what was in .* before/)
+        yield* same(yield* snapshot(admin), before)
+        const again = parsed<"undo">(yield* run(0, "undo", "--yes", "--json", "--no-analyze"))
+        assert.strictEqual(again.undo.undone.by, "undo")
+        yield* same(yield* snapshot(admin), after)
+        const bare = yield* run(0, "undo", "--yes", "--no-backup-first", "--no-analyze")
+        assert.notInclude(bare.stdout, "way back")
+        yield* same(yield* snapshot(admin), before)
+        assert.include((yield* run(4, "undo", "--yes")).stderr, "--no-backup-first")
+      })
+    )
+  })
 })

@@ -7,7 +7,7 @@ import * as Clusters from "../support/Clusters.ts"
 import * as WasmPgDump from "../support/WasmPgDump.ts"
 import * as Restores from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
-import { ofRun } from "../support/Tier.ts"
+import { long, ofRun } from "../support/Tier.ts"
 
 const major = Clusters.sourceMajor
 
@@ -133,16 +133,18 @@ describe("restore brings back", () => {
     })
   )
 
-  it.live("a dump made with --inserts", () =>
-    Effect.gen(function* () {
-      const source = yield* Clusters.makeTarget(major, "tableOwner")
-      const empty = yield* Restores.twin(source)
-      yield* Restores.fillJournal(source.url)
-      const file = join(yield* Restores.folder, "inserts.sql")
-      writeFileSync(file, yield* WasmPgDump.dump(source.url, "--inserts", "--clean", "--if-exists"))
-      yield* restoresEqual(source, empty, file)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("a dump made with --inserts", () =>
+      Effect.gen(function* () {
+        const source = yield* Clusters.makeTarget(major, "tableOwner")
+        const empty = yield* Restores.twin(source)
+        yield* Restores.fillJournal(source.url)
+        const file = join(yield* Restores.folder, "inserts.sql")
+        writeFileSync(file, yield* WasmPgDump.dump(source.url, "--inserts", "--clean", "--if-exists"))
+        yield* restoresEqual(source, empty, file)
+      })
+    )
+  })
 
   it.live("a dump made without --clean, over nothing and over itself", () =>
     Effect.gen(function* () {
