@@ -174,21 +174,23 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("a rest
     }
   )
 
-  it.effect(
-    `${dropping.name}, has happened, and the next restore tidies up`,
-    () =>
-      Effect.gen(function* () {
-        const target = yield* prepare(dropping.way)
-        const { options, url } = target
-        yield* endAt(target, restoreArgs(target), dropping)
-        assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_2200"])
-        const next = yield* Pgark.run([...restoreArgs(target).slice(0, 4), "--no-analyze"], options)
-        assert.strictEqual(next.code, 0, next.stderr)
-        assert.match(next.stderr, /^note {2}.*"pgark_aside_2200" are dropped now/m)
-        assert.deepStrictEqual(yield* Several.asides(url), [])
-      }),
-    120_000
-  )
+  long("in the long run,", () => {
+    it.effect(
+      `${dropping.name}, has happened, and the next restore tidies up`,
+      () =>
+        Effect.gen(function* () {
+          const target = yield* prepare(dropping.way)
+          const { options, url } = target
+          yield* endAt(target, restoreArgs(target), dropping)
+          assert.deepStrictEqual(yield* Several.asides(url), ["pgark_aside_2200"])
+          const next = yield* Pgark.run([...restoreArgs(target).slice(0, 4), "--no-analyze"], options)
+          assert.strictEqual(next.code, 0, next.stderr)
+          assert.match(next.stderr, /^note {2}.*"pgark_aside_2200" are dropped now/m)
+          assert.deepStrictEqual(yield* Several.asides(url), [])
+        }),
+      120_000
+    )
+  })
 
   long(`${dropping.name}, by a signal that is heeded`, () => {
     it.effect(

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Pgark from "../../support/Pgark.ts"
 import { fillJournal, folder, unchanged } from "../../support/Restores.ts"
-import { isLong } from "../../support/Tier.ts"
+import { long, isLong } from "../../support/Tier.ts"
 
 const configuration = "pgark.config.json"
 
@@ -197,60 +197,62 @@ describe("a configuration and a database", () => {
     })
   )
 
-  it.live("what the file leaves out of a dump stands in its report; its roles are granted their rights", () =>
-    Effect.gen(function* () {
-      const { url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
-      yield* fillJournal(url)
-      const app = yield* Clusters.makeRole(Clusters.sourceMajor)
-      const cwd = yield* folder
-      const env = { DATABASE_URL: Pgark.uri(url) }
-      const ok = (...args: ReadonlyArray<string>) =>
-        Effect.map(Pgark.run(args, { cwd, env }), (ended) => {
-          assert.strictEqual(ended.code, 0, `${args.join(" ")}\n${ended.stdout}${ended.stderr}`)
-          return ended
+  long("in the long run,", () => {
+    it.live("what the file leaves out of a dump stands in its report; its roles are granted their rights", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Clusters.makeTarget(Clusters.sourceMajor, "tableOwner")
+        yield* fillJournal(url)
+        const app = yield* Clusters.makeRole(Clusters.sourceMajor)
+        const cwd = yield* folder
+        const env = { DATABASE_URL: Pgark.uri(url) }
+        const ok = (...args: ReadonlyArray<string>) =>
+          Effect.map(Pgark.run(args, { cwd, env }), (ended) => {
+            assert.strictEqual(ended.code, 0, `${args.join(" ")}\n${ended.stdout}${ended.stderr}`)
+            return ended
+          })
+        const log = 'public."JournalLog"'
+        const grant = { to: [app.name], profile: "readonly" }
+        write(cwd, {
+          compress: "gzip",
+          databases: { journal: { urlFrom: "DATABASE_URL", excludeTableData: [log], grant } }
         })
-      const log = 'public."JournalLog"'
-      const grant = { to: [app.name], profile: "readonly" }
-      write(cwd, {
-        compress: "gzip",
-        databases: { journal: { urlFrom: "DATABASE_URL", excludeTableData: [log], grant } }
+        const place = `databases.journal.excludeTableData in ${configuration}`
+        const dump = yield* ok("dump", "--quiet")
+        assert.match(dump.stdout, /\.sql\.gz\n/)
+        assert.match(
+          dump.stdout,
+          /without the rows of public\."JournalLog"\n\s+as set by databases\.journal\.excludeTableData/
+        )
+        const { excluded, settings = [] } = JSON.parse((yield* ok("dump", "--json")).stdout) as Told & {
+          readonly excluded: { readonly data: ReadonlyArray<string> }
+        }
+        assert.deepStrictEqual(excluded.data, [log])
+        assert.deepInclude(settings, { setting: "exclude-table-data", value: log, from: place })
+        assert.deepInclude(settings, { setting: "compress", value: "gzip", from: `compress in ${configuration}` })
+
+        // A flag takes the place of what the file says; --no-config of all.
+        const other = yield* ok("dump", "--json", "--exclude-table-data", 'public."DayEvent"', "--compress", "none")
+        assert.deepStrictEqual((JSON.parse(other.stdout) as { excluded: { data: unknown } }).excluded.data, [
+          'public."DayEvent"'
+        ])
+        const whole = JSON.parse((yield* ok("dump", "--json", "--no-config")).stdout) as Record<string, unknown>
+        assert.notProperty(whole, "excluded")
+        assert.notProperty(whole, "settings")
+        assert.strictEqual(whole["compression"], "none")
+
+        assert.include((yield* ok("restore", "--clean", "--yes")).stdout, `${app.name} has the rights "readonly"`)
+        if (isLong(process.env)) {
+          assert.include((yield* ok("grant")).stdout, `${app.name} has the rights "readonly"`)
+          assert.include((yield* ok("verify")).stdout, `${app.name} has those of the profile "readonly"`)
+        }
+        // A plan that is kept says what is granted; the file adds nothing to it.
+        writeFileSync(join(cwd, "plan.json"), (yield* ok("restore", "--clean", "--dry-run", "--plan", "json")).stdout)
+        write(cwd, { databases: { journal: { urlFrom: "DATABASE_URL", grant: { to: ["nobody-knows"] } } } })
+        assert.include(
+          (yield* ok("restore", "--plan-file", "plan.json", "--yes")).stdout,
+          `${app.name} has the rights "readonly"`
+        )
       })
-      const place = `databases.journal.excludeTableData in ${configuration}`
-      const dump = yield* ok("dump", "--quiet")
-      assert.match(dump.stdout, /\.sql\.gz\n/)
-      assert.match(
-        dump.stdout,
-        /without the rows of public\."JournalLog"\n\s+as set by databases\.journal\.excludeTableData/
-      )
-      const { excluded, settings = [] } = JSON.parse((yield* ok("dump", "--json")).stdout) as Told & {
-        readonly excluded: { readonly data: ReadonlyArray<string> }
-      }
-      assert.deepStrictEqual(excluded.data, [log])
-      assert.deepInclude(settings, { setting: "exclude-table-data", value: log, from: place })
-      assert.deepInclude(settings, { setting: "compress", value: "gzip", from: `compress in ${configuration}` })
-
-      // A flag takes the place of what the file says; --no-config of all.
-      const other = yield* ok("dump", "--json", "--exclude-table-data", 'public."DayEvent"', "--compress", "none")
-      assert.deepStrictEqual((JSON.parse(other.stdout) as { excluded: { data: unknown } }).excluded.data, [
-        'public."DayEvent"'
-      ])
-      const whole = JSON.parse((yield* ok("dump", "--json", "--no-config")).stdout) as Record<string, unknown>
-      assert.notProperty(whole, "excluded")
-      assert.notProperty(whole, "settings")
-      assert.strictEqual(whole["compression"], "none")
-
-      assert.include((yield* ok("restore", "--clean", "--yes")).stdout, `${app.name} has the rights "readonly"`)
-      if (isLong(process.env)) {
-        assert.include((yield* ok("grant")).stdout, `${app.name} has the rights "readonly"`)
-        assert.include((yield* ok("verify")).stdout, `${app.name} has those of the profile "readonly"`)
-      }
-      // A plan that is kept says what is granted; the file adds nothing to it.
-      writeFileSync(join(cwd, "plan.json"), (yield* ok("restore", "--clean", "--dry-run", "--plan", "json")).stdout)
-      write(cwd, { databases: { journal: { urlFrom: "DATABASE_URL", grant: { to: ["nobody-knows"] } } } })
-      assert.include(
-        (yield* ok("restore", "--plan-file", "plan.json", "--yes")).stdout,
-        `${app.name} has the rights "readonly"`
-      )
-    })
-  )
+    )
+  })
 })
