@@ -177,74 +177,78 @@ describe("the round trip", () => {
     })
   )
 
-  it.live("a dry run says what would be done and changes nothing", () =>
-    Effect.gen(function* () {
-      const { admin, app, cwd, document, ok, url } = yield* prepare()
-      yield* unchanged(
-        admin,
-        Effect.gen(function* () {
-          const plan = yield* ok("dump", "--dry-run")
-          assert.include(plan.stdout, `${url.user}@${url.host}:${url.port}/${url.database}`)
-          assert.match(plan.stdout, /scope +the whole database/)
-          assert.match(plan.stdout, /\$ pg_dump --format=plain/)
-          assert.match(plan.stdout, /Nothing in it destroys data/)
-          assert.deepStrictEqual(files(cwd), [])
-          assert.match((yield* ok("dump", "--dry-run", "--schema", "public")).stdout, /scope +schema public/)
+  long("in the long run,", () => {
+    it.live("a dry run says what would be done and changes nothing", () =>
+      Effect.gen(function* () {
+        const { admin, app, cwd, document, ok, url } = yield* prepare()
+        yield* unchanged(
+          admin,
+          Effect.gen(function* () {
+            const plan = yield* ok("dump", "--dry-run")
+            assert.include(plan.stdout, `${url.user}@${url.host}:${url.port}/${url.database}`)
+            assert.match(plan.stdout, /scope +the whole database/)
+            assert.match(plan.stdout, /\$ pg_dump --format=plain/)
+            assert.match(plan.stdout, /Nothing in it destroys data/)
+            assert.deepStrictEqual(files(cwd), [])
+            assert.match((yield* ok("dump", "--dry-run", "--schema", "public")).stdout, /scope +schema public/)
 
-          yield* ok("dump")
-          const before = files(cwd)
-          const restore = yield* ok("restore", "--dry-run")
-          assert.match(restore.stdout, /^ {2}! replace 18 tables/m)
-          assert.match(restore.stdout, /LOCK TABLE public\."AuthIdentity"/)
-          assert.match(restore.stdout, /steps? marked ! destroys? data/)
-          const cleaned = yield* ok("restore", "--clean", "--grant-to", app.name, "--dry-run")
-          assert.match(cleaned.stdout, /scope +schema public/)
-          assert.match(cleaned.stdout, /^ {2}! drop 18 tables: /m)
-          assert.match(cleaned.stdout, /^ {6}DROP TABLE public\."/m)
-          assert.include(cleaned.stdout, `GRANT USAGE ON SCHEMA "public" TO "${app.name}"`)
-          // Nobody has to wait for a warning about something that does not happen.
-          assert.notInclude(restore.stderr + cleaned.stderr, "WARNING")
-          const clean = yield* ok("clean", "--dry-run")
-          assert.match(clean.stdout, /scope +schema public/)
-          const twice = yield* ok("clean", "--dry-run", "--schema", "public", "--schema", "public")
-          assert.strictEqual(twice.stdout, clean.stdout)
-          assert.match(clean.stdout, /DROP VIEW public\."DayOverview"/)
-          const grant = yield* ok("grant", app.name, "--dry-run", "--profile", "readonly")
-          assert.match(grant.stdout, /GRANT SELECT ON ALL TABLES IN SCHEMA "public"/)
-          assert.isBelow(Math.max(...restore.stdout.split("\n").map((line) => line.length)), 300)
+            yield* ok("dump")
+            const before = files(cwd)
+            const restore = yield* ok("restore", "--dry-run")
+            assert.match(restore.stdout, /^ {2}! replace 18 tables/m)
+            assert.match(restore.stdout, /LOCK TABLE public\."AuthIdentity"/)
+            assert.match(restore.stdout, /steps? marked ! destroys? data/)
+            const cleaned = yield* ok("restore", "--clean", "--grant-to", app.name, "--dry-run")
+            assert.match(cleaned.stdout, /scope +schema public/)
+            assert.match(cleaned.stdout, /^ {2}! drop 18 tables: /m)
+            assert.match(cleaned.stdout, /^ {6}DROP TABLE public\."/m)
+            assert.include(cleaned.stdout, `GRANT USAGE ON SCHEMA "public" TO "${app.name}"`)
+            // Nobody has to wait for a warning about something that does not happen.
+            assert.notInclude(restore.stderr + cleaned.stderr, "WARNING")
+            const clean = yield* ok("clean", "--dry-run")
+            assert.match(clean.stdout, /scope +schema public/)
+            const twice = yield* ok("clean", "--dry-run", "--schema", "public", "--schema", "public")
+            assert.strictEqual(twice.stdout, clean.stdout)
+            assert.match(clean.stdout, /DROP VIEW public\."DayOverview"/)
+            const grant = yield* ok("grant", app.name, "--dry-run", "--profile", "readonly")
+            assert.match(grant.stdout, /GRANT SELECT ON ALL TABLES IN SCHEMA "public"/)
+            assert.isBelow(Math.max(...restore.stdout.split("\n").map((line) => line.length)), 300)
 
-          const { plan: data } = yield* document<{ plan: { tasks: ReadonlyArray<{ rows: ReadonlyArray<object> }> } }>(
-            "restore",
-            "--clean",
-            "--dry-run"
-          )
-          const destroyed = data.tasks.flatMap(({ rows }) => rows).filter((row) => "destroys" in row && row.destroys)
-          assert.isAtLeast(destroyed.length, 4)
-          assert.deepStrictEqual(files(cwd), before)
-        })
-      )
-    })
-  )
+            const { plan: data } = yield* document<{ plan: { tasks: ReadonlyArray<{ rows: ReadonlyArray<object> }> } }>(
+              "restore",
+              "--clean",
+              "--dry-run"
+            )
+            const destroyed = data.tasks.flatMap(({ rows }) => rows).filter((row) => "destroys" in row && row.destroys)
+            assert.isAtLeast(destroyed.length, 4)
+            assert.deepStrictEqual(files(cwd), before)
+          })
+        )
+      })
+    )
+  })
 
-  it.live("restore takes the newest dump, and never one of another database", () =>
-    Effect.gen(function* () {
-      const { cwd, document, ok, run, admin } = yield* prepare()
-      yield* ok("dump")
-      const second = yield* document<{ file: string }>("dump")
-      const { restore } = yield* document<{ restore: { file: string } }>("restore", "--yes")
-      assert.strictEqual(restore.file, second.file)
+  long("in the long run,", () => {
+    it.live("restore takes the newest dump, and never one of another database", () =>
+      Effect.gen(function* () {
+        const { cwd, document, ok, run, admin } = yield* prepare()
+        yield* ok("dump")
+        const second = yield* document<{ file: string }>("dump")
+        const { restore } = yield* document<{ restore: { file: string } }>("restore", "--yes")
+        assert.strictEqual(restore.file, second.file)
 
-      for (const name of files(cwd).filter((name) => name.endsWith(".manifest.json"))) {
-        const path = join(cwd, name)
-        writeFileSync(path, resealed(readFileSync(path, "utf8").replaceAll(admin.database, "another")))
-      }
-      const refused = yield* unchanged(admin, run("restore", "--yes"))
-      assert.strictEqual(refused.code, 4, refused.stderr)
-      assert.match(refused.stderr, /There is no dump of database/)
-      assert.match(refused.stderr, /name the file/)
-      yield* ok("restore", second.file, "--yes")
-    })
-  )
+        for (const name of files(cwd).filter((name) => name.endsWith(".manifest.json"))) {
+          const path = join(cwd, name)
+          writeFileSync(path, resealed(readFileSync(path, "utf8").replaceAll(admin.database, "another")))
+        }
+        const refused = yield* unchanged(admin, run("restore", "--yes"))
+        assert.strictEqual(refused.code, 4, refused.stderr)
+        assert.match(refused.stderr, /There is no dump of database/)
+        assert.match(refused.stderr, /name the file/)
+        yield* ok("restore", second.file, "--yes")
+      })
+    )
+  })
 
   long("in the long run,", () => {
     it.live("flags may stand before and behind the file", () =>

@@ -8,7 +8,7 @@ import { main } from "../support/Bundle.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Pgark from "../support/Pgark.ts"
 import { fillJournal, folder } from "../support/Restores.ts"
-import { ofRun } from "../support/Tier.ts"
+import { long, ofRun } from "../support/Tier.ts"
 
 /** Runs a line of bash, in which `$pgark` is the program. */
 const bash = (line: string, options: { readonly cwd: string; readonly url: string }) =>
@@ -57,17 +57,19 @@ describe("a run whose stderr nobody reads to the end", () => {
 })
 
 describe.skipIf(!existsSync("/dev/full"))("a full disk", () => {
-  it.live("behind stderr changes nothing", () =>
-    Effect.gen(function* () {
-      const { cwd, run } = yield* prepare
-      const { code, stdout } = yield* run("$pgark dump 2>/dev/full")
-      assert.strictEqual(code, 0)
-      assert.match(stdout, /proven while it was written/)
-      assert.strictEqual(dumpFiles(cwd).length, 2)
-      // What cannot be told changes no exit code.
-      assert.strictEqual((yield* run("$pgark restore none.sql 2>/dev/full")).code, 4)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("behind stderr changes nothing", () =>
+      Effect.gen(function* () {
+        const { cwd, run } = yield* prepare
+        const { code, stdout } = yield* run("$pgark dump 2>/dev/full")
+        assert.strictEqual(code, 0)
+        assert.match(stdout, /proven while it was written/)
+        assert.strictEqual(dumpFiles(cwd).length, 2)
+        // What cannot be told changes no exit code.
+        assert.strictEqual((yield* run("$pgark restore none.sql 2>/dev/full")).code, 4)
+      })
+    )
+  })
 
   it.live("behind stdout is told, with the report, and that the work is done", () =>
     Effect.gen(function* () {

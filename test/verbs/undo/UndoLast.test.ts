@@ -74,23 +74,25 @@ describe("the last restore", () => {
     )
   })
 
-  it.live("is kept with the two before it, and nothing behind these", () =>
-    Effect.gen(function* () {
-      const { admin, directory, file } = yield* prepare
-      const backups: Array<string> = []
-      for (let i = 0; i < 5; i++) {
-        const { backup } = yield* Undoing.restore(admin, file)
-        backups.push(backup ?? "")
-      }
-      assert.deepStrictEqual(
-        backups.map((one) => existsSync(one)),
-        [false, false, true, true, true]
-      )
-      assert.lengthOf(Undoing.kept(directory), 9)
-      // None of them is a dump to `restore` or `list`.
-      assert.deepStrictEqual(readdirSync(directory).toSorted(), ["before-restore", "script.sql"])
-    })
-  )
+  long("in the long run,", () => {
+    it.live("is kept with the two before it, and nothing behind these", () =>
+      Effect.gen(function* () {
+        const { admin, directory, file } = yield* prepare
+        const backups: Array<string> = []
+        for (let i = 0; i < 5; i++) {
+          const { backup } = yield* Undoing.restore(admin, file)
+          backups.push(backup ?? "")
+        }
+        assert.deepStrictEqual(
+          backups.map((one) => existsSync(one)),
+          [false, false, true, true, true]
+        )
+        assert.lengthOf(Undoing.kept(directory), 9)
+        // None of them is a dump to `restore` or `list`.
+        assert.deepStrictEqual(readdirSync(directory).toSorted(), ["before-restore", "script.sql"])
+      })
+    )
+  })
 
   long("in the long run,", () => {
     it.live("does without a word of those before it that have nothing to bring back", () =>
