@@ -180,7 +180,7 @@ const make: (
       const dump: StoredDump = {
         file,
         at,
-        size: form.format === "directory" ? yield* DumpFile.folderSize(file) : Number(info.size),
+        size: form.format === "pg_dump directory" ? yield* DumpFile.folderSize(file) : Number(info.size),
         form,
         ...(manifest === undefined ? {} : { manifest }),
         ...(found._tag === "Failure" ? { problem: found.failure } : {})

@@ -68,7 +68,7 @@ export const formOf = Effect.fn("DumpText.formOf")(function* (
   const contents = DumpFile.head(join(file, Archive.contentsName), headSize).pipe(
     Effect.catchTag("DumpMissing", () => Effect.succeed(new Uint8Array(0)))
   )
-  if (recognise(yield* contents).format === "custom") return { format: "directory", compression: "none" }
+  if (recognise(yield* contents).format === "custom") return { format: "pg_dump directory", compression: "none" }
   return yield* refuse(
     file,
     "is a folder, not a dump",

@@ -22,7 +22,7 @@ export const TableContents = Schema.Struct({
   schema: Schema.String.annotateKey({ description: "Empty where the dump names the table without one." }),
   name: Schema.String.annotateKey({ description: "Name of the table." }),
   rows: Count.annotateKey({ description: "Rows of it in the dump." }),
-  bytes: Count.annotateKey({ description: "Bytes of COPY text, or of INSERT statements." }),
+  bytes: Count.annotateKey({ description: "Bytes of COPY data, or of INSERT statements." }),
   checksum: Schema.optionalKey(Schema.String).annotateKey({
     description: "What the rows add up to, where it was asked for."
   })
@@ -63,6 +63,37 @@ export const Digest = Schema.Struct({
   sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)).annotateKey({ description: "64 hexadecimal digits." })
 })
 export type Digest = typeof Digest.Type
+
+/** Form in which COPY has given rows: `binary` only where that means the same in every database. */
+export const CopyForm = Schema.Literals(["text", "binary"])
+export type CopyForm = typeof CopyForm.Type
+
+/** A file of a folder with SQL in it. */
+export const SqlFile = Schema.Struct({
+  file: Schema.String.annotateKey({ description: "Path within the folder: `pre-data.sql` …" }),
+  stored: Digest.annotateKey({ description: "The file as it is stored." })
+})
+export type SqlFile = typeof SqlFile.Type
+
+/** A file of a folder with rows of one table in it: all of them, or those of some of its pages. */
+export const DataFile = Schema.Struct({
+  file: Schema.String.annotateKey({ description: "Path within the folder: `data/0001.bin.zst` …" }),
+  schema: Schema.String.annotateKey({ description: "Schema of the table." }),
+  name: Schema.String.annotateKey({ description: "Name of the table." }),
+  columns: Schema.Array(Schema.String).annotateKey({ description: "Names of the columns, in the order of the data." }),
+  form: CopyForm.annotateKey({ description: "Form of the data, as COPY calls it." }),
+  rows: Count.annotateKey({ description: "Rows in it." }),
+  bytes: Count.annotateKey({ description: "Bytes of COPY data, unpacked." }),
+  stored: Digest.annotateKey({ description: "The file as it is stored." })
+})
+export type DataFile = typeof DataFile.Type
+
+/** The files of a folder. */
+export const DirectoryFiles = Schema.Struct({
+  sql: Schema.Array(SqlFile).annotateKey({ description: "Those with SQL, in the order in which they are applied." }),
+  data: Schema.Array(DataFile).annotateKey({ description: "Those with rows. They go in behind `pre-data.sql`." })
+})
+export type DirectoryFiles = typeof DirectoryFiles.Type
 
 /** The large objects of a dump. */
 export const LargeObjectContents = Schema.Struct({
@@ -185,9 +216,18 @@ export class Manifest extends Schema.Class<Manifest>("pgark/Manifest")({
   provenAt: moment("When its proof was complete: the run that wrote it has proven it meanwhile."),
   name: Schema.optionalKey(Schema.String).annotateKey({ description: "What `--name` calls it." }),
   note: Schema.optionalKey(Schema.String).annotateKey({ description: "What `--note` says of it." }),
-  format: Schema.Literal("plain").annotateKey({ description: "Form of the dump." }),
+  format: Schema.Literals(["plain", "directory"]).annotateKey({
+    description: "`plain`: one file of SQL. `directory`: a folder, its rows in files by themselves."
+  }),
   compression: Schema.Literals(["none", "gzip", "zstd"]).annotateKey({ description: "How it is packed." }),
-  stored: Digest.annotateKey({ description: "The file as it is stored." }),
+  stored: Digest.annotateKey({
+    description:
+      "The file as it is stored. Of a folder the bytes of its files together, and the SHA-256 over one line for each of " +
+      "them, `<SHA-256>  <path>` and a line break, in the order of `files`: those with SQL, then those with rows."
+  }),
+  files: Schema.optionalKey(DirectoryFiles).annotateKey({
+    description: "Of a folder all files in it but the manifest and what tells people how to restore it."
+  }),
   onlySchemas: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
     description: "The schemas that alone were asked for; absent where it was the whole database."
   }),

@@ -35,7 +35,7 @@ export const Entry = Schema.Struct({
     Schema.Struct({ proven: Schema.Literal(true), against: Schema.Literals(["manifest", "structure"]) }),
     Schema.Struct({ proven: Schema.Literal(false), problem: Schema.String })
   ]),
-  format: Schema.Literals(["plain", "custom", "tar", "directory"]).annotateKey({ description: "Form of the dump." }),
+  format: Schema.Literals(["plain", "directory", "custom", "tar", "pg_dump directory"]).annotateKey({ description: "Form of the dump." }),
   compression: Schema.Literals(["none", "gzip", "zstd"]).annotateKey({ description: "How it is packed." }),
   database: Schema.optionalKey(Schema.String).annotateKey({ description: "The database that it is of." }),
   tables: Schema.optionalKey(Count).annotateKey({ description: "Number of tables." }),

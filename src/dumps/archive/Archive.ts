@@ -19,7 +19,7 @@ import * as DataEntries from "./DataEntries.ts"
 import * as DataFiles from "./DataFiles.ts"
 import * as Tar from "./Tar.ts"
 
-export type ArchiveFormat = "custom" | "tar" | "directory"
+export type ArchiveFormat = "custom" | "tar" | "pg_dump directory"
 
 /** The table of contents of a directory dump, and the first member of a tar one. */
 export const contentsName = "toc.dat"
@@ -43,7 +43,7 @@ const explain =
 /** Its files, where it has some; a tar file is walked through to its end. */
 const filesOf = Effect.fnUntraced(function* (file: string, format: ArchiveFormat) {
   if (format === "custom") return undefined
-  if (format === "directory") return yield* DataFiles.ofFolder(file)
+  if (format === "pg_dump directory") return yield* DataFiles.ofFolder(file)
   const members = yield* Effect.catchTag(Tar.members(file), "TarBroken", ({ reason }) =>
     Effect.fail(damaged(file, reason))
   )
