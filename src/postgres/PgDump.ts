@@ -21,6 +21,7 @@ export {
   type PgDumpOptions,
   type PgDumpProgram,
   type PgDumpRun,
+  type PgDumpSection,
   type PgDumpSettings,
   type PgDumpTool
 } from "./pgdump/PgDumpProgram.ts"

@@ -24,6 +24,9 @@ export interface PgDumpTool extends ClientProgram {
   readonly kind: PgDumpKind
 }
 
+/** What rows need, the rows with values of sequences and large objects, and what needs rows. */
+export type PgDumpSection = "pre-data" | "data" | "post-data"
+
 /** What of the database goes into the dump. Patterns are those of pg_dump. */
 export interface PgDumpOptions {
   readonly schemas: ReadonlyArray<string>
@@ -33,6 +36,8 @@ export interface PgDumpOptions {
   readonly excludeTableData: ReadonlyArray<string>
   /** Leave out all rows. */
   readonly schemaOnly?: boolean
+  /** Write these sections alone; all of them unless told. */
+  readonly sections?: ReadonlyArray<PgDumpSection>
   /** False: leave out large objects, which are otherwise all in the dump of a whole database. */
   readonly largeObjects?: boolean
   /** Take only the rows that policies show to the role; where they hide any, pg_dump fails otherwise. */
@@ -79,6 +84,7 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
   "--if-exists",
   "--no-password",
   ...(options.schemaOnly === true ? ["--schema-only"] : []),
+  ...(options.sections ?? []).map((section) => `--section=${section}`),
   // Its long name changed with 16.
   ...(options.largeObjects === false ? ["-B"] : []),
   ...(options.rowSecurity === true ? ["--enable-row-security"] : []),

@@ -6,9 +6,9 @@ import { type DatabaseError, PermissionDenied } from "../../postgres/DatabaseErr
 import { qualified, quote } from "../../postgres/Identifier.ts"
 import type { PgDumpOptions } from "../../postgres/PgDump.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
-import * as DumpPatterns from "./DumpPatterns.ts"
 import { type Closed, grantsFor } from "./ReadGrants.ts"
 import type { PatternInvalid } from "../VerbError.ts"
+import * as WantedRelations from "./WantedRelations.ts"
 
 /** A table or a sequence that the role cannot read, or of which policies may hide rows from it. */
 interface Relation extends Closed {
@@ -29,49 +29,19 @@ export interface Readable {
   readonly filtered: ReadonlyArray<{ readonly what: string; readonly table: string }>
 }
 
-/**
- * All that pg_dump locks or reads, as it chooses it: a sequence that belongs to a column comes with its table, whatever
- * patterns say of the sequence; one behind an identity column only with it. Of an extension's relations it reads those
- * that the extension has marked as configuration, without locking them. Materialised views, views and foreign tables it
- * neither locks nor reads, and of columns it wants all.
- */
+/** Of all that pg_dump locks or reads, what is closed to the role or hidden from it. */
 const relations = Effect.fnUntraced(function* (options: PgDumpOptions, database: string) {
   const sql = yield* SqlClient.SqlClient
-  const { leftOut, withoutData } = yield* DumpPatterns.read(options, database)
-  const whole = options.schemas.length === 0
-  const leftOutSchemas = options.excludeSchemas ?? []
-  const scope = whole ? sql`not n.nspname = any(${leftOutSchemas}::text[])` : sql.in("n.nspname", options.schemas)
   return yield* sql<Relation>`
-    with relation as (
-      select c.oid, c.relkind, c.relname, c.relowner, n.oid as schema_oid, n.nspname, n.nspowner, configuration,
-        case when member then configuration
-          else n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-        end and ${scope} and not (${leftOut}) as kept,
-        not (${withoutData}) and not ${options.schemaOnly === true} as data
-      from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      cross join lateral (
-        select
-          exists (select from pg_catalog.pg_depend d
-            where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') as member,
-          exists (select from pg_catalog.pg_extension e where c.oid = any(e.extconfig)) as configuration
-      ) of_extension
-      where c.relkind in ('r', 'p', 'f', 'S') and c.relpersistence <> 't'
-    ), wanted as (
-      select r.*, r.data or (r.relkind <> 'S' and not r.configuration) as touched,
-        not has_schema_privilege(r.schema_oid, 'USAGE') as schema_closed,
-        not has_table_privilege(r.oid, 'SELECT') as closed
-      from relation r
-      left join (
-        pg_catalog.pg_depend d
-        join relation owner on owner.oid = d.refobjid
-      ) on r.relkind = 'S' and d.classid = 'pg_catalog.pg_class'::regclass and d.objid = r.oid
-        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i')
-      where case d.deptype when 'i' then owner.kept when 'a' then owner.kept or r.kept else r.kept end
+    with ${yield* WantedRelations.read(options, database)}, touched as (
+      select *, data or (relkind <> 'S' and not configuration) as touched,
+        not has_schema_privilege(schema_oid, 'USAGE') as schema_closed,
+        not has_table_privilege(oid, 'SELECT') as closed
+      from wanted
     ), met as (
       select *, format('%I.%I', nspname, relname) as what, touched and (schema_closed or closed) as denied,
         data and relkind = 'r' and row_security_active(oid) as filtered
-      from wanted
+      from touched
     )
     select
       case relkind when 'S' then 'SEQUENCE' else 'TABLE' end as kind, what,
