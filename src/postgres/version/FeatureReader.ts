@@ -120,6 +120,11 @@ export class FeatureReader {
     }
   }
 
+  /** Whether a statement that was read before has created this table, and made it one of partitions. */
+  isPartitioned(table: Partial<QualifiedName>): boolean {
+    return this.partitioned.has(key("TABLE", table))
+  }
+
   private find(kind: StatementKind, pieces: Pieces): Finding {
     switch (kind._tag) {
       case "Create":

@@ -17,7 +17,7 @@ import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
 import { majorOf } from "../../postgres/version/ServerVersion.ts"
 import { isLacking } from "../../postgres/version/Features.ts"
-import { type Applied, apply, type Explained, tableKey } from "./Apply.ts"
+import { apply } from "./Apply.ts"
 import * as Bridge from "./Bridge.ts"
 import { describeObject } from "../clean/Blocker.ts"
 import * as DumpProof from "./DumpProof.ts"
@@ -26,6 +26,7 @@ import * as Publishing from "./Publishing.ts"
 import type { Replacement } from "./Replacement.ts"
 import { leaving, type Standing } from "./Standing.ts"
 import * as StatementPolicy from "./StatementPolicy.ts"
+import { type Applied, type Explained, tableKey } from "./Statements.ts"
 
 /** What is applied to what. */
 export interface Applying {
@@ -204,12 +205,9 @@ export const task = <N extends Task.Needs>(options: {
                 ...(summed.length === 0
                   ? {}
                   : {
-                      loaded: {
-                        after: contents.copies,
-                        run: Effect.map(Checksums.read(summed), (answers) => {
-                          for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
-                        }).pipe(Effect.provideService(SqlClient.SqlClient, session.sql))
-                      }
+                      loaded: Effect.map(Checksums.read(summed), (answers) => {
+                        for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
+                      }).pipe(Effect.provideService(SqlClient.SqlClient, session.sql))
                     })
               })
               yield* executeAll(
