@@ -30,15 +30,20 @@ export type Taken =
 
 const ofKey = `(${key.join(", ")})`
 
-/** The rows of `pg_locks` (as `l`) that are this lock, granted. */
-const granted = `
-  l.locktype = 'advisory' AND l.granted AND l.classid = ${key[0]} AND l.objid = ${key[1]} AND l.objsubid = 2
+/** The key of what further connections of the one that has the lock hold, each for itself. */
+const helpersKey = [key[0], key[1] + 1] as const
+
+/** The rows of `pg_locks` (as `l`) that are the lock of a key, granted. */
+const grantedOf = ([first, second]: readonly [number, number]) => `
+  l.locktype = 'advisory' AND l.granted AND l.classid = ${first} AND l.objid = ${second} AND l.objsubid = 2
   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())`
 
-const holdersQuery = `
+const granted = grantedOf(key)
+
+const holdersOf = (which: string) => `
   SELECT coalesce(l.pid, 0) AS pid, ${columns}
   FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-  WHERE ${granted} ORDER BY 1`
+  WHERE ${which} ORDER BY 1`
 
 const query = <Row extends object>({ sql }: SessionService, text: string) =>
   Effect.mapError(sql.unsafe<Row>(text), fromSqlError)
@@ -51,7 +56,7 @@ const family = ({ status }: SessionService) => (status() === "I" ? "lock" : "xac
 
 /** The sessions that have the lock. Asking takes nothing. */
 export const holders = (session: SessionService): Effect.Effect<ReadonlyArray<OtherSession>, DatabaseError> =>
-  query<OtherSession>(session, holdersQuery)
+  query<OtherSession>(session, holdersOf(granted))
 
 /** Lets go of it once, where the session itself has it. */
 const unlock = (session: SessionService): Effect.Effect<void> =>
@@ -106,3 +111,17 @@ export const wait = Effect.fn("TargetLock.wait")(function* (
   if (kind === "lock") yield* Effect.addFinalizer(() => unlock(session))
   yield* session.execute(`SELECT pg_catalog.pg_advisory_${kind}${ofKey}`)
 })
+
+/**
+ * Marks a session as a further connection of a run whose main one has the lock, until it is closed. Of a run that was
+ * killed it may outlive that one: a server notices only after a while that the client of a long statement is gone.
+ */
+export const help = Effect.fn("TargetLock.help")(function* (
+  session: SessionService
+): Effect.fn.Return<void, DatabaseError> {
+  yield* session.execute(`SELECT pg_catalog.pg_advisory_lock_shared(${helpersKey.join(", ")})`)
+})
+
+/** Further connections, for whoever has the lock: those of a run that has ended. */
+export const helpers = (session: SessionService): Effect.Effect<ReadonlyArray<OtherSession>, DatabaseError> =>
+  query<OtherSession>(session, holdersOf(grantedOf(helpersKey)))

@@ -21,7 +21,9 @@ const Options = Schema.Struct({
   acceptUnproven: Schema.Boolean.annotateKey({ description: "`--accept-unproven`" }),
   allowPartialRows: Schema.Boolean.annotateKey({ description: "`--allow-partial-rows`" }),
   backupFirst: Schema.Boolean.annotateKey({ description: "not `--no-backup-first`" }),
-  whileInUse: Schema.Boolean.annotateKey({ description: "`--while-in-use`" })
+  whileInUse: Schema.Boolean.annotateKey({ description: "`--while-in-use`" }),
+  jobs: Schema.Int.annotateKey({ description: "`--jobs`" }),
+  keepPrevious: Schema.Boolean.annotateKey({ description: "`--keep-previous`" })
 })
 
 export const SavedPlan = Schema.Struct({

@@ -5,7 +5,7 @@ import { note } from "../pipeline/RunEvent.ts"
 import { describe, describeAll, endings, type OtherSession } from "../postgres/Blockers.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import { PoolerInBetween } from "../postgres/Pooler.ts"
-import { Session } from "../postgres/Session.ts"
+import { Session, type SessionService } from "../postgres/Session.ts"
 import * as TargetLock from "../postgres/TargetLock.ts"
 import { TargetBusy } from "./VerbError.ts"
 
@@ -23,6 +23,18 @@ const busy = (database: string, holders: ReadonlyArray<OtherSession>) =>
     state: "untouched",
     holders
   })
+
+/** Waits for what is left of a run that was killed and whose lock this session has now. */
+export const alone = Effect.fn("TargetHold.alone")(function* (
+  session: SessionService
+): Effect.fn.Return<void, DatabaseError> {
+  for (let told = false; ; told = true) {
+    const left = yield* TargetLock.helpers(session)
+    if (left.length === 0) return
+    if (!told) yield* note(`Waiting for what is left of a run that was killed: ${left.map(describe).join("; ")}`)
+    yield* Effect.sleep("100 millis")
+  }
+})
 
 /**
  * Takes the target's lock for as long as the scope lives. On one session it may be taken several times.
@@ -43,10 +55,12 @@ export const hold = Effect.fn("TargetHold.hold")(function* ({
       state: "untouched"
     })
   }
-  if (taken._tag === "Held") return
-  if (!wait) return yield* busy(database, taken.holders)
-  yield* note(`Waiting for another pgark at work on "${database}": ${taken.holders.map(describe).join("; ")}`)
-  yield* TargetLock.wait(session)
+  if (taken._tag === "Busy") {
+    if (!wait) return yield* busy(database, taken.holders)
+    yield* note(`Waiting for another pgark at work on "${database}": ${taken.holders.map(describe).join("; ")}`)
+    yield* TargetLock.wait(session)
+  }
+  yield* alone(session)
 })
 
 /** Does it with the target's lock. Within, verbs may take it once more on the same session. */

@@ -131,3 +131,18 @@ describe("behind a pooler", () => {
     })
   )
 })
+
+describe("of a run whose main connection is gone", () => {
+  it.live("what is left keeps the next one waiting, and nobody else", () =>
+    Effect.gen(function* () {
+      const { other, session } = yield* prepare()
+      yield* TargetLock.help(other)
+      assert.lengthOf(yield* TargetLock.helpers(session), 1)
+      const waiting = yield* Effect.forkScoped(Effect.scoped(hold({})).pipe(on(session)))
+      yield* Effect.sleep("300 millis")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* other.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
+      yield* Fiber.join(waiting)
+    })
+  )
+})

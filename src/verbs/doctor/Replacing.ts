@@ -129,9 +129,13 @@ const extensions = (visit: Visit, found: Survey): void => {
 
 const way = Effect.fnUntraced(function* (visit: Visit, { contents, survey }: Imagined, going: Replacement) {
   const what = about("restore", "way", "way")
-  const course = yield* visit.ask(what, choose({ survey, contents, going, backupFirst: true, several: false }), {
-    stops: ["restore"]
-  })
+  const course = yield* visit.ask(
+    what,
+    choose({ survey, contents, going, backupFirst: true, several: false, jobs: 1 }),
+    {
+      stops: ["restore"]
+    }
+  )
   if (course === undefined) return false
   if (course.way === "transaction") visit.tell(what.ok(`in one transaction: ${course.why}`))
   else {

@@ -43,6 +43,8 @@ export interface Applying {
   readonly emptied: boolean
   /** Several transactions, each of which may take so many entries of the server's lock table; one that is open unless told. */
   readonly budget?: number
+  /** How many connections apply it; 1 unless told. More have several transactions. */
+  readonly jobs?: number
   /** How long these wait for what others hold. */
   readonly lockTimeout: Duration.Input
   /** What is left alone although the dump has it. */

@@ -85,6 +85,12 @@ const ofDump = (
   ]
 }
 
+/** What undoing a restore by renaming would not take along. */
+export const keepingObstacles = ({ largeObjectIds }: Pick<Contents, "largeObjectIds">): ReadonlyArray<string> =>
+  largeObjectIds.length === 0
+    ? []
+    : [`the dump has ${plural(largeObjectIds.length, "large object")}, which stand in no schema`]
+
 /**
  * Why the schemas of the scope cannot be renamed aside, for people; empty where they can.
  *

@@ -6,8 +6,8 @@ import type { DatabaseError } from "../../postgres/DatabaseError.ts"
 import { readLockTable } from "../../postgres/survey/LockTable.ts"
 import { type LockWeights, readLockWeights } from "../../postgres/survey/LockWeights.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
-import type { LockTableTooSmall } from "../VerbError.ts"
-import { asideObstacles } from "./Aside.ts"
+import type { LockTableTooSmall, TargetUnfit } from "../VerbError.ts"
+import { asideObstacles, keepingObstacles } from "./Aside.ts"
 import { lockNeeds } from "./LockNeeds.ts"
 import type { Replacement } from "./Replacement.ts"
 import * as Way from "./Way.ts"
@@ -26,17 +26,26 @@ export interface ChoosingOptions {
   readonly obstacles?: ReadonlyArray<string>
   /** The server's lock table was too small for one transaction, whatever had been counted. */
   readonly several: boolean
+  /** How many connections restore. */
+  readonly jobs: number
+  /** What was there is to be kept. */
+  readonly keepPrevious?: boolean
 }
 
-/** Chooses. Fails with LockTableTooSmall where the server has not even room for the locks on all tables at once. */
+/**
+ * Chooses. Fails with LockTableTooSmall where the server has not even room for the locks on all tables at once, and with
+ * TargetUnfit where what is there cannot be kept.
+ */
 export const choose = Effect.fn("Choosing.choose")(function* ({
   backupFirst,
   contents,
   going,
+  jobs,
+  keepPrevious = false,
   obstacles = [],
   several,
   survey
-}: ChoosingOptions): Effect.fn.Return<Course, DatabaseError | LockTableTooSmall, SqlClient.SqlClient> {
+}: ChoosingOptions): Effect.fn.Return<Course, DatabaseError | LockTableTooSmall | TargetUnfit, SqlClient.SqlClient> {
   const { versionNumber } = survey.server
   const outside = survey.outside.filter(({ droppable }) => droppable)
   const weights = yield* readLockWeights(
@@ -49,8 +58,14 @@ export const choose = Effect.fn("Choosing.choose")(function* ({
     Way.choose({
       ...needs,
       table: yield* readLockTable(versionNumber),
-      obstacles: [...obstacles, ...asideObstacles(survey, contents, going)],
-      several
+      obstacles: [
+        ...obstacles,
+        ...asideObstacles(survey, contents, going),
+        ...(keepPrevious ? keepingObstacles(contents) : [])
+      ],
+      several,
+      jobs,
+      keepPrevious
     })
   )
   return { ...way, weights }

@@ -103,7 +103,9 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
             contents,
             going,
             backupFirst: options.backupFirst,
-            several: options.several
+            several: options.several,
+            jobs: options.jobs,
+            keepPrevious: options.keepPrevious
           }),
           touched: yield* LockLimit.reading(patience, Going.of({ contents, found, going, clean: options.clean })),
           wish: {

@@ -43,6 +43,13 @@ export interface RestoreOptions extends HoldOptions {
    * right to read all of that, and a second connection.
    */
   readonly backupFirst?: boolean
+  /** Connections that restore; 1 unless told. More than one cannot share a transaction. */
+  readonly jobs?: number
+  /**
+   * Keep what is replaced in the database, in schemas of other names, until the next restore: `Undo` renames them back.
+   * No dump of it is made. Not unless told.
+   */
+  readonly keepPrevious?: boolean
   /** Restore in several transactions even where one is thought to do. Not unless told. */
   readonly several?: boolean
   /** With several transactions: let other sessions in the database go on, which may see half of it. Not unless told. */
@@ -55,7 +62,8 @@ export interface RestoreOptions extends HoldOptions {
 export type Settled = Omit<RestoreOptions, "grantTo"> &
   Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "forRoles" | "profile">> &
   Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven" | "allowPartialRows">> &
-  Required<Pick<RestoreOptions, "backupFirst" | "several" | "whileInUse">> & {
+  Required<Pick<RestoreOptions, "backupFirst" | "several" | "whileInUse">> &
+  Required<Pick<RestoreOptions, "jobs" | "keepPrevious">> & {
     readonly grantTo: ReadonlyArray<string>
   }
 
@@ -71,6 +79,8 @@ export const settled = ({ grantTo = [], ...options }: RestoreOptions): Settled =
   acceptUnproven: false,
   allowPartialRows: false,
   backupFirst: true,
+  jobs: 1,
+  keepPrevious: false,
   several: false,
   whileInUse: false,
   grantTo: [...new Set(typeof grantTo === "string" ? [grantTo] : grantTo)],

@@ -115,7 +115,7 @@ export const make = <E, R, const T extends Task.Any>({
       emptied: drops || course.way === "aside",
       lockTimeout,
       ...(standing === undefined ? {} : { standing }),
-      ...(course.way === "transaction" ? {} : { budget: course.budget })
+      ...(course.way === "transaction" ? {} : { budget: course.budget, jobs: options.jobs })
     })
   })
   const rights = FormerRights.task(undoes, apply)

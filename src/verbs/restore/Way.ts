@@ -1,8 +1,11 @@
-/** The way of a restore: in one transaction where the server's lock table holds it, else in several. */
+/**
+ * The way of a restore: in one transaction where the server's lock table holds it and nothing else is asked for, else in
+ * several.
+ */
 import * as Result from "effect/Result"
-import { count, listed } from "../../pipeline/Words.ts"
+import { count, listed, plural } from "../../pipeline/Words.ts"
 import type { LockTable } from "../../postgres/survey/LockTable.ts"
-import { LockTableTooSmall } from "../VerbError.ts"
+import { LockTableTooSmall, TargetUnfit } from "../VerbError.ts"
 import type { LockNeeds } from "./LockNeeds.ts"
 
 export const ways = ["transaction", "aside", "batches"] as const
@@ -30,6 +33,10 @@ export interface WayOptions extends LockNeeds {
   readonly table: LockTable
   /** One transaction has failed for want of entries. */
   readonly several?: boolean
+  /** How many connections restore; 1 unless told. */
+  readonly jobs?: number
+  /** What was there is to be kept, which only schemas that are set aside can be. */
+  readonly keepPrevious?: boolean
   /** Why schemas cannot be set aside; see {@link file://./Aside.ts}. */
   readonly obstacles: ReadonlyArray<string>
 }
@@ -79,24 +86,38 @@ const tooSmall = ({ backup, lock, table }: WayOptions): LockTableTooSmall => {
   })
 }
 
+const notKept = (obstacles: ReadonlyArray<string>) =>
+  new TargetUnfit({
+    message: `What is there cannot be kept: ${listed(obstacles, 3).join("; ")}.`,
+    detail: ["--keep-previous takes schemas that can be set aside:", ...listed(obstacles)].join("\n"),
+    suggestion: "Leave --keep-previous away: what goes is saved in a dump, and `pgark undo` restores that.",
+    state: "untouched"
+  })
+
 /**
- * Chooses the best way that the lock table allows.
+ * Chooses the best way that the lock table and the wishes allow.
  *
  * One transaction may take four fifths of what is free. Where that is too little, all tables that go have to be locked at
- * once even so, under the safety dump; for that nine tenths of what is free may be taken, else it is a refusal.
+ * once even so, under the safety dump; for that nine tenths of what is free may be taken, else it is a refusal. Several
+ * connections cannot share a transaction. Fails with TargetUnfit where what is there is to be kept and cannot be.
  */
-export const choose = (options: WayOptions): Result.Result<Chosen, LockTableTooSmall> => {
-  const { backup, create, drop, lock, obstacles, table } = options
+export const choose = (options: WayOptions): Result.Result<Chosen, LockTableTooSmall | TargetUnfit> => {
+  const { backup, create, drop, jobs = 1, keepPrevious = false, lock, obstacles, table } = options
   const budget = budgetOf(table)
   const wanted = drop + create
   const taken = `dropping and creating take about ${count(wanted)} entries of the server's lock table`
   const most = table.free * briefly
   if (lock + backup + catalogEntries > most) return Result.fail(tooSmall(options))
   const allowed = Math.max(1, Math.floor(table.free * whole) - catalogEntries)
-  if (wanted <= allowed && options.several !== true) {
+  if (keepPrevious && obstacles.length > 0) return Result.fail(notKept(obstacles))
+  if (wanted <= allowed && options.several !== true && jobs === 1 && !keepPrevious) {
     return Result.succeed({ way: "transaction", why: `${taken}, of which ${count(table.free)} are free`, budget })
   }
-  const why = `${taken}, and one transaction may take ${count(allowed)}: four fifths of the ${count(table.free)} that are free, less the catalogues`
+  const why = keepPrevious
+    ? "what is there is to be kept (--keep-previous)"
+    : jobs > 1
+      ? `${plural(jobs, "connection")} are asked for (--jobs), and they cannot share one transaction`
+      : `${taken}, and one transaction may take ${count(allowed)}: four fifths of the ${count(table.free)} that are free, less the catalogues`
   return Result.succeed(
     obstacles.length === 0
       ? { way: "aside", why, budget }

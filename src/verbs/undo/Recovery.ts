@@ -19,6 +19,7 @@ import { settled } from "../restore/RestoreOptions.ts"
 import * as Batches from "../restore/several/Batches.ts"
 import * as Emptying from "../restore/several/Emptying.ts"
 import * as SetAside from "../restore/several/SetAside.ts"
+import { alone } from "../TargetHold.ts"
 import * as Replaced from "./Replaced.ts"
 
 /** The steps that put a safety dump in the place of what a restore has left half done. */
@@ -101,6 +102,7 @@ const hold = Effect.fnUntraced(function* (session: Session.SessionService, resto
   if (taken._tag === "Busy" && taken.holders.every(({ pid }) => pid !== restore.backend)) {
     yield* TargetLock.wait(session)
   }
+  yield* alone(session)
 })
 
 /**

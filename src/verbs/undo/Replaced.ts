@@ -133,7 +133,8 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           going: goes.going,
           backupFirst: options.backupFirst,
           obstacles: recovers ? ["the restore was cut short"] : obstacles(journal),
-          several: options.several || recovers
+          several: options.several || recovers,
+          jobs: options.jobs
         })
         // Whoever has begun the restore is not asked whether it may be taken back.
         const stakes = recovers ? {} : yield* stakesOf(found, goes.going, options.backupFirst)

@@ -53,6 +53,35 @@ describe("the way of a restore", () => {
     )
   })
 
+  it("is several transactions where several connections are asked for, and says why", () => {
+    const { way, why } = Result.getOrThrow(choose({ ...options, jobs: 4 }))
+    assert.deepStrictEqual(
+      [way, why],
+      ["aside", "4 connections are asked for (--jobs), and they cannot share one transaction"]
+    )
+    const batches = Result.getOrThrow(choose({ ...options, jobs: 2, obstacles: ["no CREATE right"] }))
+    assert.deepStrictEqual(
+      [batches.way, batches.why],
+      [
+        "batches",
+        "2 connections are asked for (--jobs), and they cannot share one transaction; schemas cannot be set aside: no CREATE right"
+      ]
+    )
+    assert.strictEqual(Result.getOrThrow(choose({ ...options, jobs: 1 })).way, "transaction")
+  })
+
+  it("is to set schemas aside where they are to be kept, or a refusal", () => {
+    const { way, why } = Result.getOrThrow(choose({ ...options, keepPrevious: true }))
+    assert.deepStrictEqual([way, why], ["aside", "what is there is to be kept (--keep-previous)"])
+    const refused = choose({ ...options, keepPrevious: true, obstacles: ["schema public belongs to boss"] })
+    if (Result.isSuccess(refused)) return assert.fail(refused.success.way)
+    const { _tag, message, state } = refused.failure
+    assert.deepStrictEqual(
+      [_tag, message, state],
+      ["TargetUnfit", "What is there cannot be kept: schema public belongs to boss.", "untouched"]
+    )
+  })
+
   it("leaves a batch at least one table, however little is free", () => {
     const [table, lock] = [tableOf(10, 26), 1]
     const { budget } = Result.getOrThrow(choose({ ...options, table, lock, backup: 0 }))
@@ -62,8 +91,9 @@ describe("the way of a restore", () => {
   it("is refused where all tables cannot be locked at once, with the setting that would do", () => {
     const refused = choose({ ...options, lock: 9000, backup: 1000, table: tableOf(64, 100, 400) })
     if (Result.isSuccess(refused)) return assert.fail(refused.success.way)
-    const { _tag, message, setting, state, suggestion } = refused.failure
-    assert.strictEqual(_tag, "LockTableTooSmall")
+    const { failure } = refused
+    if (failure._tag !== "LockTableTooSmall") return assert.fail(failure._tag)
+    const { message, setting, state, suggestion } = failure
     assert.strictEqual(
       message,
       "The server's lock table is too small: 10,200 entries are needed at once, 6,000 are free."
@@ -93,7 +123,7 @@ describe("the way of a restore", () => {
         const at = (perTransaction: number) =>
           choose({ ...options, lock, backup, table: tableOf(perTransaction, sessions, used) })
         const refused = at(10)
-        if (Result.isSuccess(refused)) return
+        if (Result.isSuccess(refused) || refused.failure._tag !== "LockTableTooSmall") return
         assert.isTrue(Result.isSuccess(at(refused.failure.setting)))
         assert.isTrue(Result.isFailure(at(refused.failure.setting - 1)))
       })
