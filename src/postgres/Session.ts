@@ -19,20 +19,23 @@ import * as Blockers from "./Blockers.ts"
 import { SqlError } from "effect/sql/SqlError"
 import * as CommitOutcome from "./CommitOutcome.ts"
 import * as Connecting from "./Connecting.ts"
-import type { Completed, Notice } from "./Completed.ts"
+import type { Completed } from "./Completed.ts"
 import { type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
+import * as CopyIn from "./copy/CopyIn.ts"
+import * as CopyOut from "./copy/CopyOut.ts"
 import * as DatabaseUrl from "./DatabaseUrl.ts"
 import { quote } from "./Identifier.ts"
 import * as Pooler from "./Pooler.ts"
 import * as PoolerProbe from "./connecting/PoolerProbe.ts"
+import * as QueryRun from "./QueryRun.ts"
 import * as SessionClient from "./SessionClient.ts"
 import * as ServerMark from "./ServerMark.ts"
 import { SimpleQuery } from "./SimpleQuery.ts"
 import { traced } from "./SqlSpan.ts"
-import { fromSqlError, type Place, toDatabaseError } from "./Sqlstate.ts"
+import { fromSqlError, type Place } from "./Sqlstate.ts"
 
-/** Sends COPY data; returns when the socket can take more. */
-export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseError>
+export type { WriteCopyData } from "./copy/CopyIn.ts"
+export type { CopiedOut } from "./copy/CopyOut.ts"
 
 /** State of the transaction as the last ReadyForQuery told it: idle, in one, or in a failed one. */
 export type TransactionStatus = "I" | "T" | "E"
@@ -81,11 +84,9 @@ export interface SessionService {
   /** Runs SQL by the simple protocol: one statement, or several as one string. */
   readonly execute: (sql: string | Uint8Array, place?: Place) => Effect.Effect<Completed, DatabaseError>
   /** Runs `COPY … FROM STDIN`, lets `body` write the data, gives the number of rows that the server counted. */
-  readonly copyIn: <E, R>(
-    sql: Uint8Array,
-    place: Place,
-    body: (write: WriteCopyData) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<number, DatabaseError | E, R>
+  readonly copyIn: CopyIn.CopyIn
+  /** Runs `COPY … TO STDOUT` and hands its data to `take`, in chunks of some 100 KB that are the taker's to keep. */
+  readonly copyOut: CopyOut.CopyOut
   /**
    * One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. Within another one
    * it is a savepoint.
@@ -138,16 +139,6 @@ const beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 const rolledBack = <E>(error: E | DatabaseError): E | DatabaseError =>
   isDatabaseError(error) && error.state === undefined ? withFields(error, { state: "rolled-back" }) : error
 
-/** Lets happen what an uninterruptible region around it keeps from being interrupted. */
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-/** Returns when something has happened to the query: data wanted, socket drained, settled. */
-const progress = (query: SimpleQuery) =>
-  Effect.callback<void>((resume) => {
-    if (query.settled !== undefined) resume(Effect.void)
-    else query.onProgress(() => resume(Effect.void))
-  })
-
 /**
  * Opens a session. Closing the scope closes the connection, so the server drops what is still open.
  *
@@ -168,39 +159,7 @@ export const open = Effect.fn("Session.open")(function* (
   const backend = yield* PoolerProbe.backendPid(url, client)
   const pooler = yield* PoolerProbe.behind(url, client, backend)
   yield* Pooler.refuse(pooler, DatabaseUrl.server(url), allowPooler)
-  const notices: Array<Notice> = []
-  client.on("notice", (notice) => {
-    notices.push({ sqlstate: notice.code ?? "", message: notice.message ?? "" })
-  })
-
-  /**
-   * Waits for the end of a query; interrupting it cancels the statement on the server and waits for that. A query is
-   * started where nothing can interrupt, so that none is under way without somebody who waits for it.
-   */
-  const finish = (query: SimpleQuery, place: Place, restore: Restore = (effect) => effect) => {
-    const settled: Effect.Effect<string, DatabaseError> = Effect.suspend(() => {
-      const state = query.settled
-      if (state === undefined) return Effect.andThen(progress(query), settled)
-      return "error" in state
-        ? Effect.fail(toDatabaseError(Connecting.causeOf(client, state.error), place))
-        : Effect.succeed(state.tag)
-    })
-    return Effect.onInterrupt(restore(settled), () =>
-      Effect.gen(function* () {
-        if (query.settled !== undefined) return
-        yield* Connecting.cancel(client)
-        const answered = yield* Effect.timeoutOption(Effect.exit(settled), patience)
-        if (answered._tag === "None") yield* Connecting.destroy(client)
-      })
-    )
-  }
-
-  const start = (sql: string | Uint8Array, copies: boolean): SimpleQuery => {
-    notices.length = 0
-    const query = new SimpleQuery(typeof sql === "string" ? Buffer.from(sql) : sql, copies)
-    client.query(query)
-    return query
-  }
+  const queries = QueryRun.make(client)
 
   /** What the open transaction does around a statement that may wait for a lock. */
   let watched: ReturnType<typeof Blockers.watch> = identity
@@ -208,10 +167,10 @@ export const open = Effect.fn("Session.open")(function* (
   const execute: SessionService["execute"] = (sql, place = {}) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
-        const query = start(sql, false)
-        const at = withStatement(place, sql)
+        const query = queries.start(new SimpleQuery(typeof sql === "string" ? Buffer.from(sql) : sql, false))
+        const at = QueryRun.withStatement(place, sql)
         // The server calls a COPY that is given up "cancelled", as if it were a timeout.
-        return Effect.mapError(watched(finish(query, at, restore)), (error) =>
+        return Effect.mapError(watched(queries.finish(query, at, restore)), (error) =>
           query.unfed
             ? new StatementFailed({
                 message: "This COPY wants data, and none follows it.",
@@ -221,53 +180,7 @@ export const open = Effect.fn("Session.open")(function* (
             : error
         ).pipe(traced(at.statement ?? ""))
       })
-    ).pipe(Effect.map((tag) => ({ tag, notices: [...notices] })))
-
-  const copyIn: SessionService["copyIn"] = (sql, given, body) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const place = withStatement(given, sql)
-        const query = start(sql, true)
-        const answered: Effect.Effect<void> = Effect.suspend(() =>
-          query.settled !== undefined || query.isCopying ? Effect.void : Effect.andThen(progress(query), answered)
-        )
-        const write: WriteCopyData = (chunk) =>
-          Effect.suspend(() => {
-            if (query.settled !== undefined) return Effect.asVoid(finish(query, place))
-            return query.writeCopyData(chunk) ? Effect.void : progress(query)
-          })
-        // Only a server that has asked for data reads CopyFail, and one that is busy with a row (a trigger, a lock) does
-        // not; it is cancelled when the time is up. Waiting for data, on the other hand, it hears of no cancelling.
-        const abandon = answered.pipe(
-          Effect.timeoutOption("500 millis"),
-          Effect.andThen(Effect.sync(() => query.failCopy("the client stopped"))),
-          Effect.andThen(Effect.exit(finish(query, place)).pipe(Effect.timeoutOption("500 millis")))
-        )
-        return Effect.andThen(answered, body(write)).pipe(
-          restore,
-          Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : abandon)),
-          Effect.andThen(
-            Effect.suspend(() => {
-              query.endCopy()
-              return finish(query, place, restore)
-            })
-          ),
-          Effect.flatMap((tag) => {
-            const rows = /^COPY (\d+)$/.exec(tag)?.[1]
-            return rows === undefined
-              ? Effect.fail(
-                  new StatementFailed({
-                    message: `The server answered "${tag}" to a COPY.`,
-                    suggestion: "Only COPY … FROM STDIN is followed by data: make the dump again.",
-                    ...place
-                  })
-                )
-              : Effect.succeed(Number(rows))
-          }),
-          traced(place.statement ?? "")
-        )
-      })
-    )
+    ).pipe(Effect.map((tag) => ({ tag, notices: [...queries.notices] })))
 
   const status = () => client.getTransactionStatus() ?? "I"
 
@@ -357,7 +270,20 @@ export const open = Effect.fn("Session.open")(function* (
       })
     )
 
-  return { sql, url, backend, pooler, server, status, execute, copyIn, transaction, renew, savepoint }
+  return {
+    sql,
+    url,
+    backend,
+    pooler,
+    server,
+    status,
+    execute,
+    copyIn: CopyIn.make(queries),
+    copyOut: CopyOut.make(queries),
+    transaction,
+    renew,
+    savepoint
+  }
 })
 
 /**
@@ -381,11 +307,3 @@ export const ownSettings = [
 
 /** Puts the settings back to what they were when the role connected: its own, its database's, the URL's. */
 export const roleSettings = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
-
-const withStatement = (place: Place, sql: string | Uint8Array): Place =>
-  place.statement === undefined
-    ? {
-        ...place,
-        statement: typeof sql === "string" ? sql : Buffer.from(sql.subarray(0, 2000)).toString("utf8")
-      }
-    : place

@@ -110,7 +110,7 @@ export class SimpleQuery implements Submittable {
     this.wake()
   }
 
-  private wake(): void {
+  protected wake(): void {
     for (const waiter of this.waiters.splice(0)) waiter()
   }
 }
