@@ -1,11 +1,11 @@
 /** What a dump tells of the server it comes from, and what it wants of the one it goes to. */
-import { isAscii, isUtf8 } from "node:buffer"
 import type { NamedObject } from "../postgres/ObjectName.ts"
 import type { StatementText } from "../postgres/script/ScriptEvent.ts"
 import type { StatementKind } from "../postgres/script/StatementKind.ts"
 import type { Decode } from "../postgres/script/StatementTokens.ts"
 import { type CollationName, FeatureReader } from "../postgres/version/FeatureReader.ts"
 import type { Feature } from "../postgres/version/Features.ts"
+import { type TextKind, TextReading } from "./TextKind.ts"
 
 /** A feature that not every major of PostgreSQL has, and where the dump uses it. */
 export interface FeatureUse {
@@ -26,8 +26,8 @@ export interface BridgeFacts {
   /** The version of the server that was dumped, and of the pg_dump that did it, as the dump's head names them. */
   readonly server?: string
   readonly pgDump?: string
-  /** The bytes are ASCII, which all encodings share; valid UTF-8; or neither. */
-  readonly text: "ascii" | "utf8" | "bytes"
+  /** What its bytes are, those of its rows included. */
+  readonly text: TextKind
   readonly features: ReadonlyArray<FeatureUse>
   /** What is not created at all where the server lacks a feature. */
   readonly leftOut: ReadonlyArray<{ readonly feature: Feature; readonly object: NamedObject }>
@@ -41,21 +41,10 @@ const headLength = 1024
 /** How many places are kept of each feature. */
 const enough = 3
 
-/** How many bytes at the end are the beginning of a character of UTF-8 whose others are still to come. */
-const unfinished = (bytes: Uint8Array): number => {
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back]!
-    if (byte >= 0xc0) return (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) > back ? back : 0
-    if (byte < 0x80) return 0
-  }
-  return 0
-}
-
 /** Gathers that in one reading: push every byte and take every statement. */
 export class BridgeReading {
   private head = new Uint8Array()
-  private text: BridgeFacts["text"] = "ascii"
-  private rest = new Uint8Array()
+  private readonly text = new TextReading()
   private readonly reader = new FeatureReader(() => true)
   private readonly features = new Map<string, FeatureUse>()
   private readonly leftOut: Array<BridgeFacts["leftOut"][number]> = []
@@ -66,11 +55,7 @@ export class BridgeReading {
     if (this.head.length < headLength) {
       this.head = Buffer.concat([this.head, chunk.subarray(0, headLength - this.head.length)])
     }
-    if (this.text === "bytes" || (this.rest.length === 0 && isAscii(chunk))) return
-    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk])
-    const end = bytes.length - unfinished(bytes)
-    this.text = isUtf8(bytes.subarray(0, end)) ? "utf8" : "bytes"
-    this.rest = Uint8Array.from(bytes.subarray(end))
+    this.text.push(chunk)
   }
 
   take(kind: StatementKind, { bytes, line }: Pick<StatementText, "bytes" | "line">, decode: Decode): void {
@@ -99,8 +84,7 @@ export class BridgeReading {
     return {
       ...(server === undefined ? {} : { server }),
       ...(pgDump === undefined ? {} : { pgDump }),
-      // A character that the last bytes begin and nothing ends.
-      text: this.rest.length > 0 ? "bytes" : this.text,
+      text: this.text.finish(),
       features: [...this.features.values()],
       leftOut: this.leftOut,
       collations: [...this.collations.values()],

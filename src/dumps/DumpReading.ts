@@ -13,7 +13,9 @@ import type { QualifiedName } from "../postgres/script/StatementTokens.ts"
 import { LargeObjectReading } from "./LargeObjects.ts"
 import { type BridgeFacts, BridgeReading } from "./BridgeReading.ts"
 import type { contentFields } from "./Manifest.ts"
-import { prismaTable, readMigrations } from "./PrismaMigrations.ts"
+import { PrismaReading } from "./PrismaMigrations.ts"
+import type { RowsFound } from "./RowsReading.ts"
+import { type TextKind, together } from "./TextKind.ts"
 
 /** Something wrong in a dump, as the end of a sentence, and where. */
 export interface Finding {
@@ -73,7 +75,6 @@ export interface ReadingPosition {
 }
 
 type LargeObjectCall = Extract<StatementKind, { readonly _tag: "LargeObjectCall" }>
-
 const unfinished = {
   statement: "it ends inside a statement",
   copy: "it ends inside the data of a table",
@@ -81,13 +82,12 @@ const unfinished = {
   comment: "it ends inside a comment"
 }
 
+const secondDump = "a second dump begins before the first has ended"
 /** How many findings are kept. */
 const enough = 100
-/** How much of Prisma's table is kept to be read, in bytes. */
-const prismaLimit = 16 * 1024 * 1024
 /** First words of what pg_dump writes besides all that has a kind of its own: REFRESH MATERIALIZED VIEW. */
 const usual = new Set(["", "refresh", "reset", "set"])
-/** Settings that change whose rights count, or which constraints and triggers hold. */
+/** Settings that change whose rights count, or which constraints hold. */
 const sessionChanging = new Set(["role", "session_replication_role"])
 const partsOfTables = new Set(["CONSTRAINT", "DEFAULT", "INDEX", "POLICY", "RULE", "TRIGGER"])
 
@@ -105,9 +105,8 @@ export class DumpReading {
   private statements = 0
   private readonly closed: Array<{ readonly schema: string; readonly name: string }> = []
   private copying = false
-  /** What of the COPY block that is open was read. */
+  /** What of the COPY block that is open was read, and the rows of those that are closed. */
   private open = { rows: 0, bytes: 0 }
-  /** Rows of closed COPY blocks. */
   private rows = 0
   private trailer = false
   /** Key of the `\restrict` that waits for its `\unrestrict`. */
@@ -115,9 +114,10 @@ export class DumpReading {
   private zeroSeen = false
   private entry: Entry | undefined
   private table: { readonly schema: string; readonly name: string } = { schema: "", name: "" }
-  private prismaColumns: ReadonlyArray<string> | undefined
-  private prismaData: Array<Uint8Array> = []
+  private migrations: PrismaReading | undefined
   private prisma: Contents["prismaMigrations"]
+  /** What the files of rows hold. */
+  private readonly texts = new Set<TextKind>()
   private readonly largeObjects = new LargeObjectReading()
   /** By name: with --load-via-partition-root, or INSERTs, the rows of a table come in pieces. */
   private readonly tables = new Map<string, Contents["tables"][number]>()
@@ -167,11 +167,21 @@ export class DumpReading {
     return { bytes, rows: rows + this.open.rows, closed, table: { ...this.table, ...this.open } }
   }
 
+  /** Takes what was found in a file of rows. Call it when all SQL was pushed, for all files in their order. */
+  add({ name, schema }: { readonly schema: string; readonly name: string }, found: RowsFound): void {
+    this.closed.push({ schema, name })
+    this.nameSchema(schema)
+    this.addRows({ schema, name }, found.rows, found.bytes)
+    this.texts.add(found.text)
+    this.prisma = found.migrations?.read(this.reader.decode) ?? this.prisma
+  }
+
   /** Ends the reading. Call it once. */
   finish(): Contents {
     for (const event of this.scanner.end()) this.take(event)
     const open = this.guard.end()
     if (open !== undefined) this.unsafe.push({ message: open })
+    const bridge = this.bridge.finish()
     return {
       encoding: this.reader.encoding,
       tables: [...this.tables.values()],
@@ -197,7 +207,7 @@ export class DumpReading {
       unusual: Object.fromEntries(this.unusual),
       largeObjectIds: this.largeObjectIds,
       rowSecurity: this.rowSecurity,
-      bridge: this.bridge.finish()
+      bridge: { ...bridge, text: together(bridge.text, ...this.texts) }
     }
   }
 
@@ -208,18 +218,15 @@ export class DumpReading {
         return this.takeStatement(event)
       case "CopyData":
         this.open = { rows: event.rows, bytes: this.open.bytes + event.bytes.length }
-        if (this.prismaColumns !== undefined) this.keepPrisma(event.bytes, this.prismaColumns)
+        this.migrations?.push(event.bytes)
         return
       case "CopyEnd":
         this.closed.push(this.table)
         this.copying = false
         this.rows += event.rows
         this.addRows(this.table, event.rows, event.bytes)
-        if (this.prismaColumns !== undefined) {
-          this.prisma = readMigrations(this.prismaColumns, Buffer.concat(this.prismaData), this.reader.decode)
-        }
-        this.prismaColumns = undefined
-        this.prismaData = []
+        this.prisma = this.migrations?.read(this.reader.decode) ?? this.prisma
+        this.migrations = undefined
         return
       case "Meta":
         return this.takeMeta(event)
@@ -252,8 +259,7 @@ export class DumpReading {
       this.trailer = false
       if (command !== "restrict") return
       // The end of a cut dump, and a whole one behind it.
-      if (this.restricted !== undefined)
-        this.find(this.flaws, "a second dump begins before the first has ended", event.line)
+      if (this.restricted !== undefined) this.find(this.flaws, secondDump, event.line)
       this.restricted = key
     }
   }
@@ -342,7 +348,7 @@ export class DumpReading {
         this.table = { schema: kind.table?.schema ?? "", name: kind.table?.name ?? "" }
         this.copying = true
         this.open = { rows: 0, bytes: 0 }
-        this.prismaColumns = this.table.name === prismaTable ? kind.columns : undefined
+        this.migrations = new PrismaReading({ ...this.table, columns: kind.columns })
         return
       case "SequenceValue": {
         const { name, value, called } = kind
@@ -389,11 +395,5 @@ export class DumpReading {
     const object = { kind, ...(schema === undefined ? {} : { schema }), name }
     const key = objectKey(object)
     if (!this.created.has(key)) this.alters.set(key, object)
-  }
-
-  private keepPrisma(bytes: Uint8Array, columns: ReadonlyArray<string>): void {
-    const kept = this.prismaData.reduce((sum, data) => sum + data.length, bytes.length)
-    if (kept <= prismaLimit && columns.length > 0) this.prismaData.push(bytes)
-    else this.prismaColumns = undefined
   }
 }

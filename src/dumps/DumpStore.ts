@@ -12,7 +12,6 @@ import type * as Scope from "effect/Scope"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as Archive from "./archive/Archive.ts"
-import { DataEntries } from "./archive/DataEntries.ts"
 import {
   type DiskFull,
   type DumpDamaged,
@@ -21,18 +20,25 @@ import {
   DumpUnreadable,
   type FolderUnusable
 } from "./DumpError.ts"
+import * as DirectoryFiles from "./directory/DirectoryFiles.ts"
+import * as DirectoryManifest from "./directory/DirectoryManifest.ts"
+import * as DirectoryReading from "./directory/DirectoryReading.ts"
+import type { OpenDirectory } from "./directory/DirectoryReading.ts"
 import * as DumpFile from "./DumpFile.ts"
 import { freeSpace } from "./DumpFolder.ts"
 import * as DumpLabel from "./DumpLabel.ts"
 import * as DumpListing from "./DumpListing.ts"
 import * as DumpName from "./DumpName.ts"
-import { DumpReading, type ReadingPosition } from "./DumpReading.ts"
+import * as DumpProving from "./DumpProving.ts"
+import type { ReadingPosition } from "./DumpReading.ts"
 import * as DumpText from "./DumpText.ts"
-import { into, syncFolder, unfinishedAndFinished, type Write } from "./DumpWriting.ts"
+import { into, type Write, type WriteDirectory } from "./DumpWriting.ts"
 import { type Leftover, leftovers } from "./Leftovers.ts"
 import { decode, type Manifest } from "./Manifest.ts"
-import { type Proof, prove } from "./Proof.ts"
+import type { Proof } from "./Proof.ts"
 import * as ProofRecord from "./ProofRecord.ts"
+import * as Removal from "./Removal.ts"
+import { unfinishedAndFinished } from "./Reserving.ts"
 import * as RestoreJournal from "./RestoreJournal.ts"
 import * as Retention from "./Retention.ts"
 
@@ -64,7 +70,7 @@ export interface ProveFileOptions {
   readonly acceptUnproven?: boolean
   /**
    * Told about every half megabyte how many of the stored bytes have been read, of an archive of its SQL, and how far
-   * that is in the SQL.
+   * that is in the SQL, of a folder also in its rows.
    */
   readonly onProgress?: (bytes: number, position: ReadingPosition) => Effect.Effect<void>
 }
@@ -101,6 +107,15 @@ export interface DumpStoreService {
    * last; a failure or interruption leaves nothing behind.
    */
   readonly write: Write
+  /** Writes a directory dump: `fill` puts its files into the folder, several at once. All else as for `write`. */
+  readonly writeDirectory: WriteDirectory
+  /**
+   * Opens a directory dump to be read file by file, several of them at once. Fails with `DumpDamaged` where its manifest
+   * is missing, or names files as no dump does.
+   */
+  readonly openDirectory: (
+    dump: Pick<StoredDump, "file" | "manifest" | "problem">
+  ) => Effect.Effect<OpenDirectory, DumpDamaged | DumpUnreadable>
   /** Opens a dump to be pulled piece by piece, as SQL. */
   readonly read: (file: string) => Effect.Effect<DumpText.DumpText, DumpText.DumpTextError, Scope.Scope>
   /** Reads a dump to its end and judges it, against its manifest where it has one. */
@@ -141,6 +156,21 @@ export class DumpStore extends Context.Service<DumpStore, DumpStoreService>()("p
 /** A store over this folder. */
 export const { layer } = DumpStore
 
+const sizeOf = (file: string, { format }: DumpText.Form, size: number) => {
+  if (format === "directory") return Effect.map(DirectoryFiles.seen(file), (folder) => folder.size)
+  return format === "pg_dump directory" ? DumpFile.folderSize(file) : Effect.succeed(size)
+}
+
+const openDirectory: DumpStoreService["openDirectory"] = Effect.fn("DumpStore.openDirectory")(function* ({
+  file,
+  manifest,
+  problem
+}) {
+  if (problem !== undefined) return yield* problem
+  if (manifest === undefined) return yield* DirectoryManifest.missing(file)
+  return DirectoryReading.open(file, yield* DirectoryFiles.named(file, manifest), manifest.compression)
+})
+
 /** The error of a pipe, a device and the like. */
 const irregular = (path: string): DumpUnreadable =>
   new DumpUnreadable({
@@ -158,6 +188,7 @@ const make: (
     const services = yield* Effect.context<Archive.Services>()
 
     const manifestBeside = Effect.fnUntraced(function* (file: string) {
+      if (DirectoryFiles.isOne(file)) return yield* DirectoryManifest.read(file)
       const path = DumpName.manifestOf(file)
       const text = yield* fs.readFileString(path).pipe(
         Effect.asSome,
@@ -180,7 +211,7 @@ const make: (
       const dump: StoredDump = {
         file,
         at,
-        size: form.format === "pg_dump directory" ? yield* DumpFile.folderSize(file) : Number(info.size),
+        size: yield* sizeOf(file, form, Number(info.size)),
         form,
         ...(manifest === undefined ? {} : { manifest }),
         ...(found._tag === "Failure" ? { problem: found.failure } : {})
@@ -307,55 +338,20 @@ const make: (
       })
     })
 
-    const proveFile = Effect.fnUntraced(function* (
-      dump: StoredDump,
-      options: ProveFileOptions = {}
-    ): Effect.fn.Return<Proof, DumpText.DumpTextError | DumpUnsafe, Archive.Services> {
-      if (dump.problem !== undefined) return yield* dump.problem
-      const { format } = dump.form
-      const archive = format === "plain" ? undefined : yield* Archive.examine(dump.file, format)
-      const promised = archive && new DataEntries(archive.entries)
-      const reading = new DumpReading()
-      const read = Effect.gen(function* () {
-        const text = yield* DumpText.open(dump.file)
-        for (let piece = yield* text.pull; Option.isSome(piece); piece = yield* text.pull) {
-          const events = reading.push(piece.value)
-          if (promised !== undefined) for (const event of events) promised.take(event)
-          if (options.onProgress !== undefined) yield* options.onProgress(text.position(), reading.position)
-          // A statement without end is kept to the end of the file: what is no dump may be larger than the memory.
-          if (reading.flawed && promised === undefined) break
-        }
-        return text.stored()
-      })
-      const stored = yield* Effect.scoped(read)
-      const { acceptUnproven } = options
-      const flaw = promised?.flaw()
-      const found = archive && {
-        ...(flaw === undefined ? {} : { flaw: { message: flaw } }),
-        unproven: [...archive.unproven, ...(promised?.unproven() ?? [])]
-      }
-      return yield* prove(reading.finish(), dump.manifest, {
-        file: dump.file,
-        ...(stored === undefined ? {} : { stored }),
-        ...(found === undefined ? {} : { archive: found }),
-        ...(acceptUnproven === undefined ? {} : { acceptUnproven })
-      })
-    }, Effect.provideContext(services))
-
-    const removeAll = Effect.fnUntraced(function* (paths: ReadonlyArray<string>, force: boolean) {
-      for (const path of paths) yield* Effect.mapError(fs.remove(path, { force }), DumpFile.unwritable(path))
-      if (paths.length > 0) yield* Effect.mapError(syncFolder(fs, directory), DumpFile.unwritable(directory))
-    })
+    const proveFile: DumpStoreService["prove"] = (dump, options) =>
+      Effect.provideContext(DumpProving.prove(dump, options), services)
 
     /** The dump goes first: without its manifest it would pass for another tool's. */
-    const remove = (dumps: ReadonlyArray<StoredDump>) =>
-      removeAll(
-        dumps.flatMap(({ file }) => [file, DumpName.manifestOf(file)]),
-        false
-      )
+    const removeStored = (dumps: ReadonlyArray<StoredDump>) => {
+      const paths = ({ file, form }: StoredDump) =>
+        form.format === "directory" ? [file] : [file, DumpName.manifestOf(file)]
+      return Removal.remove(fs, directory, dumps.flatMap(paths), false)
+    }
 
-    const write: Write = (...dump) =>
-      Effect.tap(into(fs, directory)(...dump), (dump) => DumpListing.recordWritten(directory, dump))
+    const { write, writeDirectory } = into(fs, directory)
+
+    const recorded = <E, R>(written: Effect.Effect<WrittenDump, E, R>) =>
+      Effect.tap(written, (dump) => DumpListing.recordWritten(directory, dump))
 
     /** For what reads many at once. What does not prove any more is not recorded as proven any more. */
     const proveOrForget = (dump: StoredDump) =>
@@ -368,11 +364,13 @@ const make: (
       leftovers: leftovers(fs, directory, names),
       newest,
       find,
-      write,
+      write: (...dump) => recorded(write(...dump)),
+      writeDirectory: (...dump) => recorded(writeDirectory(...dump)),
+      openDirectory,
       read: (file) => Effect.provideContext(DumpText.open(file), services),
       prove: DumpListing.recording({ directory, manifestBeside, prove: proveFile }),
-      keep: Retention.keep({ list, prove: proveOrForget, remove }),
-      remove: (file) => removeAll(unfinishedAndFinished(file), true),
+      keep: Retention.keep({ list, prove: proveOrForget, remove: removeStored }),
+      remove: (file) => Removal.remove(fs, directory, unfinishedAndFinished(file), true),
       free: freeSpace(directory),
       journals: RestoreJournal.within(fs, directory),
       beforeRestore: Effect.provideContext(

@@ -9,11 +9,15 @@ import * as Archive from "./archive/Archive.ts"
 import * as Compression from "./Compression.ts"
 import { damaged, type DumpDamaged, type DumpMissing, DumpUnreadable } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
+import * as DirectoryFiles from "./directory/DirectoryFiles.ts"
+import * as DirectoryManifest from "./directory/DirectoryManifest.ts"
+import * as DirectoryReading from "./directory/DirectoryReading.ts"
 import type { Digest } from "./Manifest.ts"
 
-/** How a dump is stored: as SQL, packed or not, or as one of pg_dump's archives. */
+/** How a dump is stored: as SQL, or as a folder, packed or not; or as one of pg_dump's archives. */
 export type Form =
   | { readonly format: "plain"; readonly compression: Compression.Method }
+  | { readonly format: "directory"; readonly compression: Compression.Method }
   | { readonly format: Archive.ArchiveFormat; readonly compression: "none" }
 
 /** Why the SQL cannot be had. */
@@ -22,11 +26,11 @@ export type DumpTextError = DumpDamaged | DumpMissing | DumpUnreadable | ToolMis
 /** A dump that is being read. */
 export interface DumpText {
   readonly form: Form
-  /** Gives the next piece of the SQL, none at its end. */
+  /** Gives the next piece of the SQL, none at its end. Of a folder it is all but the rows. */
   readonly pull: Effect.Effect<Option.Option<Uint8Array>, DumpTextError>
   /** Bytes of the file that have been read so far; of an archive, of its SQL. */
   readonly position: () => number
-  /** What is stored, when all of it has been read; undefined where that is the SQL itself, or an archive. */
+  /** What is stored, when all of it has been read; undefined where that is the SQL itself, a folder or an archive. */
   readonly stored: () => Digest | undefined
 }
 
@@ -60,7 +64,7 @@ export const recognise = (head: Uint8Array): Form => signs.find(([bytes, at]) =>
 const refuse = (file: string, message: string, suggestion: string): DumpUnreadable =>
   new DumpUnreadable({ message: `${file} ${message}.`, suggestion, state: "untouched", file })
 
-/** The form in which a dump is stored. A folder is a dump where pg_dump's table of contents is in it. */
+/** The form in which a dump is stored. A folder is one of pg_dump where its table of contents is in it. */
 export const formOf = Effect.fn("DumpText.formOf")(function* (
   file: string
 ): Effect.fn.Return<Form, DumpMissing | DumpUnreadable> {
@@ -69,10 +73,13 @@ export const formOf = Effect.fn("DumpText.formOf")(function* (
     Effect.catchTag("DumpMissing", () => Effect.succeed(new Uint8Array(0)))
   )
   if (recognise(yield* contents).format === "custom") return { format: "pg_dump directory", compression: "none" }
+  if (DirectoryFiles.isOne(file)) {
+    return { format: "directory", compression: (yield* DirectoryFiles.seen(file)).compression }
+  }
   return yield* refuse(
     file,
     "is a folder, not a dump",
-    "Name the .sql file, or give the folder with --dir. A directory dump of pg_dump has a toc.dat in it."
+    "Name the .sql file, or give the folder with --dir. A directory dump has a manifest.json in it, one of pg_dump a toc.dat."
   )
 })
 
@@ -81,7 +88,19 @@ export const open = Effect.fn("DumpText.open")(function* (
   file: string
 ): Effect.fn.Return<DumpText, DumpTextError, Archive.Services | Scope.Scope> {
   const form = yield* formOf(file)
-  return yield* form.format === "plain" ? openPlain(file) : openArchive(file, form)
+  if (form.format === "plain") return yield* openPlain(file)
+  return yield* form.format === "directory" ? openFolder(file, form) : openArchive(file, form)
+})
+
+const openFolder = Effect.fnUntraced(function* (
+  file: string,
+  form: Form
+): Effect.fn.Return<DumpText, DumpTextError, Scope.Scope> {
+  const manifest = yield* DirectoryManifest.read(file)
+  if (manifest === undefined) return yield* DirectoryManifest.missing(file)
+  const files = yield* DirectoryFiles.named(file, manifest)
+  const sql = yield* DirectoryReading.wholeSql(DirectoryReading.open(file, files, manifest.compression))
+  return { form, ...sql, stored: () => undefined }
 })
 
 const openArchive = Effect.fnUntraced(function* (

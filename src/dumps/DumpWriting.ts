@@ -1,20 +1,25 @@
 /** How a dump gets into its folder: under a name of its own only when it is complete and proven, its manifest last. */
 import { createHash } from "node:crypto"
-import { join } from "node:path"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import * as Compression from "./Compression.ts"
 import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
-import { makeFolder } from "./DumpFolder.ts"
 import * as DumpName from "./DumpName.ts"
 import { type Contents, DumpReading, type ReadingPosition } from "./DumpReading.ts"
 import type { WrittenDump } from "./DumpStore.ts"
-import { type Digest, encode, Manifest, manifestVersion } from "./Manifest.ts"
+import type { DumpTextError } from "./DumpText.ts"
+import * as DirectoryWriting from "./directory/DirectoryWriting.ts"
+import type { DirectoryWriter } from "./directory/DirectoryWriting.ts"
+import * as DirectoryFiles from "./directory/DirectoryFiles.ts"
+import * as DirectoryProof from "./directory/DirectoryProof.ts"
+import * as DirectoryReading from "./directory/DirectoryReading.ts"
+import * as Flushing from "./Flushing.ts"
+import { type Digest, type DirectoryFiles as Files, encode, Manifest, manifestVersion } from "./Manifest.ts"
 import { manifestContents, prove } from "./Proof.ts"
+import * as Reserving from "./Reserving.ts"
 
 /** What a manifest says beside what the dump itself holds. See `Manifest`. */
 export interface Provenance extends Pick<
@@ -48,56 +53,56 @@ export type Write = <E, R, E2 = never, R2 = never>(
   ask?: (contents: Contents) => Effect.Effect<Findings, E2, R2>
 ) => Effect.Effect<WrittenDump, E | E2 | DumpDamaged | DumpUnsafe | FolderUnusable | DiskFull | ToolMissing, R | R2>
 
-const privately = 0o600
+/**
+ * Writes a directory dump: `fill` puts its files into what will be the folder; `ask`, where it is given, then looks at
+ * the source once more. Packed by zstd, or by gzip where this Node has none, as fast as can be unless told.
+ */
+export type WriteDirectory = <E, R, E2 = never, R2 = never>(
+  provenance: Provenance,
+  fill: (writer: DirectoryWriter) => Effect.Effect<unknown, E, R>,
+  ask?: (contents: Contents) => Effect.Effect<Findings, E2, R2>
+) => Effect.Effect<WrittenDump, E | E2 | DumpTextError | DumpUnsafe | FolderUnusable | DiskFull, R | R2>
 
 const unpacked: Compression.Compression = { method: "none" }
 
-/** The name of a file that is not finished. */
-export const partialOf = (file: string): string => `${file}.partial`
+/** What costs less than to write the bytes that it saves. */
+const fastest = (): Compression.Compression => ({ method: Compression.available("zstd") ? "zstd" : "gzip", level: 1 })
 
-/** All that may be there of a dump, in the order in which it is to be removed. */
-export const unfinishedAndFinished = (file: string): ReadonlyArray<string> => {
-  const manifest = DumpName.manifestOf(file)
-  return [partialOf(file), partialOf(manifest), file, manifest]
-}
-
-/** Makes names in the folder last through a crash of the machine. Windows cannot open a folder, nor needs it. */
-export const syncFolder = (fs: FileSystem.FileSystem, directory: string) =>
-  Effect.scoped(Effect.flatMap(fs.open(directory), (folder) => folder.sync)).pipe(
-    Effect.when(Effect.sync(() => process.platform !== "win32"))
-  )
+/** The manifest of a dump that was written now. */
+const manifestFor = Effect.fnUntraced(function* <E, R>(
+  { compression: _, ...provenance }: Provenance,
+  contents: Contents,
+  written: Pick<Manifest, "compression" | "createdAt" | "format" | "stored"> & { readonly files?: Files },
+  ask: ((contents: Contents) => Effect.Effect<Findings, E, R>) | undefined
+) {
+  const found = ask === undefined ? undefined : yield* ask(contents)
+  return new Manifest({
+    version: manifestVersion,
+    ...provenance,
+    ...written,
+    provenAt: yield* DateTime.now,
+    ...manifestContents(contents),
+    ...(found === undefined ? {} : { catalog: { ...provenance.catalog, ...found.catalog } }),
+    tables: contents.tables.map((table, index) => {
+      const checksum = found?.checksums?.[index]
+      return checksum === undefined ? table : { ...table, checksum }
+    }),
+    schemas: [...new Set([...contents.schemas, ...provenance.schemas])]
+  })
+})
 
 /** Writes into this folder, which is created where it is missing. A failure or an interruption leaves nothing behind. */
-export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
-  /**
-   * Creates the `.partial` of a moment that no other dump has; where two dumps meet, the later moves on. Its name is the
-   * same however the dump is packed, so that one moment names one dump.
-   */
-  const reserve = Effect.fnUntraced(function* (from: DateTime.Utc, method: Compression.Method) {
-    for (let at = from; ; at = DateTime.add(at, { milliseconds: 1 })) {
-      const partial = partialOf(join(directory, DumpName.format(at)))
-      const taken = yield* fs.writeFile(partial, new Uint8Array(0), { flag: "wx", mode: privately }).pipe(
-        Effect.as(false),
-        Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(true)),
-        Effect.mapError(DumpFile.unwritable(partial))
-      )
-      if (taken) continue
-      const others = Compression.methods.map((method) => join(directory, DumpName.format(at, method)))
-      const finished = yield* Effect.forEach(others, (other) =>
-        Effect.mapError(fs.exists(other), DumpFile.unwritable(other))
-      )
-      if (!finished.includes(true)) return { at, file: join(directory, DumpName.format(at, method)), partial }
-      yield* Effect.mapError(fs.remove(partial), DumpFile.unwritable(partial))
-    }
-  })
-
+export const into = (
+  fs: FileSystem.FileSystem,
+  directory: string
+): { readonly write: Write; readonly writeDirectory: WriteDirectory } => {
   const writeManifest = Effect.fnUntraced(function* (manifest: Manifest, file: string) {
     const path = DumpName.manifestOf(file)
     const text = yield* encode(manifest)
-    const partial = partialOf(path)
+    const partial = Reserving.partialOf(path)
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const handle = yield* fs.open(partial, { flag: "wx", mode: privately })
+        const handle = yield* fs.open(partial, { flag: "wx", mode: 0o600 })
         yield* handle.writeAll(Buffer.from(text))
         yield* handle.sync
       })
@@ -140,60 +145,44 @@ export const into = (fs: FileSystem.FileSystem, directory: string): Write => {
       })
     )
 
-  return Effect.fn("DumpStore.write")(function* ({ compression = unpacked, ...provenance }, fill, ask) {
+  const write = Effect.fn("DumpStore.write")(function* (provenance, fill, ask) {
+    const { compression = unpacked } = provenance
     yield* Compression.check(compression.method)
-    yield* Effect.mapError(makeFolder(fs, directory), DumpFile.unwritable(directory))
-    const { at, file, partial } = yield* Effect.acquireRelease(
-      Effect.flatMap(DateTime.now, (now) => reserve(now, compression.method)),
-      ({ file, partial }, exit) => {
-        const manifest = DumpName.manifestOf(file)
-        const left = Exit.isSuccess(exit) ? [] : [partial, partialOf(manifest), manifest, file]
-        return Effect.forEach(left, (path) =>
-          fs
-            .remove(path, { force: true })
-            .pipe(
-              Effect.catch((error) =>
-                Effect.logWarning(`Cannot remove ${path} of the dump that failed: ${error.message}`)
-              )
-            )
-        )
-      }
-    )
+    const { at, file, partial } = yield* Reserving.file(fs, directory, compression.method)
     const { contents, stored } = yield* writeFile(partial, compression, (append, position) =>
       fill(append, file, position)
     )
     yield* prove(contents, undefined, { file: partial })
-    const found = ask === undefined ? undefined : yield* ask(contents)
-    const manifest = new Manifest({
-      version: manifestVersion,
-      ...provenance,
-      createdAt: at,
-      provenAt: yield* DateTime.now,
-      format: "plain",
-      compression: compression.method,
-      stored,
-      ...manifestContents(contents),
-      ...(found === undefined ? {} : { catalog: { ...provenance.catalog, ...found.catalog } }),
-      tables: contents.tables.map((table, index) => {
-        const checksum = found?.checksums?.[index]
-        return checksum === undefined ? table : { ...table, checksum }
-      }),
-      schemas: [...new Set([...contents.schemas, ...provenance.schemas])]
-    })
+    const form = { format: "plain", compression: compression.method } as const
+    const manifest = yield* manifestFor(provenance, contents, { ...form, createdAt: at, stored }, ask)
     yield* fs
       .rename(partial, file)
       .pipe(
         Effect.andThen(writeManifest(manifest, file)),
-        Effect.andThen(syncFolder(fs, directory)),
+        Effect.andThen(Flushing.folder(fs, directory)),
         Effect.mapError(DumpFile.unwritable(file))
       )
-    const dump: WrittenDump = {
-      file,
-      at,
-      size: stored.length,
-      form: { format: "plain", compression: compression.method },
-      manifest
-    }
+    const dump: WrittenDump = { file, at, size: stored.length, form, manifest }
     return dump
-  }, Effect.scoped)
+  }, Effect.scoped) satisfies Write
+
+  const writeDirectory = Effect.fn("DumpStore.writeDirectory")(function* (provenance, fill, ask) {
+    const { compression = fastest() } = provenance
+    yield* Compression.check(compression.method)
+    const { at, file, partial } = yield* Reserving.folder(fs, directory)
+    const { files, found } = yield* DirectoryWriting.fill(fs, { compression, file, folder: partial }, fill)
+    const contents = yield* DirectoryProof.readBack(DirectoryReading.open(partial, files, compression.method), found)
+    yield* prove(contents, undefined, { file: partial })
+    const form = { format: "directory", compression: compression.method } as const
+    const stored = DirectoryFiles.storedOf(files)
+    const manifest = yield* manifestFor(provenance, contents, { ...form, createdAt: at, stored, files }, ask)
+    yield* DirectoryWriting.seal(fs, partial, manifest)
+    yield* fs
+      .rename(partial, file)
+      .pipe(Effect.andThen(Flushing.folder(fs, directory)), Effect.mapError(DumpFile.unwritable(file)))
+    const dump: WrittenDump = { file, at, size: stored.length, form, manifest }
+    return dump
+  }, Effect.scoped) satisfies WriteDirectory
+
+  return { write, writeDirectory }
 }

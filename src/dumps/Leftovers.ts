@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { DumpUnreadable } from "./DumpError.ts"
+import * as DirectoryFiles from "./directory/DirectoryFiles.ts"
 import * as DumpFile from "./DumpFile.ts"
 import * as DumpName from "./DumpName.ts"
 
@@ -45,12 +46,18 @@ export const leftovers = (
       return Effect.gen(function* () {
         const kind = yield* kindOf(name)
         if (kind === undefined) return Option.none()
-        const { mtime, size } = yield* fs.stat(file)
+        const { mtime, size, type } = yield* fs.stat(file)
+        if (type === "Directory") {
+          const folder = yield* DirectoryFiles.seen(file)
+          const at = DateTime.makeUnsafe(Number(folder.mtimeNs / 1_000_000n))
+          return Option.some<Leftover>({ file, kind, at, size: folder.size })
+        }
         const at = DateTime.fromDateUnsafe(Option.getOrElse(mtime, () => new Date(0)))
         return Option.some<Leftover>({ file, kind, at, size: Number(size) })
       }).pipe(
         // Its run has ended since the folder was read.
         Effect.catchReason("PlatformError", "NotFound", () => Effect.succeedNone),
+        Effect.catchTag("DumpMissing", () => Effect.succeedNone),
         Effect.mapError(DumpFile.unreadable(file))
       )
     })

@@ -39,3 +39,30 @@ export const readMigrations = (
   }
   return { applied, failed, unfinished }
 }
+
+/** How much of the table is kept to be read, in bytes. */
+const limit = 16 * 1024 * 1024
+
+/** Keeps the rows of Prisma's table as they come, to be read at their end; of any other table nothing. */
+export class PrismaReading {
+  private columns: ReadonlyArray<string> | undefined
+  private kept: Array<Uint8Array> = []
+  private size = 0
+
+  /** Rows of this table follow. */
+  constructor({ columns, name }: { readonly name: string; readonly columns?: ReadonlyArray<string> | undefined }) {
+    this.columns = name === prismaTable && columns?.length !== 0 ? columns : undefined
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.columns === undefined) return
+    this.size += bytes.length
+    if (this.size <= limit) this.kept.push(bytes)
+    else [this.columns, this.kept] = [undefined, []]
+  }
+
+  /** What they say; undefined where it is another table, or there is too much of it. */
+  read(decode: Decode): typeof PrismaMigrations.Type | undefined {
+    return this.columns && readMigrations(this.columns, Buffer.concat(this.kept), decode)
+  }
+}

@@ -6,12 +6,13 @@
  * tick of the file system's clock have the same one. So only a reading counts that began when that clock was past the
  * file's last change: any later change has then a later time.
  */
-import { type BigIntStats, statSync } from "node:fs"
+import { statSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as DirectoryFiles from "./directory/DirectoryFiles.ts"
 import { codeOf } from "./DumpFile.ts"
 import * as DumpName from "./DumpName.ts"
 import { Manifest } from "./Manifest.ts"
@@ -20,7 +21,7 @@ import { Version } from "./Version.ts"
 /** The file, which no pattern for dumps matches. */
 export const recordName = ".pgark-proofs.json"
 
-/** Size in bytes, `mtime` and `ctime` in nanoseconds, inode. */
+/** Size in bytes, `mtime` and `ctime` in nanoseconds, inode; of a folder those of all that is in it. */
 const Identity = Schema.String.check(Schema.isPattern(/^\d+ -?\d+ -?\d+ \d+$/))
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -28,14 +29,16 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 /** What a reading has found. */
 export const Entry = Schema.Struct({
   dump: Identity,
-  /** Absent where it has none. */
+  /** Absent where it has none beside it. */
   manifest: Schema.optionalKey(Identity),
   readAt: Schema.DateTimeUtcFromString,
   verdict: Schema.Union([
     Schema.Struct({ proven: Schema.Literal(true), against: Schema.Literals(["manifest", "structure"]) }),
     Schema.Struct({ proven: Schema.Literal(false), problem: Schema.String })
   ]),
-  format: Schema.Literals(["plain", "directory", "custom", "tar", "pg_dump directory"]).annotateKey({ description: "Form of the dump." }),
+  format: Schema.Literals(["plain", "directory", "custom", "tar", "pg_dump directory"]).annotateKey({
+    description: "Form of the dump."
+  }),
   compression: Schema.Literals(["none", "gzip", "zstd"]).annotateKey({ description: "How it is packed." }),
   database: Schema.optionalKey(Schema.String).annotateKey({ description: "The database that it is of." }),
   tables: Schema.optionalKey(Count).annotateKey({ description: "Number of tables." }),
@@ -67,9 +70,18 @@ export interface Sight extends Pick<Entry, "dump" | "manifest"> {
   readonly changed: bigint
 }
 
-const identity = ({ ctimeNs, ino, mtimeNs, size }: BigIntStats): string => `${size} ${mtimeNs} ${ctimeNs} ${ino}`
+type Known = Pick<DirectoryFiles.FolderSight, "ctimeNs" | "ino" | "mtimeNs"> & { readonly size: bigint | number }
 
-/** How a dump stands there now; undefined where that cannot be found out, or it is no file. */
+const identity = ({ ctimeNs, ino, mtimeNs, size }: Known): string => `${size} ${mtimeNs} ${ctimeNs} ${ino}`
+
+/** A dump that is a folder has its manifest in it; whatever is changed in it shows in the latest of its times. */
+const lookAtFolder = (file: string): Sight | undefined => {
+  if (!DirectoryFiles.isOne(file)) return undefined
+  const folder = DirectoryFiles.sight(file)
+  return { dump: identity(folder), size: folder.size, changed: folder.ctimeNs }
+}
+
+/** How a dump stands there now; undefined where that cannot be found out, or it is neither file nor directory dump. */
 export const look = (file: string): Effect.Effect<Sight | undefined> =>
   Effect.sync(() => {
     try {
@@ -77,6 +89,7 @@ export const look = (file: string): Effect.Effect<Sight | undefined> =>
       const options = { bigint: true, throwIfNoEntry: false } as const
       const dump = statSync(file, options)
       const manifest = statSync(DumpName.manifestOf(file), options)
+      if (dump?.isDirectory() === true) return lookAtFolder(file)
       if (dump?.isFile() !== true) return undefined
       return {
         dump: identity(dump),

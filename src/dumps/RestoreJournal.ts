@@ -13,7 +13,8 @@ import type { DiskFull, FolderUnusable } from "./DumpError.ts"
 import { DumpDamaged, type DumpUnreadable } from "./DumpError.ts"
 import * as DumpFile from "./DumpFile.ts"
 import { makeFolder, removeIfEmpty } from "./DumpFolder.ts"
-import { partialOf, syncFolder } from "./DumpWriting.ts"
+import * as Flushing from "./Flushing.ts"
+import { partialOf } from "./Reserving.ts"
 
 /** The version of journals that this pgark writes and reads. */
 export const journalVersion = 1
@@ -196,13 +197,13 @@ export const within = (fs: FileSystem.FileSystem, directory: string): Journals =
         })
       ).pipe(
         Effect.andThen(fs.rename(partialOf(file), file)),
-        Effect.andThen(syncFolder(fs, directory)),
+        Effect.andThen(Flushing.folder(fs, directory)),
         Effect.mapError(DumpFile.unwritable(file))
       )
     }),
     remove: (journal) =>
       Effect.forEach([path(journal), partialOf(path(journal))], (file) => fs.remove(file, { force: true })).pipe(
-        Effect.andThen(syncFolder(fs, directory)),
+        Effect.andThen(Flushing.folder(fs, directory)),
         Effect.mapError(DumpFile.unwritable(path(journal))),
         // A folder that was made for it goes with it.
         Effect.andThen(removeIfEmpty(directory))

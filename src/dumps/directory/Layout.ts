@@ -20,6 +20,12 @@ export type SqlPart = (typeof sqlParts)[number]
 /** Name of the manifest within the folder. */
 export const manifestName = "manifest.json"
 
+/** What tells people how to restore it, which no manifest names. */
+export const forPeople = ["README", "restore.psql"] as const
+
+/** The folder within it that has the rows. */
+export const dataFolder = "data"
+
 /** Path of a part within the folder. Only large objects can be large: the others stay readable. */
 export const sqlFile = (part: SqlPart, { method }: Compression): string =>
   `${part}.sql${part === "large-objects" ? endings[method] : ""}`
@@ -28,4 +34,4 @@ const formEndings: Record<CopyForm, string> = { binary: ".bin", text: ".copy" }
 
 /** Path of a file of rows within the folder. `number` counts from 1. */
 export const dataFile = (number: number, form: CopyForm, { method }: Compression): string =>
-  `data/${String(number).padStart(4, "0")}${formEndings[form]}${endings[method]}`
+  `${dataFolder}/${String(number).padStart(4, "0")}${formEndings[form]}${endings[method]}`

@@ -140,7 +140,7 @@ NativePgDump.suite("archives of pg_dump", Archives.major, () => {
           const store = yield* DumpStore
           assert.strictEqual((yield* store.find("dump.sql")).form.format, "custom")
           const directory = yield* store.find(file("directory"))
-          assert.strictEqual(directory.form.format, "directory")
+          assert.strictEqual(directory.form.format, "pg_dump directory")
           const sizes = readdirSync(file("directory")).map((name) => statSync(join(file("directory"), name)).size)
           assert.strictEqual(
             directory.size,
