@@ -77,6 +77,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   DumpUnsafe: 4,
   EmbeddedServerFailed: 1,
   FolderUnusable: 9,
+  JobsInvalid: 2,
   LabelInvalid: 2,
   LockTableTooSmall: 2,
   LockTimeout: 6,

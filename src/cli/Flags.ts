@@ -252,19 +252,59 @@ const packing = Flag.String("compress").pipe(
   Flag.optional
 )
 
-export const compress = setting<Compression.Compression>(packing, {
+export const compress = setting<Compression.Compression | undefined>(packing, {
   name: "compress",
   description: "Pack the dump; LEVEL 1 to 9 for gzip, 1 to 19 for zstd",
-  otherwise: { method: "none" },
-  standard: "none",
+  otherwise: undefined,
+  standard: "none; of a directory zstd:1, or gzip:1 where Node has no zstd",
   variable: { name: "PGARK_COMPRESS", read: Compression.parse, expected: Compression.choices },
   key: {
     of: "file",
     key: "compress",
     get: ({ compress }) => (compress === undefined ? undefined : Compression.parse(compress))
   },
-  show: Compression.show
+  show: (compression) => (compression === undefined ? "" : Compression.show(compression))
 })
+
+/** Words as in `DumpOptions.Format`. */
+const formats = ["plain", "directory"] as const
+
+export const format = setting<(typeof formats)[number]>(
+  Flag.Literals("format", formats).pipe(Flag.withMetavar("plain|directory"), Flag.optional),
+  {
+    name: "format",
+    description: "plain: one file of SQL; directory: a folder with the rows in files of their own, read side by side",
+    otherwise: "plain",
+    standard: "plain",
+    variable: {
+      name: "PGARK_FORMAT",
+      read: (text) => formats.find((format) => format === text),
+      expected: formats.join(", ")
+    },
+    key: { of: "file", key: "format", get: ({ format }) => format }
+  }
+)
+
+/** How many connections one may ask for. */
+const connections = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 }))
+
+/** Of a command line that says nothing of it the number depends on the machine, and on the format. */
+export const dumpJobs = setting<number | undefined>(
+  Flag.Int("jobs").pipe(Flag.withAlias("j"), Flag.withSchema(connections), Flag.withMetavar("N"), Flag.optional),
+  {
+    name: "jobs",
+    description: "Connections that the rows of a directory are read over",
+    otherwise: undefined,
+    standard: "one for each processor, at most 4",
+    variable: {
+      name: "PGARK_JOBS",
+      read: (text) => (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 64 ? Number(text) : undefined),
+      expected: "1 to 64"
+    },
+    key: { of: "file", key: "jobs", get: ({ jobs }) => jobs },
+    show: (jobs) => (jobs === undefined ? "" : String(jobs))
+  }
+)
 
 export const name = Flag.String("name").pipe(
   Flag.withSchema(DumpLabel.Name),

@@ -47,6 +47,9 @@ const pieceSize = 512 * 1024
 /** Node has zstd from 22.15 on. */
 export const available = (method: Method): boolean => method !== "zstd" || "createZstdCompress" in zlib
 
+/** The quickest way to pack that this Node has. */
+export const quickest = (): Compression => ({ method: available("zstd") ? "zstd" : "gzip", level: 1 })
+
 const missing = (): ToolMissing =>
   new ToolMissing({
     message: `This Node (${process.version}) has no zstd.`,

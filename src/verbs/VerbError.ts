@@ -32,6 +32,9 @@ export class PatternInvalid extends Schema.TaggedError<PatternInvalid>()("Patter
 /** A dump cannot be called that (exit code 2). */
 export class LabelInvalid extends Schema.TaggedError<LabelInvalid>()("LabelInvalid", problemFields) {}
 
+/** A dump cannot be read over so many connections, or not in this format (exit code 2). */
+export class JobsInvalid extends Schema.TaggedError<JobsInvalid>()("JobsInvalid", problemFields) {}
+
 /** A difference between what should be and what is, or something that could not be checked. */
 export const Finding = Schema.Struct({
   check: Schema.Literals([
@@ -148,6 +151,7 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 export type VerbError =
   | CleanBlocked
   | CleanRefused
+  | JobsInvalid
   | LabelInvalid
   | LockTableTooSmall
   | PatternInvalid

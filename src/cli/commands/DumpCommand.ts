@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { WrittenDump } from "../../dumps/DumpStore.ts"
@@ -49,6 +50,8 @@ export const dump = Command.make(
         "Take only the rows that policies show to this role, where they hide others; the dump is marked as partial"
       )
     ),
+    format: Flags.format,
+    jobs: Flags.dumpJobs,
     compress: Flags.compress,
     name: Flags.name,
     note: Flags.note,
@@ -66,13 +69,17 @@ export const dump = Command.make(
         const Target = yield* load(() => import("../Target.ts"))
         const Dump = yield* load(() => import("../../verbs/Dump.ts"))
         const url = yield* Target.databaseUrl("reads")
-        const { compress, dir, pgDump, ...narrowing } = yield* Flags.values(settings)
+        const { compress, dir, format, jobs, pgDump, ...narrowing } = yield* Flags.values(settings)
+        // What the environment or the file says of directories is not said of this plain one.
+        const applies = format === "directory" || Option.isSome(settings.jobs.flag)
         const what = {
           ...narrowing,
           checksums,
           allowPartialRows,
           verbose,
-          compression: compress,
+          format,
+          ...(jobs === undefined || !applies ? {} : { jobs }),
+          ...(compress === undefined ? {} : { compression: compress }),
           ...Flags.given("name", name),
           ...Flags.given("note", note)
         }
@@ -95,13 +102,15 @@ export const dump = Command.make(
   Command.withExamples([
     { command: "pgark dump", description: "The whole database, into dumps/" },
     { command: "pgark dump --exclude-table-data 'public.log*'", description: "Without the rows of some tables" },
-    { command: "pgark dump --compress zstd --name before-upgrade", description: "Packed, and to be asked for by name" }
+    { command: "pgark dump --compress zstd --name before-upgrade", description: "Packed, and to be asked for by name" },
+    { command: "pgark dump --format directory --jobs 4", description: "A large database, over four connections" }
   ]),
   Command.annotate(SideEffects, {
     reads: [],
     writes: [
       "`db_dump_<time>.sql` in `--dir`, `.sql.gz` or `.sql.zst` with `--compress`; `.partial` while it is written.",
-      "Its manifest beside it, `<dump>.manifest.json`, and the folder's record of proven dumps, `.pgark-proofs.json`."
+      "Its manifest beside it, `<dump>.manifest.json`, and the folder's record of proven dumps, `.pgark-proofs.json`.",
+      "With `--format directory`: the folder `db_dump_<time>`, its manifest in it; `.partial` while it is written."
     ],
     database:
       "Is read only, in one snapshot. Its tables are locked against DROP and ALTER meanwhile, not against writing."

@@ -100,6 +100,17 @@ export const Configuration = Schema.Struct({
     Schema.String.annotate({ description: `How a dump is packed: ${Compression.choices} (default: none)` }).check(
       rule(Compression.choices, (text) => Compression.parse(text) !== undefined)
     )
+  ),
+  format: Schema.optionalKey(
+    Schema.Literals(["plain", "directory"]).annotate({
+      description: "Format of dumps, as with --format (default: plain)"
+    })
+  ),
+  jobs: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 })).annotate({
+      description:
+        "Connections that the rows of a directory dump are read over (default: one for each processor, at most 4)"
+    })
   )
 })
 export type Configuration = typeof Configuration.Type

@@ -46,6 +46,8 @@ export interface PgDumpOptions {
   readonly verbose?: boolean
   /** How long to wait for the tables that others have locked, or wait for, in milliseconds; without end unless told. */
   readonly lockWaitTimeout?: number
+  /** `client_encoding` of the dump; that of the database unless told. */
+  readonly encoding?: string
   /** The name of a snapshot that a transaction has exported and holds open: the dump is of that moment. */
   readonly snapshot?: string
 }
@@ -90,6 +92,7 @@ export const argumentsOf = (options: PgDumpOptions): ReadonlyArray<string> => [
   ...(options.rowSecurity === true ? ["--enable-row-security"] : []),
   ...(options.verbose === true ? ["--verbose"] : []),
   ...(options.lockWaitTimeout === undefined ? [] : [`--lock-wait-timeout=${options.lockWaitTimeout}`]),
+  ...(options.encoding === undefined ? [] : [`--encoding=${options.encoding}`]),
   ...(options.snapshot === undefined ? [] : [`--snapshot=${options.snapshot}`]),
   ...options.schemas.map((schema) => `--schema=${pattern(schema)}`),
   ...(options.excludeSchemas ?? []).map((schema) => `--exclude-schema=${pattern(schema)}`),

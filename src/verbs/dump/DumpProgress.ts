@@ -6,7 +6,7 @@ import { amount, nameOf, sinceWhen } from "../ReadingProgress.ts"
 import type { TableEstimate } from "./TableEstimates.ts"
 
 /** The share of a dump from which on the rest is guessed from it: before, a small table would say much of large ones. */
-const telling = 0.02
+export const telling = 0.02
 
 /**
  * Gives what is to be told of a dump that has come so far.
