@@ -13,7 +13,7 @@ import { type KnownTable, nameOf } from "../ReadingProgress.ts"
 export type Expected = Pick<Contents, "checks" | "copies" | "sql" | "statements" | "tables">
 
 /** What takes long behind the rows, of each how many; undefined where there is none. */
-const afterRows = ({ checks }: Expected): string | undefined => {
+export const afterRows = ({ checks }: Expected): string | undefined => {
   const indexes = checks.indexes + checks.primaryKeys + checks.uniqueConstraints
   const words = [
     indexes > 0 && plural(indexes, "index", "indexes"),
@@ -23,8 +23,11 @@ const afterRows = ({ checks }: Expected): string | undefined => {
 }
 
 /** A statement by pg_dump's comment before it, else by its kind: its text may hold what is nobody's business. */
-const describe = ({ entry, line }: Statement, { _tag }: StatementKind): string =>
+export const describe = ({ entry, line }: Statement, { _tag }: StatementKind): string =>
   entry === undefined ? `${_tag}, line ${count(line)}` : `${entry.type} ${entry.name}`
+
+/** What a script tells of itself while it runs. */
+export type Showing = Pick<ApplyProgress, "begin" | "copied" | "copy" | "data" | "inserted">
 
 /** Keeps the counts of one application; {@link look} shows them. */
 export class ApplyProgress {

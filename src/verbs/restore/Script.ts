@@ -6,13 +6,13 @@ import type { DatabaseError } from "../../postgres/DatabaseError.ts"
 import type { CopyStart, ScriptEvent } from "../../postgres/script/ScriptEvent.ts"
 import { SqlScanner } from "../../postgres/script/SqlScript.ts"
 import type { SessionService } from "../../postgres/Session.ts"
-import type { ApplyProgress } from "./ApplyProgress.ts"
+import type { Showing } from "./ApplyProgress.ts"
 import { changedSince, type ReadStatement, type Statements } from "./Statements.ts"
 
 export interface ScriptOptions<E, R> {
   readonly session: SessionService
   readonly statements: Statements
-  readonly progress: ApplyProgress
+  readonly progress: Showing
   /** The next piece of the SQL, none behind the last. */
   readonly chunk: Effect.Effect<Option.Option<Uint8Array>, E, R>
   /** What it is called in errors. */

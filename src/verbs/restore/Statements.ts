@@ -21,7 +21,7 @@ import { DumpGuard } from "../../postgres/script/DumpGuard.ts"
 import type { CopyStart, Entry, Meta, Statement } from "../../postgres/script/ScriptEvent.ts"
 import type { StatementKind } from "../../postgres/script/StatementKind.ts"
 import { StatementReader } from "../../postgres/script/StatementReader.ts"
-import type { Decode, QualifiedName } from "../../postgres/script/StatementTokens.ts"
+import { type Decode, type QualifiedName, StatementTokens } from "../../postgres/script/StatementTokens.ts"
 import type { SessionService, WriteCopyData } from "../../postgres/Session.ts"
 import type { Place } from "../../postgres/Sqlstate.ts"
 import { FeatureReader } from "../../postgres/version/FeatureReader.ts"
@@ -162,6 +162,9 @@ export class Statements {
   private readonly held: Array<HeldStatement> = []
   /** Tables that the open transaction has created; of these it may freeze the rows. */
   private readonly fresh = new Set<string>()
+  /** Those that were created at all, and those of them that have heirs. */
+  private readonly created = new Set<string>()
+  private readonly parents = new Set<string>()
   private statements = 0
   /** Entries of the server's lock table that the open transaction has taken. */
   private entries = 0
@@ -229,7 +232,7 @@ export class Statements {
   })
 
   /** Counts what became of a statement; gives the rows that it inserted. */
-  record({ decision, kind }: ReadStatement, executed: Executed | undefined): number {
+  record({ bytes, decision, kind }: ReadStatement, executed: Executed | undefined): number {
     if (executed === undefined) {
       if (kind._tag === "Create") this.missing.push({ name: "", ...kind })
       return 0
@@ -243,7 +246,7 @@ export class Statements {
     const isThere = decision._tag === "Skip" && decision.there === true
     if (kind._tag === "Create" && !ran && kind.hollow !== true && !isThere) this.missing.push({ name: "", ...kind })
     if (kind._tag === "InsertInto") this.count(kind.table, inserted(executed))
-    if (ran && decision._tag === "Run" && decision.unless === undefined) this.noteFresh(kind)
+    if (ran && decision._tag === "Run" && decision.unless === undefined) this.noteTable(kind, bytes)
     return inserted(executed)
   }
 
@@ -294,6 +297,11 @@ export class Statements {
     return this.fresh.has(tableKey(table))
   }
 
+  /** Whether the dump has created this table by itself: it is neither one of partitions, nor has it heirs. */
+  isPlain(table: QualifiedName): boolean {
+    return this.created.has(tableKey(table)) && !this.parents.has(tableKey(table))
+  }
+
   /** Whether the open transaction has taken so many entries of the server's lock table that it is to be ended. */
   isFull(budget: number): boolean {
     return this.entries >= budget && !this.writing
@@ -310,14 +318,26 @@ export class Statements {
     return { statements, rows, skipped, adapted, missing, held, encoding }
   }
 
-  private noteFresh(kind: StatementKind): void {
-    if (
-      kind._tag === "Create" &&
-      kind.kind === "TABLE" &&
-      kind.name !== undefined &&
-      !this.features.isPartitioned(kind)
-    ) {
-      this.fresh.add(tableKey({ ...kind, name: kind.name }))
-    }
+  private noteTable(kind: StatementKind, [bytes = new Uint8Array()]: ReadonlyArray<Uint8Array>): void {
+    if (kind._tag !== "Create" || kind.kind !== "TABLE" || kind.name === undefined) return
+    for (const parent of heirOf(bytes, this.decode)) this.parents.add(tableKey(parent))
+    if (this.features.isPartitioned(kind)) return
+    const key = tableKey({ ...kind, name: kind.name })
+    this.fresh.add(key)
+    this.created.add(key)
   }
+}
+
+/** The tables that a CREATE TABLE inherits from. */
+const heirOf = (bytes: Uint8Array, decode: Decode): ReadonlyArray<QualifiedName> => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (!text.includes("INHERITS")) return []
+  const tokens = new StatementTokens(bytes, decode)
+  if (!tokens.skipTo("inherits", "(")) return []
+  const parents: Array<QualifiedName> = []
+  do {
+    const parent = tokens.qualified()
+    if (parent !== undefined) parents.push(parent)
+  } while (tokens.take(","))
+  return parents
 }
