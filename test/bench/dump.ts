@@ -12,12 +12,14 @@ import * as Effect from "effect/Effect"
 import { readdirSync, rmSync, statSync } from "node:fs"
 import { cpus } from "node:os"
 import { join } from "node:path"
-import { main, type Measured, measure, median, peak, prepare, report, uri } from "./Bench.ts"
+import { main, prepare, report, uri } from "./Bench.ts"
+import { measure, median, type Run } from "./Measure.ts"
+import { fill } from "./Shapes.ts"
 
 /** What is measured of one program; `proof` of those of pgark. */
 interface Measures {
-  readonly dump: Array<Measured>
-  readonly proof: Array<Measured>
+  readonly dump: Array<Run>
+  readonly proof: Array<Run>
   /** Of the dump as stored. */
   bytes: number
 }
@@ -25,17 +27,18 @@ interface Measures {
 const summary = ({ bytes, dump, proof }: Measures) => ({
   bytes,
   dump,
-  ...(proof.length === 0 ? {} : { proof, proofToDump: median(proof) / median(dump), proofPeakMegabytes: peak(proof) })
+  ...(proof.length === 0 ? {} : { proof, proofToDump: median(proof).seconds / median(dump).seconds })
 })
 
 const run = Effect.gen(function* () {
   const [gigabytes = 1, rounds = 3] = process.argv.slice(2).map(Number)
-  const { folder, rows, server, source } = yield* prepare(gigabytes)
+  const { databaseBytes, folder, server, source } = yield* prepare(fill("skewed", gigabytes))
   const env = { DATABASE_URL: uri(source) }
   const pgark = (...flags: ReadonlyArray<string>) =>
-    measure(process.execPath, [main, "dump", "--dir", folder, ...flags], env)
+    measure({ command: process.execPath, args: [main, "dump", "--dir", folder, ...flags], env }, server.pid)
   const programs = {
-    pg_dump: () => measure("pg_dump", ["--file", join(folder, "alone.sql"), "--dbname", uri(source)], {}),
+    pg_dump: () =>
+      measure({ command: "pg_dump", args: ["--file", join(folder, "alone.sql"), "--dbname", uri(source)] }, server.pid),
     native: () => pgark("--pg-dump", "native"),
     wasm: () => pgark("--pg-dump", "wasm"),
     gzip: () => pgark("--pg-dump", "wasm", "--compress", "gzip"),
@@ -51,7 +54,9 @@ const run = Effect.gen(function* () {
       const dump = files.find((file) => /\.sql(\.\w+)?$/.test(file))!
       measures.bytes = statSync(dump).size
       if (name !== "pg_dump")
-        measures.proof.push(yield* measure(process.execPath, [main, "inspect", "--quiet", dump], {}))
+        measures.proof.push(
+          yield* measure({ command: process.execPath, args: [main, "inspect", "--quiet", dump] }, server.pid)
+        )
       for (const file of files) rmSync(file)
     }
   }
@@ -60,11 +65,11 @@ const run = Effect.gen(function* () {
     node: process.version,
     server: server.version,
     cores: cpus().length,
-    rows,
+    databaseBytes,
     ...Object.fromEntries(Object.entries(measured).map(([name, measures]) => [name, summary(measures)])),
-    wasmToNative: median(wasm.dump) / median(native.dump),
-    wasmToPgDump: median(wasm.dump) / median(pg_dump.dump),
-    wasmPeakMegabytes: peak(wasm.dump)
+    wasmToNative: median(wasm.dump).seconds / median(native.dump).seconds,
+    wasmToPgDump: median(wasm.dump).seconds / median(pg_dump.dump).seconds,
+    wasmPeakMegabytes: median(wasm.dump).peakMegabytes
   })
 })
 

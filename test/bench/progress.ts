@@ -23,6 +23,7 @@ import { type Progress, progress, type RunEvent, RunEvents } from "../../src/pip
 import * as DatabaseUrl from "../../src/postgres/DatabaseUrl.ts"
 import { quote } from "../../src/postgres/Identifier.ts"
 import { main, prepare, report, uri } from "./Bench.ts"
+import { fill } from "./Shapes.ts"
 
 const rounds = 3
 
@@ -123,7 +124,7 @@ const bench = Effect.gen(function* () {
   const other = process.argv[3]
   const ways: ReadonlyArray<Way> = ["terminal", "lines", "quiet", ...(other === undefined ? [] : (["other"] as const))]
   const milliseconds = yield* tick
-  const { admin, folder, server, source } = yield* prepare(gigabytes)
+  const { admin, folder, server, source } = yield* prepare(fill("skewed", gigabytes))
   const target = DatabaseUrl.withDatabase(server.superuser, "target")
   const programOf = (way: Way): string => (way === "other" && other !== undefined ? other : main)
   const dumps = () => readdirSync(folder).filter((name) => name.endsWith(".sql"))
