@@ -4,10 +4,11 @@ import type { DatabaseError } from "./DatabaseError.ts"
 import type { SessionService } from "./Session.ts"
 import { fromSqlError } from "./Sqlstate.ts"
 
-const exported = (session: SessionService) =>
+/** The same, where it may not be within a savepoint: from one the server exports nothing. */
+export const exported = (session: SessionService): Effect.Effect<string, DatabaseError> =>
   session.sql<{ readonly snapshot: string }>`select pg_export_snapshot() as snapshot`.pipe(
     Effect.mapError(fromSqlError),
-    Effect.map(([row]) => row?.snapshot)
+    Effect.map(([row]) => row?.snapshot ?? "")
   )
 
 /** SQLSTATE of an export within a savepoint. */
