@@ -10,19 +10,21 @@ import * as Plan from "../pipeline/Plan.ts"
 import * as Task from "../pipeline/Task.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import type { PgDump, PgDumpFailed } from "../postgres/PgDump.ts"
+import type { PoolerInBetween } from "../postgres/Pooler.ts"
 import * as Retrying from "../postgres/Retrying.ts"
 import { quote } from "../postgres/Identifier.ts"
 import { Session } from "../postgres/Session.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
-import { type DumpOptions, type Settled, settled } from "./dump/DumpOptions.ts"
+import { checkJobs, type DumpOptions, type Settled, settled } from "./dump/DumpOptions.ts"
 import * as DumpRights from "./dump/DumpRights.ts"
 import { forPgDump, partialWords } from "./dump/DumpSource.ts"
 import { written } from "./dump/DumpWrite.ts"
 import { isAside } from "./restore/several/SetAside.ts"
 import * as Tool from "./dump/Tool.ts"
 import {
+  type JobsInvalid,
   LabelInvalid,
   noSuchSchema,
   type PatternInvalid,
@@ -39,9 +41,11 @@ export type DumpError =
   | DumpDamaged
   | DumpUnsafe
   | FolderUnusable
+  | JobsInvalid
   | LabelInvalid
   | PatternInvalid
   | PgDumpFailed
+  | PoolerInBetween
   | SchemaMissing
   | TargetChanged
   | ToolMissing
@@ -127,6 +131,7 @@ const writeTask = (
     plan: Effect.fnUntraced(function* ({ source, tool }) {
       const { compression, name, note: remark } = options
       yield* Compression.check(compression.method)
+      yield* checkJobs(options)
       const problem = DumpLabel.problem(options)
       if (problem !== undefined) {
         return yield* new LabelInvalid({

@@ -33,14 +33,14 @@ export const postDataTypes: ReadonlySet<string> = new Set([
 export const closing = "\n\n\n--\n-- PostgreSQL database dump complete\n--\n\n"
 
 /**
- * The first lines of a script in UTF-8 that names everything with its schema: as in pg_dump's own, nothing that the
- * session was told before counts.
+ * The first lines of a script in this encoding that names everything with its schema: as in pg_dump's own, nothing that
+ * the session was told before counts.
  */
-export const opening = `--
+export const opening = (encoding: string): string => `--
 -- PostgreSQL database dump
 --
 
-SET client_encoding = 'UTF8';
+SET client_encoding = '${encoding}';
 SET standard_conforming_strings = on;
 SELECT pg_catalog.set_config('search_path', '', false);
 SET client_min_messages = warning;`

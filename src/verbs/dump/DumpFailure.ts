@@ -32,6 +32,18 @@ const noSecond = (error: DatabaseError, details: ReadonlyArray<string | undefine
 export const refusedConnection = (failure: ConnectionFailed): ConnectionFailed =>
   failure.sqlstate === tooManyConnections ? noSecond(failure, [failure.detail]) : failure
 
+/** The server has no connection left for one of those that read rows; any other failure as it is. */
+export const refusedReaders = (failure: ConnectionFailed, jobs: number): ConnectionFailed =>
+  failure.sqlstate === tooManyConnections && jobs > 1
+    ? withFields(failure, {
+        message: `The server refuses a connection: ${jobs} for rows, pgark's own and pg_dump's are more than it has left.`,
+        suggestion:
+          "Dump over fewer connections (--jobs with a smaller number; 1 needs two), close others, or raise the limit " +
+          "(ALTER ROLE … CONNECTION LIMIT, ALTER DATABASE … CONNECTION LIMIT, max_connections).",
+        state: "untouched"
+      })
+    : failure
+
 /**
  * Why pg_dump failed, as far as this session can tell: the server went away, or something was closed to the role while
  * pg_dump was at work.

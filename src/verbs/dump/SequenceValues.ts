@@ -63,11 +63,11 @@ export const read = Effect.fn("SequenceValues.read")(function* (
   return sequences.map((sequence, index) => ({ ...sequence, ...read[index]! }))
 })
 
-/** A script that sets them, in UTF-8. */
-export const script = (values: ReadonlyArray<SequenceValue>): string => {
+/** A script that sets them. Its text is in this encoding: UTF8, or SQL_ASCII where the server knows no characters. */
+export const script = (values: ReadonlyArray<SequenceValue>, encoding: string): string => {
   const statements = values.map(({ called, name, owner, schema, value }) => {
     const sequence = literal(qualified(schema, name))
     return `${entryComment({ name, type: "SEQUENCE SET", schema, owner })}SELECT pg_catalog.setval(${sequence}, ${value}, ${called});`
   })
-  return `${opening}${statements.join("")}${closing}`
+  return `${opening(encoding)}${statements.join("")}${closing}`
 }
