@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { CopyOut } from "./copy/CopyOut.ts"
+import type { CopiedOut } from "./copy/CopyOut.ts"
 import { ConnectionFailed, type DatabaseError, StatementFailed } from "./DatabaseError.ts"
 import { literal, qualified } from "./Identifier.ts"
 import type { PoolerInBetween } from "./Pooler.ts"
@@ -25,7 +25,11 @@ export interface Reader {
    * Copies from a table; `sql` is a `COPY … TO STDOUT` of it alone. Where somebody waits for that table to himself, and
    * so would keep this connection waiting as well, it is read over the connection that has it locked already.
    */
-  readonly copyOut: (table: Pick<Lockable, "name" | "schema">, ...copy: Parameters<CopyOut>) => ReturnType<CopyOut>
+  readonly copyOut: <E, R>(
+    table: Pick<Lockable, "name" | "schema">,
+    sql: string,
+    take: (chunk: Uint8Array) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<CopiedOut, DatabaseError | E, R>
 }
 
 /** A snapshot, and who reads it. */

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Compression from "../dumps/Compression.ts"
-import type { DiskFull, DumpDamaged, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
+import type { DiskFull, DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
 import * as DumpLabel from "../dumps/DumpLabel.ts"
 import { DumpStore, type WrittenDump } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
@@ -39,6 +39,8 @@ export type DumpError =
   | DatabaseError
   | DiskFull
   | DumpDamaged
+  | DumpMissing
+  | DumpUnreadable
   | DumpUnsafe
   | FolderUnusable
   | JobsInvalid

@@ -44,7 +44,11 @@ const directory = Effect.fnUntraced(function* (writing: Writing, prepared: Prepa
   return yield* SharedSnapshot.share(session, sharing, (shared) =>
     DumpDirectory.write(writing, prepared, shared).pipe(Effect.tap(done), Effect.catchTags(explaining(writing)))
   )
-}, Effect.scoped)
+}, (write, { options: { jobs } }) =>
+  write.pipe(
+    Effect.scoped,
+    Effect.catchTag("ConnectionFailed", (failure) => Effect.fail(refusedReaders(failure, jobs)))
+  ))
 
 /** Writes the dump and what the catalogue says beside it, both of one moment. */
 export const written = Effect.fnUntraced(function* (writing: Writing) {
