@@ -119,7 +119,9 @@ export const Journal = Schema.Struct({
   /** Tables that went and were published: with them goes every trace of that. Absent in one transaction. */
   published: Schema.optionalKey(Schema.Array(Published)),
   /** Schemas that were renamed to get out of the way, and what they are called. */
-  aside: Schema.optionalKey(Schema.Array(Schema.Struct({ schema: Schema.String, aside: Schema.String })))
+  aside: Schema.optionalKey(Schema.Array(Schema.Struct({ schema: Schema.String, aside: Schema.String }))),
+  /** They are kept, and lead back: nothing of what was there is gone. */
+  keeps: Schema.optionalKey(Schema.Literal(true))
 })
 export type Journal = typeof Journal.Type
 

@@ -14,7 +14,12 @@ export type Connected = typeof Connected.Type
 
 /** What leads back to what goes. */
 export const WayBack = Schema.Struct({
-  folder: Schema.String.annotateKey({ description: "Where what goes is dumped to, before it goes." }),
+  folder: Schema.optionalKey(Schema.String).annotateKey({
+    description: "Where what goes is dumped to, before it goes; absent where it is kept."
+  }),
+  kept: Schema.optionalKey(Schema.Array(Schema.String)).annotateKey({
+    description: "Schemas of the database that it is kept in, until the next restore."
+  }),
   command: Schema.String.annotateKey({ description: "The command that brings it back from there." })
 })
 

@@ -24,6 +24,10 @@ export const wayBack = Effect.map(DumpStore, ({ directory }) => ({
   command: undoCommand(directory)
 }))
 
+/** What leads back to what is kept in these schemas. */
+export const keptIn = (schemas: ReadonlyArray<string>) =>
+  Effect.map(DumpStore, ({ directory }) => ({ kept: schemas, command: undoCommand(directory) }))
+
 /**
  * The stakes of taking that away. Fails with what the catalogue cannot be read for; what a table holds it only estimates
  * where that would take long.

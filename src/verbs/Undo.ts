@@ -22,12 +22,13 @@ import * as Leftover from "./restore/several/Leftover.ts"
 import { takeBack } from "./restore/several/WayBack.ts"
 import { recover } from "./undo/Recovery.ts"
 import { hold, holding } from "./TargetHold.ts"
+import * as Exchange from "./undo/Exchange.ts"
 import * as Replaced from "./undo/Replaced.ts"
 
 /** As of a restore, as far as there is something to choose. */
 export type UndoOptions = Pick<
   RestoreOptions,
-  "analyze" | "backupFirst" | "cascadeOutside" | "lockTimeout" | "several" | "verify" | "wait" | "whileInUse"
+  "analyze" | "backupFirst" | "cascadeOutside" | "jobs" | "lockTimeout" | "several" | "verify" | "wait" | "whileInUse"
 >
 
 /** The restore that was taken back: when it began, and the dump that it had restored. */
@@ -55,6 +56,21 @@ export const RecoveryReport = Schema.Struct({
   })
 })
 export type RecoveryReport = typeof RecoveryReport.Type
+
+const Renamed = Schema.Struct({
+  schema: Schema.String.annotateKey({ description: "The schema's own name." }),
+  aside: Schema.String.annotateKey({ description: "Its name while it is kept." })
+})
+
+/** The restore had kept what it replaced, and both have changed places. */
+export const ExchangeReport = Schema.Struct({
+  undone: undoneKey,
+  back: Schema.Array(Renamed).annotateKey({ description: "Schemas that have their own names again." }),
+  kept: Schema.Array(Renamed).annotateKey({
+    description: "What was there instead, and stays until the next restore; empty where it was dropped."
+  })
+})
+export type ExchangeReport = typeof ExchangeReport.Type
 
 const nothing = (file: string, message: string, suggestion: string) =>
   new DumpMissing({ message, suggestion, state: "untouched", file })
@@ -111,6 +127,9 @@ export const find = Effect.fn("Undo.find")(function* () {
 
 const undone = ({ at, by, file }: Journal): Undone => ({ at: DateTime.formatIso(at), file, by })
 
+const names = (renamed: ExchangeReport["back"]): ExchangeReport["back"] =>
+  renamed.map(({ aside, schema }) => ({ schema, aside }))
+
 /** What {@link find} gives. */
 export interface Found {
   readonly journal: Journal
@@ -126,6 +145,13 @@ export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<Res
   return Course.pipeline("undo", { proof, surveyed, options, drops: true, undoes: journal, tasks: [], recover })
 }
 
+/** The same where the restore has kept what it replaced. */
+const exchange = (journal: Journal, asked: UndoOptions) => Exchange.pipeline(journal, settled(asked))
+
+type TasksOf<P> = P extends Pipeline.Pipeline<infer T> ? T : never
+/** One or the other. */
+type Undoing = Pipeline.Pipeline<TasksOf<ReturnType<typeof exchange | typeof pipeline>>>
+
 /**
  * What {@link undo} would do, as a pipeline to be planned. Fails with DumpMissing where there is nothing to bring back,
  * and with RestoreUnfinished where the restore was cut short: that is brought back by other steps.
@@ -136,7 +162,11 @@ export const planned = Effect.fn("Undo.planned")(function* (options: UndoOptions
     const { journals } = yield* Effect.flatMap(DumpStore, (store) => store.beforeRestore)
     return yield* Journaling.unfinished(journal, journals.path(journal))
   }
-  return pipeline(yield* saved(journal), options)
+  const undoing: Undoing =
+    journal !== undefined && Journaling.keeps(journal)
+      ? exchange(journal, options)
+      : pipeline(yield* saved(journal), options)
+  return undoing
 })
 
 /**
@@ -147,7 +177,11 @@ export const planned = Effect.fn("Undo.planned")(function* (options: UndoOptions
  */
 export const undo = Effect.fn("Undo.undo")(function* (
   options: UndoOptions = {}
-): Effect.fn.Return<RecoveryReport | UndoReport, RestoreError, DumpStore | PgDump | Session | SqlClient.SqlClient> {
+): Effect.fn.Return<
+  ExchangeReport | RecoveryReport | UndoReport,
+  RestoreError,
+  DumpStore | PgDump | Session | SqlClient.SqlClient
+> {
   const undoing = Effect.gen(function* () {
     const journal = yield* Journaling.last()
     if (journal?.state === "replacing" && journal.way !== "transaction") {
@@ -155,6 +189,15 @@ export const undo = Effect.fn("Undo.undo")(function* (
       return { recovered: journal.way, undone: undone(journal) }
     }
     yield* Leftover.settle()
+    if (journal !== undefined && Journaling.keeps(journal)) {
+      yield* tell(journal)
+      const { drop, transaction } = (yield* Pipeline.run(exchange(journal, options))).results
+      return {
+        undone: undone(journal),
+        back: names(transaction.back),
+        kept: drop === true ? [] : names(transaction.away)
+      }
+    }
     const found = yield* saved(journal)
     const { results } = yield* otherwiseInSeveral(options.several === true, (several) =>
       Pipeline.run(pipeline(found, { ...options, several }))

@@ -16,7 +16,7 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
   const SavedPlan = yield* load(() => import("../../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../../dumps/DumpFile.ts"))
   const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze } = asked
-  const { acceptUnproven, allowPartialRows, backupFirst, whileInUse } = asked
+  const { acceptUnproven, allowPartialRows, backupFirst, keepPrevious, whileInUse } = asked
   if (
     file !== undefined ||
     clean ||
@@ -29,6 +29,7 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
     acceptUnproven ||
     allowPartialRows ||
     !backupFirst ||
+    keepPrevious ||
     whileInUse
   ) {
     return yield* new SavedPlan.PlanInvalid({
@@ -70,6 +71,12 @@ export const restore = Command.make(
     verify: Flags.verify,
     analyze: Flags.analyze,
     backupFirst: Flags.backupFirst,
+    keepPrevious: Flag.Boolean("keep-previous").pipe(
+      Flag.withDescription(
+        "Keep what is replaced in the database, under other names, until the next restore: undo is then instant"
+      ),
+      Flag.withDefault(false)
+    ),
     whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
     wait: Flags.wait,
@@ -163,7 +170,7 @@ export const restore = Command.make(
         }).pipe(Effect.provide(layer))
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
-          text: [RenderRestore.restore(report, DumpProof.words[report.against], database), ...hints].join("\n"),
+          text: [RenderRestore.restore(report, DumpProof.words[report.against], database, dir), ...hints].join("\n"),
           document: { restore: report }
         }
       }),
@@ -183,11 +190,11 @@ export const restore = Command.make(
   Command.annotate(SideEffects, {
     reads: ["The dump and its manifest, or the plan of `--plan-file`."],
     writes: [
-      "The safety dump of what goes, with its manifest, in `before-restore/` in `--dir`; the newest 3 are kept. None with `--no-backup-first`.",
-      "Where it takes several transactions: a journal beside the safety dumps, `restore_<time>_<id>.json`, which tells `pgark undo` what to do after a kill.",
+      "The safety dump of what goes, with its manifest, in `before-restore/` in `--dir`; the newest 3 are kept. None with `--no-backup-first` or `--keep-previous`.",
+      "A journal beside the safety dumps, `restore_<time>_<id>.json`, which tells `pgark undo` what to do after a kill.",
       "The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."
     ],
     database:
-      "Gets what the dump holds, in one transaction where the server's lock table can hold that: it happens, or the database is as it was. With `--clean` the dump's schemas lose what is in them first."
+      "Gets what the dump holds, in one transaction where the server's lock table can hold that: it happens, or the database is as it was. With `--clean` the dump's schemas lose what is in them first. With `--keep-previous` the old schemas stay as `pgark_previous_<number>` until the next restore has happened, which drops them."
   })
 )

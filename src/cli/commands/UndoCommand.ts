@@ -55,6 +55,8 @@ export const undo = Command.make(
         }).pipe(Effect.provide(layer))
         if ("recovered" in report)
           return { text: RenderRestore.recovered(report, database), document: { undo: report } }
+        if ("back" in report)
+          return { text: RenderRestore.exchanged(report, database, dir), document: { undo: report } }
         const hints = yield* PrismaHint.lines(report.verify?.prisma)
         return {
           text: [RenderRestore.undo(report, DumpProof.words[report.against], database), ...hints].join("\n"),
@@ -78,9 +80,10 @@ export const undo = Command.make(
       "The newest safety dump of this database in `before-restore/` in `--dir`, or the journal of a restore that was killed."
     ],
     writes: [
-      "A safety dump of what goes, as `restore` makes it; none with `--no-backup-first`.",
+      "A safety dump of what goes, as `restore` makes it; none with `--no-backup-first`, nor where the restore has kept what it replaced.",
       "The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."
     ],
-    database: "Gets back what the last restore replaced, as `restore` would do it. What came since goes."
+    database:
+      "Gets back what the last restore replaced, as `restore` would do it. What came since goes. After `restore --keep-previous` both states change places, by their schemas' names alone."
   })
 )

@@ -4,7 +4,7 @@ import { undoCommand } from "../../dumps/UndoCommand.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
 import type { RestoreReport } from "../../verbs/Restore.ts"
 import * as Way from "../../verbs/restore/Way.ts"
-import type { RecoveryReport, UndoReport } from "../../verbs/Undo.ts"
+import type { ExchangeReport, RecoveryReport, UndoReport } from "../../verbs/Undo.ts"
 import * as RenderReport from "./RenderReport.ts"
 import { fitted, hang } from "../output/Text.ts"
 
@@ -12,7 +12,25 @@ import { fitted, hang } from "../output/Text.ts"
 const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
   items.length === 0 ? [] : [hang(label, text(listed(items, 6).join(", ")))]
 
-const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> => [
+type Kept = ExchangeReport["kept"]
+
+const keptAs = (kept: Kept): string =>
+  listed(
+    kept.map(({ aside, schema }) => `${schema} as ${aside}`),
+    6
+  ).join(", ")
+
+const wayBack = (kept: Kept, directory: string): ReadonlyArray<string> =>
+  kept.length === 0
+    ? []
+    : [
+        hang(
+          "  way back   ",
+          `${undoCommand(directory)} brings back at once what was there, which is kept until the next restore: ${keptAs(kept)}`
+        )
+      ]
+
+const body = (report: RestoreReport, proofWords: string, directory = ""): ReadonlyArray<string> => [
   hang("  proof      ", proofWords),
   ...report.unproven.map((what) => hang("  not proven ", what)),
   ...(report.way === "transaction" ? [] : [hang("  way        ", `${Way.words[report.way]}: ${report.why}`)]),
@@ -34,6 +52,7 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
   ...report.differences.map(({ what, why }) => hang("  differs    ", `${what}: ${why}`)),
   ...(report.grant === undefined ? [] : RenderReport.grant(report.grant)),
   ...(report.verify === undefined ? ["  verified   no (--no-verify)"] : RenderReport.verify(report.verify)),
+  ...wayBack(report.kept ?? [], directory),
   ...(report.backup === undefined
     ? []
     : [
@@ -44,9 +63,27 @@ const body = (report: RestoreReport, proofWords: string): ReadonlyArray<string> 
       ])
 ]
 
-/** What a restore did. */
-export const restore = (report: RestoreReport, proofWords: string, database: string): string =>
-  [fitted(process.stdout, "", `Restored ${report.file} into ${database}`), ...body(report, proofWords)].join("\n")
+/**
+ * What a restore did.
+ *
+ * @param directory the folder of dumps, for the command that takes it back
+ */
+export const restore = (report: RestoreReport, proofWords: string, database: string, directory: string): string =>
+  [fitted(process.stdout, "", `Restored ${report.file} into ${database}`), ...body(report, proofWords, directory)].join(
+    "\n"
+  )
+
+/** What an undoing did that was done by names alone. */
+export const exchanged = ({ back, kept, undone }: ExchangeReport, database: string, directory: string): string =>
+  [
+    fitted(
+      process.stdout,
+      "",
+      `Brought back what was in ${database} before ${undone.file} was restored (${undone.at})`
+    ),
+    hang("  renamed    ", back.map(({ aside, schema }) => `${aside} to ${schema}`).join(", ")),
+    ...(kept.length === 0 ? ["  dropped    what was there since (--no-backup-first)"] : wayBack(kept, directory))
+  ].join("\n")
 
 /** What became of a restore that had been cut short. */
 export const recovered = ({ undone, recovered }: RecoveryReport, database: string): string =>

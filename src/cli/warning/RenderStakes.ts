@@ -26,6 +26,11 @@ const session = ({ application, client, pid, user }: Connected): string =>
     ...(client === null ? [] : [`from ${client}`])
   ].join(" ")
 
+const kept = ({ folder, kept = [] }: NonNullable<Stakes["wayBack"]>): string =>
+  folder === undefined
+    ? `kept as ${listed(kept, named).join(", ")} until the next restore`
+    : `saved before into ${folder}`
+
 export interface Line {
   readonly text: string
   /** It is one to be alarmed at. */
@@ -45,7 +50,7 @@ export const lines = (stakes: Stakes): ReadonlyArray<Line> => {
           alarming: true
         }
       : {
-          text: hang("  way back   ", `saved before into ${wayBack.folder}: ${wayBack.command} brings it back`),
+          text: hang("  way back   ", `${kept(wayBack)}: ${wayBack.command} brings it back`),
           alarming: false
         },
     ...(connected.length === 0

@@ -1,8 +1,9 @@
 /** Who else is there: other sessions, another pgark, a restore that was cut short, and the roles of the app. */
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { DumpStore } from "../../dumps/DumpStore.ts"
-import { count, plural } from "../../pipeline/Words.ts"
+import { count, listed, plural } from "../../pipeline/Words.ts"
 import { describe, describeAll, endings } from "../../postgres/Blockers.ts"
 import * as Grants from "../../postgres/Grants.ts"
 import { quote } from "../../postgres/Identifier.ts"
@@ -12,6 +13,7 @@ import { fromSqlError } from "../../postgres/Sqlstate.ts"
 import { readHolders } from "../../postgres/survey/Holders.ts"
 import * as TargetLock from "../../postgres/TargetLock.ts"
 import { others } from "../../postgres/OtherSessions.ts"
+import * as Journaling from "../restore/Journaling.ts"
 import * as Leftover from "../restore/several/Leftover.ts"
 import { about } from "./Check.ts"
 import type { Visit } from "./Visit.ts"
@@ -60,6 +62,21 @@ const unfinished = Effect.fnUntraced(function* (visit: Visit) {
   if (text === undefined) return
   const [found = "", ...more] = text.split("\n")
   visit.tell(what.problem(found, { stops: ["restore"], detail: more, mend: "pgark undo" }))
+})
+
+/** What the last restore has kept, which takes room until the next one. */
+const previous = Effect.fnUntraced(function* (visit: Visit) {
+  const what = about("restore", "previous", "kept")
+  const [journal] = (yield* visit.ask(what, Journaling.keeping())) ?? []
+  if (journal === undefined) return
+  const { aside = [], at, by, file } = journal
+  const before = by === "restore" ? `before ${file} was restored` : "before the last undo"
+  visit.tell(
+    what.note(
+      `${listed(aside.map((one) => `${quote(one.schema)} as ${quote(one.aside)}`)).join(", ")}: what was there ${before} (${DateTime.formatIso(at)})`,
+      "pgark undo renames it back; the next restore drops it."
+    )
+  )
 })
 
 /** Whether a role of the app is there, may log in and connect, and which of its rights it has. */
@@ -119,5 +136,6 @@ export const look = Effect.fn("doctor.Others.look")(function* (
   yield* sessions(visit, options.schemas, options.several)
   yield* pgark(visit)
   yield* unfinished(visit)
+  yield* previous(visit)
   for (const role of new Set(options.grantTo)) yield* appRole(visit, role, options.schemas)
 })

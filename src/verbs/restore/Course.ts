@@ -118,7 +118,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     needs: [steps.apply],
     pipeline: Pipeline.make(
       "finish",
-      [steps.putBack, steps.rights, steps.grant, steps.own, steps.owners],
+      [steps.putBack, steps.rights, steps.grant, steps.own, steps.owners, steps.keep],
       [...outside, steps.apply.name, steps.verify.name]
     ),
     around: (run) =>
@@ -127,7 +127,7 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
         const context = yield* Effect.context<DumpStore>()
         // No interruption between the COMMIT and this: it would take back what is complete. Where it cannot be written,
         // the next step tries again, tells why not, and drops nothing then.
-        const complete = Effect.ignore(Effect.provide(Journaling.update({ state: "done" }), context))
+        const complete = Effect.ignore(Effect.provide(Journaling.complete(options.keepPrevious), context))
         return yield* session.transaction(run, {
           committed: Effect.andThen(complete, committed),
           uncertain,
@@ -146,10 +146,11 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
     ),
     around: (run) =>
       run.pipe(
-        Effect.map(({ clean, finish: { grant, owners, tasks }, secure: { backup }, verify }) => ({
+        Effect.map(({ clean, finish: { grant, keep, owners, tasks }, secure: { backup }, verify }) => ({
           apply: owners,
           backup,
           clean,
+          kept: keep,
           grant,
           tasks,
           verify
@@ -159,5 +160,11 @@ export const pipeline = <const Name extends string, E, R, const T extends Task.A
       )
   })
   const replaced = Task.either(surveyed, ({ course }) => course.way === "transaction", one, several)
-  return Pipeline.make(name, [proof, surveyed, replaced, Task.when(options.analyze, analyzeTask(proof))])
+  return Pipeline.make(name, [
+    proof,
+    surveyed,
+    replaced,
+    steps.previous,
+    Task.when(options.analyze, analyzeTask(proof))
+  ])
 }

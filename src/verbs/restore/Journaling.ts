@@ -21,6 +21,7 @@ import type { Ask } from "../../postgres/ServerMark.ts"
 import { Session } from "../../postgres/Session.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
 import { RestoreUnfinished } from "../VerbError.ts"
+import * as SetAside from "./several/SetAside.ts"
 
 /** How many safety dumps of a target are kept. */
 export const kept = 3
@@ -86,6 +87,21 @@ export const replacing = Effect.fnUntraced(function* (transaction: CommitOutcome
 /** Notes that from here on the target is not as it was. */
 export const replacingNow = Effect.fnUntraced(function* () {
   if ((yield* current)?.state === "begun") yield* update({ state: "replacing" })
+})
+
+/** Notes that the new state is complete. What was set aside is kept under its new names, where it is kept. */
+export const complete = Effect.fnUntraced(function* (keeps: boolean) {
+  const aside = (yield* current)?.aside ?? []
+  yield* update({ state: "done", ...(keeps ? { keeps, aside: aside.map(SetAside.kept) } : {}) })
+})
+
+/** Journals of this database whose restores have kept what they replaced, newest first. */
+export const keeping = Effect.fn("Journaling.keeping")(function* (): Effect.fn.Return<
+  ReadonlyArray<Journal>,
+  DatabaseError | DumpDamaged | DumpUnreadable,
+  DumpStore | Session | SqlClient.SqlClient
+> {
+  return (yield* of(yield* past, yield* target())).filter(keeps)
 })
 
 /**
@@ -155,6 +171,10 @@ const discard = Effect.fnUntraced(function* (store: DumpStoreService, journal: J
   yield* store.journals.remove(journal)
 })
 
+/** Whether what it has replaced stands in the database, under other names. */
+export const keeps = ({ aside = [], keeps, state }: Journal): boolean =>
+  keeps === true && aside.length > 0 && state === "done"
+
 const sameTarget = (a: Target, b: Target): boolean =>
   a.oid === b.oid &&
   (a.system === "" || b.system === "" ? a.host === b.host && a.port === b.port : a.system === b.system)
@@ -168,7 +188,8 @@ const of = Effect.fnUntraced(function* (store: DumpStoreService, target: Target)
 const retain = Effect.fnUntraced(function* (store: DumpStoreService, target: Target) {
   let backups = 0
   for (const [index, journal] of (yield* of(store, target)).entries()) {
-    const useless = backups >= kept || (index > 0 && journal.backup === undefined)
+    // What one keeps is dropped before nobody knows of it any more.
+    const useless = backups >= kept || (index > 0 && journal.backup === undefined && !keeps(journal))
     if (useless && journal.state === "done") yield* discard(store, journal)
     if (journal.backup !== undefined) backups++
   }

@@ -18,7 +18,8 @@ import type * as DumpProof from "./DumpProof.ts"
 import { unfit } from "./Fitness.ts"
 import * as Going from "./Going.ts"
 import { emptied, replacement, type Replacement, withoutRows } from "./Replacement.ts"
-import type { Settled } from "./RestoreOptions.ts"
+import type { RestoreOptions, Settled } from "./RestoreOptions.ts"
+import * as SetAside from "./several/SetAside.ts"
 import type { Standing } from "./Standing.ts"
 import * as Way from "./Way.ts"
 
@@ -59,11 +60,12 @@ export const facets = {
 /** The stakes of replacing this, as a part of {@link Looked}. */
 export const stakesOf = Effect.fnUntraced(function* (
   survey: Survey,
-  { databaseWide, largeObjects, objects }: Replacement,
-  backupFirst: boolean
+  { databaseWide, largeObjects, objects }: Pick<Replacement, "databaseWide" | "largeObjects" | "objects">,
+  { backupFirst, keepPrevious = false }: Pick<RestoreOptions, "backupFirst" | "keepPrevious">
 ) {
   if (databaseWide.length + largeObjects.length + objects.length === 0) return {}
-  const wayBack = backupFirst ? yield* Stakes.wayBack : null
+  const kept = SetAside.names(survey).map((one) => SetAside.kept(one).aside)
+  const wayBack = keepPrevious ? yield* Stakes.keptIn(kept) : backupFirst === true ? yield* Stakes.wayBack : null
   return { stakes: yield* Stakes.read({ survey, objects, largeObjects }, wayBack) }
 })
 
@@ -115,7 +117,7 @@ export const task = (proof: DumpProof.ProofTask, options: Settled) =>
           },
           hollow: withoutRows(contents, going),
           differences: bridge.differences,
-          ...(yield* stakesOf(found, going, options.backupFirst))
+          ...(yield* stakesOf(found, going, options))
         }
         return looked
       }),

@@ -14,6 +14,7 @@ import * as Publishing from "./Publishing.ts"
 import type { Applied } from "./Statements.ts"
 import { ways } from "./Way.ts"
 import type { Saved } from "./SafetyDump.ts"
+import type { Renamed } from "./several/SetAside.ts"
 
 /** Statements of a kind. */
 const Statements = Schema.Struct({
@@ -60,6 +61,14 @@ export const RestoreReport = Schema.Struct({
   backup: Schema.optionalKey(Schema.String).annotateKey({
     description: "Path of the dump of what was replaced; absent where nothing was, or where none was wanted."
   }),
+  kept: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        schema: Schema.String.annotateKey({ description: "The schema's own name." }),
+        aside: Schema.String.annotateKey({ description: "What it is called now, as it was before." })
+      })
+    )
+  ).annotateKey({ description: "What was replaced and stays until the next restore, with `--keep-previous`." }),
   grant: Schema.optionalKey(Grant.GrantReport).annotateKey({
     description: "What was granted; absent where nothing was to be."
   }),
@@ -81,6 +90,7 @@ export interface Outcomes<T extends Task.Any> {
   readonly transaction: {
     readonly apply: Applied
     readonly backup: Saved
+    readonly kept?: ReadonlyArray<Renamed> | undefined
     readonly clean: Clean.CleanReport | undefined
     readonly grant: Grant.GrantReport | undefined
     readonly verify: Verify.VerifyReport | undefined
@@ -111,6 +121,7 @@ export const report = <T extends Task.Any = never>({
   published: going.published.map(Publishing.describe),
   partialRows: prove.partialRows,
   ...(transaction.backup.dump === undefined ? {} : { backup: transaction.backup.dump.file }),
+  ...(transaction.kept === undefined ? {} : { kept: transaction.kept }),
   ...(transaction.grant === undefined ? {} : { grant: transaction.grant }),
   ...(transaction.verify === undefined ? {} : { verify: transaction.verify }),
   // Without tasks there is no name to ask for.

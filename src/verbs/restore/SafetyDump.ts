@@ -231,6 +231,8 @@ export const task = <N extends Task.Needs>(options: {
   readonly needs: N
   /** Do without the dump; the journal is kept all the same. */
   readonly skip: boolean
+  /** What is replaced stays in the database: no dump is needed that leads back. */
+  readonly keeps?: boolean
   /** What leads back already. */
   readonly known?: Journal
   /** How long planning, and pg_dump, wait for what others hold. */
@@ -254,8 +256,12 @@ export const task = <N extends Task.Needs>(options: {
         }
       }
       const goes = replaces(saving)
-      if (!goes || options.skip) {
-        const rows = goes ? [Plan.row("save nothing: there will be no way back", { why: "--no-backup-first" })] : []
+      const keeps = options.keeps === true
+      if (!goes || options.skip || keeps) {
+        const nothing = keeps
+          ? Plan.row("save nothing: what is there stays, under other names", { why: "--keep-previous" })
+          : Plan.row("save nothing: there will be no way back", { why: "--no-backup-first" })
+        const rows = goes ? [nothing] : []
         return {
           value: undefined,
           ...(goes ? {} : { does: "nothing" as const }),

@@ -22,6 +22,7 @@ import * as SafetyDump from "./SafetyDump.ts"
 import * as DropOld from "./several/DropOld.ts"
 import * as Emptying from "./several/Emptying.ts"
 import * as InUse from "./several/InUse.ts"
+import * as Previous from "./several/Previous.ts"
 import * as SetAside from "./several/SetAside.ts"
 import * as VerifyTask from "./VerifyTask.ts"
 
@@ -66,6 +67,7 @@ export const make = <E, R, const T extends Task.Any>({
   const save = SafetyDump.task({
     needs,
     skip: !options.backupFirst,
+    keeps: options.keepPrevious,
     ...(recovers === undefined || undoes === undefined ? {} : { known: undoes }),
     lockTimeout,
     what: ({ proof: { contents, file }, surveyed: { course, found, going, standing, touched } }) => ({
@@ -148,9 +150,19 @@ export const make = <E, R, const T extends Task.Any>({
   })
   const dropOld = DropOld.task({
     needs,
-    what: ({ surveyed: { course, found, wish } }) => ({ survey: found, wanted: course.way === "aside", wish })
+    keeps: options.keepPrevious,
+    what: ({ surveyed: { course, found, wish } }) => ({
+      survey: found,
+      wanted: course.way === "aside" && !options.keepPrevious,
+      wish
+    })
   })
-  const others = [proof, surveyed, sessions, lock, save, clean, aside, apply, rights, grant, putBack, owners]
+  const keep = SetAside.keep({ needs, what: ({ surveyed: { found } }) => ({ survey: found, wanted: true }) })
+  const previous = Previous.task({
+    needs,
+    keeps: ({ surveyed: { found } }) => (options.keepPrevious ? SetAside.names(found).map(SetAside.kept) : [])
+  })
+  const others = [proof, surveyed, sessions, lock, save, clean, aside, apply, rights, grant, putBack, keep, owners]
   const own = OwnTasks.task(
     tasks,
     verify,
@@ -170,6 +182,8 @@ export const make = <E, R, const T extends Task.Any>({
     verify: Task.when(options.verify, verify),
     own: Task.when(tasks.length > 0, own),
     owners,
-    dropOld
+    keep: Task.when(options.keepPrevious, keep),
+    dropOld,
+    previous: Task.when(recovers === undefined, previous)
   }
 }

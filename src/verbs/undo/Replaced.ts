@@ -137,7 +137,7 @@ export const task = (journal: Journal, proof: DumpProof.ProofTask, options: Sett
           jobs: options.jobs
         })
         // Whoever has begun the restore is not asked whether it may be taken back.
-        const stakes = recovers ? {} : yield* stakesOf(found, goes.going, options.backupFirst)
+        const stakes = recovers ? {} : yield* stakesOf(found, goes.going, options)
         const looked: Looked = { scope, course, differences: bridge.differences, ...stakes, ...goes }
         return looked
       }),

@@ -17,6 +17,8 @@ import * as SetAside from "./SetAside.ts"
  */
 export const task = <N extends Task.Needs>(options: {
   readonly needs: N
+  /** They are kept. */
+  readonly keeps: boolean
   readonly what: (needs: Task.PlannedNeeds<N>) => SetAside.Moving & { readonly wish: Wish }
 }) =>
   Task.make("drop old", {
@@ -54,7 +56,7 @@ export const task = <N extends Task.Needs>(options: {
             const session = yield* Session
             const dropped = Effect.andThen(SetAside.drop(session, asides), Journaling.update({ aside: [] }))
             // Nothing is dropped while the journal says that it leads back.
-            yield* Journaling.update({ state: "done" }).pipe(
+            yield* Journaling.complete(options.keeps).pipe(
               Effect.andThen(asides.length === 0 ? Effect.void : dropped),
               Effect.catch(({ message }) =>
                 note(

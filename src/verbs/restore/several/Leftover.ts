@@ -9,12 +9,14 @@ import { quote } from "../../../postgres/Identifier.ts"
 import { Session } from "../../../postgres/Session.ts"
 import { RestoreUnfinished } from "../../VerbError.ts"
 import * as Journaling from "../Journaling.ts"
+import * as Previous from "./Previous.ts"
 import * as SetAside from "./SetAside.ts"
 
 /** Drops what a restore that has happened could not drop any more, because it was cut short there. */
 const tidy = Effect.fnUntraced(function* () {
   const journal = yield* Journaling.last()
-  const renamed = journal?.state === "done" ? (journal.aside ?? []) : []
+  yield* Previous.tidy(journal)
+  const renamed = journal?.state === "done" && journal.keeps !== true ? (journal.aside ?? []) : []
   if (journal === undefined || renamed.length === 0) return
   const asides = renamed.map(({ aside }) => aside)
   yield* note(`The restore of ${journal.file} had set schemas aside: ${asides.map(quote).join(", ")} are dropped now.`)
@@ -72,7 +74,7 @@ export const found = Effect.fn("Leftover.found")(function* (): Effect.fn.Return<
   const names = yield* SetAside.standing
   if (names.length === 0) return undefined
   const { detail, message, suggestion } = elsewhere(names, store.directory)
-  return journal?.state === "done" && (journal.aside ?? []).length > 0
+  return journal?.state === "done" && journal.keeps !== true && (journal.aside ?? []).length > 0
     ? `A restore has set schemas aside and was cut short when it dropped them: ${names.map(quote).join(", ")}. The next one drops them.`
     : [message, detail, suggestion].join("\n")
 })

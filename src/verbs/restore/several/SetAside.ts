@@ -22,9 +22,14 @@ import * as Batches from "./Batches.ts"
 export type Renamed = NonNullable<Journal["aside"]>[number]
 
 const prefix = "pgark_aside_"
+/** Of such as are to stay until the next restore. Nobody takes them for what a restore that was cut short has left. */
+const keptPrefix = "pgark_previous_"
 
-/** Whether a schema of this name is one that was set aside. */
-export const isAside = (name: string): boolean => /^pgark_aside_\d+$/.test(name)
+/** Whether a schema of this name is one that was set aside, for a while or to be kept. */
+export const isAside = (name: string): boolean => /^pgark_(aside|previous)_\d+$/.test(name)
+
+/** What a schema that was set aside is called when it is kept. */
+export const kept = ({ aside, schema }: Renamed): Renamed => ({ schema, aside: aside.replace(prefix, keptPrefix) })
 
 type Existing = Extract<SchemaFacts, { readonly exists: true }>
 
@@ -34,9 +39,11 @@ const existing = (survey: Survey): ReadonlyArray<Existing> => survey.schemas.fil
 export const names = (survey: Survey): ReadonlyArray<Renamed> =>
   existing(survey).map(({ name, oid }) => ({ schema: name, aside: `${prefix}${oid}` }))
 
+const rename = (from: string, to: string) => ({ to, sql: `ALTER SCHEMA ${quote(from)} RENAME TO ${quote(to)}` })
+
 /** Moves schemas away and creates empty ones, which for the time being only their owners may use. */
 const away = (survey: Survey, { aside, schema }: Renamed): ReadonlyArray<string> => [
-  `ALTER SCHEMA ${quote(schema)} RENAME TO ${quote(aside)}`,
+  rename(schema, aside).sql,
   ...existing(survey).flatMap(({ name, recreate }) => (name === schema ? recreate.slice(0, 1) : []))
 ]
 
@@ -48,6 +55,33 @@ export interface Moving {
   readonly survey: Survey
   readonly wanted: boolean
 }
+
+/** Nobody reads or writes a table when its schema gets another name: he would go on with it under that. */
+const lockAll = Effect.fnUntraced(function* (session: SessionService, survey: Survey) {
+  const tables = survey.objects.filter(({ kind, extension }) => kind === "TABLE" && extension === null)
+  if (tables.length === 0) return
+  const list = tables.map(({ identity }) => identity).join(", ")
+  yield* session
+    .execute(`LOCK TABLE ${list} IN ACCESS EXCLUSIVE MODE`)
+    .pipe(Progress.during(`LOCK TABLE of ${plural(tables.length, "table")}: others are at work there`))
+})
+
+/** Statements that give the surveyed schemas names under which they are kept, and put kept ones in their place. */
+export const exchanging = (survey: Survey, back: ReadonlyArray<Renamed>) => ({
+  away: names(survey).map((one) => ({ ...kept(one), ...rename(one.schema, kept(one).aside) })),
+  back: back.map((one) => ({ ...one, ...rename(one.aside, one.schema) }))
+})
+
+/** Does that, in an open transaction. */
+export const exchange = Effect.fn("SetAside.exchange")(function* (
+  session: SessionService,
+  survey: Survey,
+  back: ReadonlyArray<Renamed>
+): Effect.fn.Return<void, DatabaseError> {
+  const statements = exchanging(survey, back)
+  yield* lockAll(session, survey)
+  for (const { sql } of [...statements.away, ...statements.back]) yield* session.execute(sql)
+})
 
 /**
  * The step that moves them, in a transaction that is open on the session "target" and holds the tables locked against
@@ -68,7 +102,6 @@ export const task = <N extends Task.Needs>(options: {
         return Effect.succeed({ value: none, does: "nothing" as const, rows: [], run: () => Effect.succeed(none) })
       }
       const renamed = names(survey)
-      const tables = survey.objects.filter(({ kind, extension }) => kind === "TABLE" && extension === null)
       return Effect.succeed({
         value: renamed,
         rows: renamed.map((one) =>
@@ -80,12 +113,7 @@ export const task = <N extends Task.Needs>(options: {
         run: () =>
           Effect.gen(function* () {
             const session = yield* Session
-            if (tables.length > 0) {
-              const list = tables.map(({ identity }) => identity).join(", ")
-              yield* session
-                .execute(`LOCK TABLE ${list} IN ACCESS EXCLUSIVE MODE`)
-                .pipe(Progress.during(`LOCK TABLE of ${plural(tables.length, "table")}: others are at work there`))
-            }
+            yield* lockAll(session, survey)
             for (const sql of renamed.flatMap((one) => away(survey, one))) yield* session.execute(sql)
             return renamed
           })
@@ -117,8 +145,39 @@ export const rights = <N extends Task.Needs>(options: {
     }
   })
 
+/** The step that gives them the names under which they are kept, in an open transaction: the one that ends the restore. */
+export const keep = <N extends Task.Needs>(options: {
+  readonly needs: N
+  readonly what: (needs: Task.PlannedNeeds<N>) => Moving
+}) =>
+  Task.make("keep", {
+    title: "Keep what was set aside",
+    session: "target",
+    needs: options.needs,
+    plan: (needs) => {
+      const { survey, wanted } = options.what(needs)
+      const statements = (wanted ? names(survey) : []).map((one) => ({ ...one, ...rename(one.aside, kept(one).aside) }))
+      return Effect.succeed({
+        value: undefined,
+        ...(statements.length === 0 ? { does: "nothing" as const } : {}),
+        rows: statements.map(({ schema, sql, to }) =>
+          Plan.row(`keep what was in ${quote(schema)} as ${quote(to)}, until the next restore`, {
+            sql,
+            why: "--keep-previous: undo renames it back"
+          })
+        ),
+        run: () =>
+          Effect.gen(function* () {
+            const session = yield* Session
+            for (const { sql } of statements) yield* session.execute(sql)
+            return statements.map(({ schema, to }): Renamed => ({ schema, aside: to }))
+          })
+      })
+    }
+  })
+
 /** Which of these schemas are there. */
-const present = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+export const present = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ readonly name: string }>`
     select nspname::text as "name" from pg_namespace where nspname = any(${names}::text[])`.pipe(
@@ -159,8 +218,10 @@ export const bringBack = Effect.fn("SetAside.bringBack")(function* (
   renamed: ReadonlyArray<Renamed>,
   created: ReadonlyArray<string>
 ): Effect.fn.Return<void, DatabaseError, SqlClient.SqlClient> {
-  const there = yield* present(renamed.map(({ aside }) => aside))
-  const away = renamed.filter(({ aside }) => there.has(aside))
+  // The restore may have come as far as to keep them.
+  const either = renamed.flatMap((one) => [one, kept(one)])
+  const there = yield* present(either.map(({ aside }) => aside))
+  const away = either.filter(({ aside }) => there.has(aside))
   const names = away.map(({ schema }) => schema)
   const inPlace = yield* present(names)
   yield* Batches.emptySchemas(
@@ -171,7 +232,7 @@ export const bringBack = Effect.fn("SetAside.bringBack")(function* (
     Effect.gen(function* () {
       for (const { schema, aside } of away) {
         if (inPlace.has(schema)) yield* session.execute(`DROP SCHEMA ${quote(schema)}`)
-        yield* session.execute(`ALTER SCHEMA ${quote(aside)} RENAME TO ${quote(schema)}`)
+        yield* session.execute(rename(aside, schema).sql)
       }
     }),
     { lockTimeout: defaultLockTimeout }
