@@ -306,6 +306,17 @@ export const dumpJobs = setting<number | undefined>(
   }
 )
 
+/** The same of a restore. More than one cannot share its transaction, so that nobody gets them unasked. */
+export const restoreJobs = Flag.Int("jobs").pipe(
+  Flag.withAlias("j"),
+  Flag.withSchema(connections),
+  Flag.withMetavar("N"),
+  Flag.withDescription(
+    "Connections that restore a directory dump (default: 1, in one transaction); more take several transactions"
+  ),
+  Flag.withDefault(1)
+)
+
 export const name = Flag.String("name").pipe(
   Flag.withSchema(DumpLabel.Name),
   Flag.withMetavar("NAME"),

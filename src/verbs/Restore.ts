@@ -62,7 +62,14 @@ export const pipeline = <const T extends Task.Any = never>({
   const options = settled(asked)
   const proof = DumpProof.task(options)
   const surveyed = Task.holding(Looking.task(proof, options), hold(options))
-  return Course.pipeline("restore", { proof, surveyed, options, drops: options.clean, tasks, recover })
+  return Course.pipeline("restore", {
+    proof,
+    surveyed,
+    options,
+    drops: options.clean,
+    tasks,
+    recover: recover(options.jobs)
+  })
 }
 
 export type RestoreError =

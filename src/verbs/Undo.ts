@@ -95,7 +95,7 @@ const saved = Effect.fnUntraced(function* (journal: Journal | undefined) {
   }
   const file = Journaling.backupOf(past, journal)
   if (file !== undefined) {
-    yield* Effect.catchTag(past.find(file), "DumpMissing", () =>
+    const { form } = yield* Effect.catchTag(past.find(file), "DumpMissing", () =>
       nothing(
         file,
         `The dump of what was there before ${journal.file} was restored is gone: ${file}.`,
@@ -103,7 +103,7 @@ const saved = Effect.fnUntraced(function* (journal: Journal | undefined) {
       )
     )
     yield* tell(journal)
-    return { journal, file }
+    return { journal, file, divided: form.format === "directory" }
   }
   const at = DateTime.formatIso(journal.at)
   const named = `The last restore into this database, of ${journal.file} (${at}),`
@@ -135,14 +135,27 @@ export interface Found {
   readonly journal: Journal
   /** Path of the safety dump. */
   readonly file: string
+  /** Its rows are in files of their own, so that several connections can restore it. */
+  readonly divided: boolean
 }
 
 /** Everything that an undoing does, as a graph of tasks. */
-export const pipeline = ({ file, journal }: Found, asked: UndoOptions & Pick<RestoreOptions, "exact"> = {}) => {
-  const options = settled({ ...asked, file, clean: true })
+export const pipeline = (
+  { divided, file, journal }: Found,
+  { jobs = 1, ...asked }: UndoOptions & Pick<RestoreOptions, "exact"> = {}
+) => {
+  const options = settled({ ...asked, file, clean: true, jobs: divided ? jobs : 1 })
   const proof = DumpProof.task(options)
   const surveyed = Task.holding(Replaced.task(journal, proof, options), hold(options))
-  return Course.pipeline("undo", { proof, surveyed, options, drops: true, undoes: journal, tasks: [], recover })
+  return Course.pipeline("undo", {
+    proof,
+    surveyed,
+    options,
+    drops: true,
+    undoes: journal,
+    tasks: [],
+    recover: recover(options.jobs)
+  })
 }
 
 /** The same where the restore has kept what it replaced. */
@@ -185,7 +198,7 @@ export const undo = Effect.fn("Undo.undo")(function* (
   const undoing = Effect.gen(function* () {
     const journal = yield* Journaling.last()
     if (journal?.state === "replacing" && journal.way !== "transaction") {
-      yield* takeBack(journal, recover)
+      yield* takeBack(journal, recover(options.jobs ?? 1))
       return { recovered: journal.way, undone: undone(journal) }
     }
     yield* Leftover.settle()

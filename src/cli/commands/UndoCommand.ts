@@ -20,6 +20,7 @@ export const undo = Command.make(
     verify: Flags.verify,
     analyze: Flags.analyze,
     backupFirst: Flags.backupFirst,
+    jobs: Flags.restoreJobs,
     whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
     wait: Flags.wait,

@@ -186,24 +186,29 @@ const withoutSecond = (failure: ConnectionFailed) =>
       : failure
   )
 
-/** Writes the dump, of what the session's transaction sees now; the journal first. */
-const save = Effect.fnUntraced(function* (saving: Saving, lockTimeout: Duration.Input) {
+/**
+ * Writes the dump, of what the session's transaction sees now; the journal first. Over several connections it is a folder,
+ * which is read back over several as well; that shares the view of the transaction by itself.
+ */
+const save = Effect.fnUntraced(function* (saving: Saving, lockTimeout: Duration.Input, jobs: number) {
   const session = yield* Session
   const outer = yield* DumpStore
   const store = yield* outer.beforeRestore
   const { role, server } = saving.survey
   const snapshot = yield* Snapshot.ofTransaction(session)
   if (snapshot === undefined) return yield* nested()
+  const form = jobs === 1 ? {} : { format: "directory" as const, jobs }
   const selection = yield* select(saving.going)
   const { database, version, versionNumber } = server
   let journal: Journal | undefined
   const dump = yield* written({
     session,
-    snapshot,
+    ...(jobs === 1 ? { snapshot } : {}),
     source: { database, version, versionNumber, role: role.name, schemas: selection.schemas, partialRows: [] },
     tool: yield* chosen(versionNumber),
     options: settled({
       ...optionsOf(selection),
+      ...form,
       lockWaitTimeout: Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(lockTimeout))),
       note: `what was there before ${basename(saving.file)} was restored`
     }),
@@ -233,6 +238,8 @@ export const task = <N extends Task.Needs>(options: {
   readonly skip: boolean
   /** What is replaced stays in the database: no dump is needed that leads back. */
   readonly keeps?: boolean
+  /** How many connections read it; of one it is a plain dump. */
+  readonly jobs: number
   /** What leads back already. */
   readonly known?: Journal
   /** How long planning, and pg_dump, wait for what others hold. */
@@ -277,13 +284,14 @@ export const task = <N extends Task.Needs>(options: {
         value: undefined,
         rows: [
           Plan.row(
-            `dump what goes into ${directory}/${beforeRestore}/: ${plural(tables(going), "table")} and the rest`,
+            `dump what goes into ${directory}/${beforeRestore}/: ${plural(tables(going), "table")} and the rest` +
+              (options.jobs === 1 ? "" : `, over ${plural(options.jobs, "connection")}`),
             {
               why: `\`${undoCommand(directory)}\` brings it back`
             }
           )
         ],
-        run: () => Effect.map(save(saving, options.lockTimeout), (saved): Saved => saved)
+        run: () => Effect.map(save(saving, options.lockTimeout, options.jobs), (saved): Saved => saved)
       }
     })
   })

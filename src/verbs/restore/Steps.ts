@@ -68,6 +68,7 @@ export const make = <E, R, const T extends Task.Any>({
     needs,
     skip: !options.backupFirst,
     keeps: options.keepPrevious,
+    jobs: options.jobs,
     ...(recovers === undefined || undoes === undefined ? {} : { known: undoes }),
     lockTimeout,
     what: ({ proof: { contents, file }, surveyed: { course, found, going, standing, touched } }) => ({

@@ -23,8 +23,9 @@ import { alone } from "../TargetHold.ts"
 import * as Replaced from "./Replaced.ts"
 
 /** The steps that put a safety dump in the place of what a restore has left half done. */
-export const pipeline = (journal: Journal, file: string) => {
-  const options = settled({ file, clean: true, backupFirst: false, analyze: false, several: true, whileInUse: true })
+export const pipeline = (journal: Journal, file: string, jobs: number) => {
+  const settings = { clean: true, backupFirst: false, analyze: false, several: true, whileInUse: true }
+  const options = settled({ ...settings, file, jobs })
   const proof = DumpProof.task(options)
   const surveyed = Replaced.task(journal, proof, options, true)
   return Course.pipeline("recover", {
@@ -73,7 +74,7 @@ const emptied = Effect.fnUntraced(function* (journal: Journal) {
 })
 
 /** What was there comes out of its safety dump. */
-const replay = Effect.fnUntraced(function* (journal: Journal) {
+const replay = Effect.fnUntraced(function* (journal: Journal, jobs: number) {
   const store = yield* Effect.flatMap(DumpStore, ({ beforeRestore }) => beforeRestore)
   const file = Journaling.backupOf(store, journal)
   if (file === undefined && !journal.replaces) return yield* emptied(journal)
@@ -85,7 +86,8 @@ const replay = Effect.fnUntraced(function* (journal: Journal) {
       file: store.journals.path(journal)
     })
   }
-  yield* Pipeline.run(pipeline(journal, file))
+  const { form } = yield* store.find(file)
+  yield* Pipeline.run(pipeline(journal, file, form.format === "directory" ? jobs : 1))
 })
 
 /** Until it is known what became of the transaction that begins to replace, if that is what the journal tells of. */
@@ -106,26 +108,29 @@ const hold = Effect.fnUntraced(function* (session: Session.SessionService, resto
 })
 
 /**
- * Brings back what was there, over a connection of its own: that of the restore may be what has failed. It can be begun
+ * Brings back what was there, over connections of its own: that of the restore may be what has failed. It can be begun
  * again when it was cut short itself.
+ *
+ * @param jobs how many connections restore a safety dump that is a folder
  */
-export const recover = Effect.fn("Recovery.recover")(function* (journal: Journal) {
-  const restore = yield* Session.Session
-  yield* Effect.scoped(
-    Effect.gen(function* () {
-      const session = yield* Session.open(restore.url, { allowPooler: restore.pooler !== undefined })
-      yield* hold(session, restore)
-      const work = Effect.gen(function* () {
-        if ((yield* settledOutcome(journal))._tag === "Aborted") return
-        if (journal.way === "aside") yield* renameBack(journal)
-        else yield* replay(journal)
+export const recover = (jobs: number) =>
+  Effect.fn("Recovery.recover")(function* (journal: Journal) {
+    const restore = yield* Session.Session
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const session = yield* Session.open(restore.url, { allowPooler: restore.pooler !== undefined })
+        yield* hold(session, restore)
+        const work = Effect.gen(function* () {
+          if ((yield* settledOutcome(journal))._tag === "Aborted") return
+          if (journal.way === "aside") yield* renameBack(journal)
+          else yield* replay(journal, jobs)
+        })
+        yield* work.pipe(
+          Effect.provideService(Session.Session, session),
+          Effect.provideService(SqlClient.SqlClient, session.sql),
+          // Whoever has allowed the restore wants no half of it.
+          Effect.provideService(Confirmation, () => Effect.void)
+        )
       })
-      yield* work.pipe(
-        Effect.provideService(Session.Session, session),
-        Effect.provideService(SqlClient.SqlClient, session.sql),
-        // Whoever has allowed the restore wants no half of it.
-        Effect.provideService(Confirmation, () => Effect.void)
-      )
-    })
-  )
-})
+    )
+  })
