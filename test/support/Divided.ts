@@ -24,10 +24,10 @@ export interface Options {
 }
 
 /** Takes a plain dump of pgark, in UTF-8, apart. */
-export const divide = (file: string, { edit = (_, sql) => sql, rowsOfPart = 1e9, scale = 1 }: Options = {}): Divided<
-  never,
-  never
-> => {
+export const divide = (
+  file: string,
+  { edit = (_, sql) => sql, rowsOfPart = 1e9, scale = 1 }: Options = {}
+): Divided<never, never> => {
   const text = readFileSync(file)
   const scanner = new SqlScanner()
   const reader = new StatementReader()
@@ -45,7 +45,13 @@ export const divide = (file: string, { edit = (_, sql) => sql, rowsOfPart = 1e9,
       const type = entry?.type ?? ""
       behind ||= postDataTypes.has(type)
       const part =
-        type === "SEQUENCE SET" ? "sequences" : /^(BLOB|BLOBS)$/.test(type) ? "large-objects" : behind ? "post-data" : "pre-data"
+        type === "SEQUENCE SET"
+          ? "sequences"
+          : /^(BLOB|BLOBS)$/.test(type)
+            ? "large-objects"
+            : behind
+              ? "post-data"
+              : "pre-data"
       const comment =
         entry === undefined
           ? ""

@@ -44,10 +44,9 @@ export interface ApplyDividedOptions<E, R> extends Omit<ApplyOptions<E, R>, "loa
 }
 
 /** Applies it in the session's open transaction. Fails with what the server refused, with file, line and statement. */
-export const applyInOne = Effect.fn("ApplyDirectory.applyInOne")(function* <
-  E extends { readonly _tag: string },
-  R
->(options: ApplyDividedOptions<E, R>): Effect.fn.Return<Applied, E | ApplyError, R> {
+export const applyInOne = Effect.fn("ApplyDirectory.applyInOne")(function* <E extends { readonly _tag: string }, R>(
+  options: ApplyDividedOptions<E, R>
+): Effect.fn.Return<Applied, E | ApplyError, R> {
   const { budget, loaded, session, source } = options
   const { parts } = source.rows
   const statements = new Statements(options)
@@ -146,6 +145,7 @@ export const applyInSeveral = Effect.fn("ApplyDirectory.applyInSeveral")(functio
       parts,
       post,
       isPlain: (table) => statements.isPlain(table),
+      isHeir: (table) => statements.isHeir(table),
       decode: statements.decode,
       scripts: 0,
       checksums: loaded !== undefined,

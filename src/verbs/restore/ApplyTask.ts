@@ -16,12 +16,15 @@ import type { DefaultPrivileges } from "../../postgres/survey/DefaultPrivileges.
 import type { CatalogObject } from "../../postgres/survey/Objects.ts"
 import type { Survey } from "../../postgres/survey/Survey.ts"
 import { majorOf } from "../../postgres/version/ServerVersion.ts"
-import { isLacking } from "../../postgres/version/Features.ts"
+import { type Feature, isLacking } from "../../postgres/version/Features.ts"
 import { apply } from "./Apply.ts"
+import { applyInOne, applyInSeveral } from "./ApplyDirectory.ts"
 import * as Bridge from "./Bridge.ts"
 import { describeObject } from "../clean/Blocker.ts"
 import * as DumpProof from "./DumpProof.ts"
 import { census } from "../clean/Ladder.ts"
+import * as FolderSource from "./FolderSource.ts"
+import * as Tuning from "./parallel/Tuning.ts"
 import * as Publishing from "./Publishing.ts"
 import type { Replacement } from "./Replacement.ts"
 import { leaving, type Standing } from "./Standing.ts"
@@ -47,6 +50,8 @@ export interface Applying {
   readonly jobs?: number
   /** How long these wait for what others hold. */
   readonly lockTimeout: Duration.Input
+  /** Whether the sessions may be set as it suits. */
+  readonly tune: boolean
   /** What is left alone although the dump has it. */
   readonly standing?: Standing
 }
@@ -142,6 +147,71 @@ const withChecksums = (tables: Manifest["tables"]) => tables.filter(({ checksum 
 const executeAll = (session: SessionService, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (sql) => session.execute(sql), { discard: true })
 
+/** Applies it. */
+const applied = Effect.fnUntraced(function* (
+  applying: Applying,
+  { checksums, owner }: { readonly checksums: boolean; readonly owner: StatementPolicy.OwnerMode }
+) {
+  const { budget, contents, emptied, file, going, jobs = 1, lockTimeout, manifest, standing, survey, tune } = applying
+  const session = yield* Session
+  const store = yield* DumpStore
+  const policy = StatementPolicy.make({ survey, cleaned: emptied, owner })
+  const explained: Explained = (fields) => Bridge.explained(fields, survey, applying)
+  const options = {
+    session,
+    expected: contents,
+    decide: standing === undefined ? policy : leaving(policy, standing),
+    lacks: (feature: Feature) => isLacking(feature, majorOf(survey.server.versionNumber)),
+    explained,
+    // Tables of this very transaction nobody else has seen.
+    freeze: tune,
+    ...(budget === undefined ? {} : { budget })
+  }
+  const sums = new Map<string, Answer<string>>()
+  const summed = checksums ? withChecksums(manifest?.tables ?? []) : []
+  const loaded = ({ sql }: SessionService) =>
+    Effect.map(Checksums.read(summed), (answers) => {
+      for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
+    }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+  const defaults = survey.defaultPrivileges
+  const first = executeAll(
+    session,
+    defaults.flatMap(({ takeOut }) => takeOut)
+  )
+  const last = Effect.andThen(
+    executeAll(
+      session,
+      defaults.flatMap(({ putBack }) => putBack)
+    ),
+    Publishing.putBack(session, survey, going.published)
+  )
+  const giving = (applied: Applied): Loaded => ({ ...applied, checksums: sums, explained })
+
+  const folder =
+    manifest?.format === "directory"
+      ? FolderSource.of(file, manifest, yield* store.openDirectory({ file, manifest }))
+      : undefined
+  if (jobs > 1 && budget !== undefined && folder !== undefined) {
+    const several = { jobs, budget, lockTimeout, tune, first, last }
+    const rows = summed.length === 0 ? {} : { loaded }
+    return giving(yield* applyInSeveral({ ...options, ...several, ...rows, source: folder }))
+  }
+  const all = Effect.gen(function* () {
+    if (tune) yield* session.execute(Tuning.ofOne(yield* Tuning.read(session, 1)))
+    yield* first
+    const inOne =
+      folder === undefined
+        ? Effect.flatMap(store.read(file), ({ pull }) =>
+            apply({ ...options, chunk: pull, file, ...(summed.length === 0 ? {} : { loaded: loaded(session) }) })
+          )
+        : applyInOne({ ...options, source: folder, ...(summed.length === 0 ? {} : { loaded }) })
+    const applied = yield* inOne
+    yield* last
+    return giving(applied)
+  }).pipe(Effect.scoped)
+  return yield* budget === undefined ? all : session.transaction(all, { lockTimeout })
+})
+
 /**
  * Applies a dump within a transaction that is open on the session "target".
  *
@@ -161,12 +231,7 @@ export const task = <N extends Task.Needs>(options: {
     needs: options.needs,
     plan: (needs) => {
       const applying = options.what(needs)
-      const { budget, contents, emptied, file, going, lockTimeout, manifest, standing, survey } = applying
-      const policy = () => {
-        const all = StatementPolicy.make({ survey, cleaned: emptied, owner: options.owner })
-        return standing === undefined ? all : leaving(all, standing)
-      }
-      const explained: Explained = (fields) => Bridge.explained(fields, survey, applying)
+      const { contents, survey } = applying
       const rows = DumpProof.totalRows(contents.tables)
       return Effect.succeed({
         value: contents,
@@ -183,47 +248,7 @@ export const task = <N extends Task.Needs>(options: {
           ),
           ...back(applying)
         ],
-        run: () =>
-          Effect.scoped(
-            Effect.gen(function* () {
-              const session = yield* Session
-              const store = yield* DumpStore
-              const sums = new Map<string, Answer<string>>()
-              const summed = options.checksums ? withChecksums(manifest?.tables ?? []) : []
-              const defaults = survey.defaultPrivileges
-              yield* executeAll(
-                session,
-                defaults.flatMap(({ takeOut }) => takeOut)
-              )
-              const applied = yield* apply({
-                session,
-                chunk: (yield* store.read(file)).pull,
-                file,
-                expected: contents,
-                decide: policy(),
-                lacks: (feature) => isLacking(feature, majorOf(survey.server.versionNumber)),
-                explained,
-                ...(budget === undefined ? {} : { budget }),
-                ...(summed.length === 0
-                  ? {}
-                  : {
-                      loaded: Effect.map(Checksums.read(summed), (answers) => {
-                        for (const [index, table] of summed.entries()) sums.set(tableKey(table), answers[index]!)
-                      }).pipe(Effect.provideService(SqlClient.SqlClient, session.sql))
-                    })
-              })
-              yield* executeAll(
-                session,
-                defaults.flatMap(({ putBack }) => putBack)
-              )
-              yield* Publishing.putBack(session, survey, going.published)
-              return { ...applied, checksums: sums, explained } satisfies Loaded
-            }).pipe((all) =>
-              budget === undefined
-                ? all
-                : Effect.flatMap(Session, (session) => session.transaction(all, { lockTimeout }))
-            )
-          )
+        run: () => applied(applying, { owner: options.owner, checksums: options.checksums })
       })
     }
   })

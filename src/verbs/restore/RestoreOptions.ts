@@ -43,6 +43,11 @@ export interface RestoreOptions extends HoldOptions {
    * right to read all of that, and a second connection.
    */
   readonly backupFirst?: boolean
+  /**
+   * Set the sessions' own memory for indexes, and let rows and commits of several connections go in as fast as they may:
+   * done unless told. Nothing of it outlives the restore.
+   */
+  readonly tune?: boolean
   /** Connections that restore; 1 unless told. More than one cannot share a transaction. */
   readonly jobs?: number
   /**
@@ -63,7 +68,7 @@ export type Settled = Omit<RestoreOptions, "grantTo"> &
   Required<Pick<RestoreOptions, "clean" | "cascadeOutside" | "owner" | "forRoles" | "profile">> &
   Required<Pick<RestoreOptions, "verify" | "analyze" | "acceptUnproven" | "allowPartialRows">> &
   Required<Pick<RestoreOptions, "backupFirst" | "several" | "whileInUse">> &
-  Required<Pick<RestoreOptions, "jobs" | "keepPrevious">> & {
+  Required<Pick<RestoreOptions, "jobs" | "keepPrevious" | "tune">> & {
     readonly grantTo: ReadonlyArray<string>
   }
 
@@ -80,6 +85,7 @@ export const settled = ({ grantTo = [], ...options }: RestoreOptions): Settled =
   allowPartialRows: false,
   backupFirst: true,
   jobs: 1,
+  tune: true,
   keepPrevious: false,
   several: false,
   whileInUse: false,

@@ -165,6 +165,8 @@ export class Statements {
   /** Those that were created at all, and those of them that have heirs. */
   private readonly created = new Set<string>()
   private readonly parents = new Set<string>()
+  /** Tables that are heirs or partitions. */
+  private readonly heirs = new Set<string>()
   private statements = 0
   /** Entries of the server's lock table that the open transaction has taken. */
   private entries = 0
@@ -302,6 +304,11 @@ export class Statements {
     return this.created.has(tableKey(table)) && !this.parents.has(tableKey(table))
   }
 
+  /** Whether a table has columns of another: of what they are NOT NULL for, that one knows. */
+  isHeir(table: QualifiedName): boolean {
+    return this.heirs.has(tableKey(table))
+  }
+
   /** Whether the open transaction has taken so many entries of the server's lock table that it is to be ended. */
   isFull(budget: number): boolean {
     return this.entries >= budget && !this.writing
@@ -319,25 +326,37 @@ export class Statements {
   }
 
   private noteTable(kind: StatementKind, [bytes = new Uint8Array()]: ReadonlyArray<Uint8Array>): void {
-    if (kind._tag !== "Create" || kind.kind !== "TABLE" || kind.name === undefined) return
-    for (const parent of heirOf(bytes, this.decode)) this.parents.add(tableKey(parent))
-    if (this.features.isPartitioned(kind)) return
+    if (kind._tag !== "Create" && kind._tag !== "Alter") return
+    if (kind.kind !== "TABLE" || kind.name === undefined) return
     const key = tableKey({ ...kind, name: kind.name })
+    if (kind._tag === "Alter") {
+      for (const partition of behind(bytes, this.decode, "attach", "partition")) this.heirs.add(tableKey(partition))
+      return
+    }
+    const parents = [...behind(bytes, this.decode, "inherits", "("), ...behind(bytes, this.decode, "partition", "of")]
+    for (const parent of parents) this.parents.add(tableKey(parent))
+    if (parents.length > 0) this.heirs.add(key)
+    if (this.features.isPartitioned(kind)) return
     this.fresh.add(key)
     this.created.add(key)
   }
 }
 
-/** The tables that a CREATE TABLE inherits from. */
-const heirOf = (bytes: Uint8Array, decode: Decode): ReadonlyArray<QualifiedName> => {
+/** The tables that stand behind these words. */
+const behind = (
+  bytes: Uint8Array,
+  decode: Decode,
+  ...words: readonly [string, string]
+): ReadonlyArray<QualifiedName> => {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (!text.includes("INHERITS")) return []
+  // Few statements have them, and only these are read.
+  if (!text.includes(words[0].toUpperCase()) && !text.includes(words[0])) return []
   const tokens = new StatementTokens(bytes, decode)
-  if (!tokens.skipTo("inherits", "(")) return []
-  const parents: Array<QualifiedName> = []
+  if (!tokens.skipTo(...words)) return []
+  const tables: Array<QualifiedName> = []
   do {
-    const parent = tokens.qualified()
-    if (parent !== undefined) parents.push(parent)
+    const table = tokens.qualified()
+    if (table !== undefined) tables.push(table)
   } while (tokens.take(","))
-  return parents
+  return tables
 }

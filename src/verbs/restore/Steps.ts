@@ -117,6 +117,7 @@ export const make = <E, R, const T extends Task.Any>({
       hollow,
       emptied: drops || course.way === "aside",
       lockTimeout,
+      tune: options.tune,
       ...(standing === undefined ? {} : { standing }),
       ...(course.way === "transaction" ? {} : { budget: course.budget, jobs: options.jobs })
     })

@@ -16,7 +16,12 @@ interface At {
 /** Keeps the counts; {@link look} shows them. Connections are counted from 0. */
 export class GraphProgress {
   private readonly clock: Clock.Clock
-  private readonly totals: { readonly bytes: number; readonly rows: number; readonly tables: number; readonly parts: number }
+  private readonly totals: {
+    readonly bytes: number
+    readonly rows: number
+    readonly tables: number
+    readonly parts: number
+  }
   private readonly expected: Expected
   private readonly at = new Map<number, At>()
   private bytes = 0
@@ -74,7 +79,8 @@ export class GraphProgress {
         this.statements++
         this.begin(connection, describe(statement, kind))
       },
-      copy: ({ name, schema = "" } = {}) => this.begin(connection, name === undefined ? "COPY" : nameOf({ schema, name })),
+      copy: ({ name, schema = "" } = {}) =>
+        this.begin(connection, name === undefined ? "COPY" : nameOf({ schema, name })),
       data: () => {},
       copied: (rows) => void (this.rows += rows),
       inserted: (rows) => void (this.rows += rows)
@@ -90,13 +96,11 @@ export class GraphProgress {
       bytes: { done: bytes, total: totals.bytes },
       rows: { done: rows, total: totals.rows },
       statements: { done: statements, total: Math.max(statements, expected.statements) },
-      parts: now.map(
-        ([, { name, sent, since, total }]): Part => ({
-          name,
-          since,
-          ...(total === undefined ? {} : { bytes: { done: sent, total } })
-        })
-      ),
+      parts: now.map(([, { name, sent, since, total }]): Part => ({
+        name,
+        since,
+        ...(total === undefined ? {} : { bytes: { done: sent, total } })
+      })),
       ...(next === undefined ? {} : { next })
     }
   }

@@ -19,11 +19,7 @@ export const readAhead = Effect.fnUntraced(function* <E, R>(options: {
   readonly statements: Statements
   readonly chunk: Effect.Effect<Option.Option<Uint8Array>, E, R>
   readonly file: string
-}): Effect.fn.Return<
-  { readonly post: ReadonlyArray<PostStatement>; readonly settings: Settings },
-  E | DumpDamaged,
-  R
-> {
+}): Effect.fn.Return<{ readonly post: ReadonlyArray<PostStatement>; readonly settings: Settings }, E | DumpDamaged, R> {
   const { file, statements } = options
   const next = eventSource(options.chunk)
   const post: Array<PostStatement> = []

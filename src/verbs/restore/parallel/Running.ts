@@ -121,7 +121,11 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
         return yield* rows(connection, number, work.part, work.alone)
       case "Tables": {
         const parts = work.tables.flatMap(({ parts }) => parts)
-        progress.begin(number, unit.name, parts.reduce((sum, { bytes }) => sum + bytes, 0))
+        progress.begin(
+          number,
+          unit.name,
+          parts.reduce((sum, { bytes }) => sum + bytes, 0)
+        )
         const loaded = yield* within(
           connection,
           Effect.gen(function* () {

@@ -16,6 +16,7 @@ export type Shape =
       readonly table: QualifiedName
       readonly name: string
       readonly calls: boolean
+      readonly primary: boolean
       /** The same as two statements, of which the first, the long one, leaves others at work on the table. */
       readonly split?: readonly [index: Uint8Array, constraint: Uint8Array]
     }
@@ -37,7 +38,7 @@ const alter = `^ALTER TABLE (?:ONLY )?(?<table>${qname})\\s+`
 const columns = String.raw`\((?:[^()"]|"(?:[^"]|"")*")*\)`
 
 const index = new RegExp(`^CREATE (?:UNIQUE )?INDEX (?<name>${ident}) ON (?<table>${qname}) USING (?<rest>[^]*)$`)
-const key = new RegExp(`${alter}ADD CONSTRAINT (?<name>${ident}) (?:PRIMARY KEY|UNIQUE|EXCLUDE)\\b(?<rest>[^]*)$`)
+const key = new RegExp(`${alter}ADD CONSTRAINT (?<name>${ident}) (?<kind>PRIMARY KEY|UNIQUE|EXCLUDE)\\b(?<rest>[^]*)$`)
 const plainKey = new RegExp(
   `${alter}ADD CONSTRAINT (?<name>${ident}) (?<kind>PRIMARY KEY|UNIQUE)(?<nulls> NULLS NOT DISTINCT)? ` +
     `(?<columns>${columns})(?<include> INCLUDE ${columns})?(?<options> WITH \\([^()]*\\))?` +
@@ -78,13 +79,14 @@ export const shapeOf = (statement: Uint8Array, decode: Decode): Shape | undefine
   }
   const asKey = found(key)
   if (asKey !== undefined) {
-    const { name = "", rest = "", table } = asKey
+    const { kind, name = "", rest = "", table } = asKey
     const plain = found(plainKey)
     return {
       _tag: "Key",
       table: qualifiedName(table),
       name: named(name),
       calls: call.test(rest),
+      primary: kind === "PRIMARY KEY",
       ...(plain === undefined || overlapping.test(plain["columns"] ?? "") ? {} : { split: inTwo(plain) })
     }
   }

@@ -54,6 +54,11 @@ export interface UnitsOptions {
   readonly post: ReadonlyArray<PostStatement>
   /** Whether pre-data has created the table, and it is neither one of partitions nor has heirs: nothing else is locked with it. */
   readonly isPlain: (table: QualifiedName) => boolean
+  /**
+   * Whether it has columns of another table. A primary key over an index of such a table would make it have by itself what
+   * of NOT NULL it has from the other (PostgreSQL 18).
+   */
+  readonly isHeir: (table: QualifiedName) => boolean
   readonly decode: Decode
   /** Bytes of what the scripts of large objects and sequences do; none where there are none. */
   readonly scripts: number | undefined
@@ -71,7 +76,15 @@ const smallTables = { bytes: 4 << 20, tables: 64 }
 const weights = { index: 0.25, look: 0.15, statement: 20_000 }
 
 /** What may not run before functions that post-data creates: where there are such, calls keep their place. */
-const routines = new Set(["FUNCTION", "PROCEDURE", "AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "CAST"])
+const routines = new Set([
+  "FUNCTION",
+  "PROCEDURE",
+  "AGGREGATE",
+  "OPERATOR",
+  "OPERATOR CLASS",
+  "OPERATOR FAMILY",
+  "CAST"
+])
 /** What pg_dump does not write there: nobody knows what comes after it needs of it. */
 const unusual = new Set(["Other", "InsertInto", "CopyFrom", "Drop", "Database", "Extension"])
 
@@ -98,7 +111,8 @@ const shaped = ({ decode, isPlain, post }: UnitsOptions) => {
   /** Tables of which not all indexes are units. */
   const later = new Set<string>()
   let [withRoutines, barred] = [false, false]
-  const nameKey = (schema: string | undefined, name: string) => tableKey(schema === undefined ? { name } : { schema, name })
+  const nameKey = (schema: string | undefined, name: string) =>
+    tableKey(schema === undefined ? { name } : { schema, name })
 
   const take = (one: PostStatement): boolean => {
     const { read } = one
@@ -167,7 +181,10 @@ const plural = (count: number): string => (count === 1 ? "" : ` and ${count - 1}
 export const unitsOf = (options: UnitsOptions): Units => {
   const { foreignKeys, indexes, rest } = shaped(options)
   const units: Array<Unit> = []
-  const tables = new Map<string, Table & { readonly parts: Array<TablePart>; readonly indexes: Array<Shaped>; bytes: number }>()
+  const tables = new Map<
+    string,
+    Table & { readonly parts: Array<TablePart>; readonly indexes: Array<Shaped>; bytes: number }
+  >()
   const tableAt = (key: string, name: string) => {
     const known = tables.get(key) ?? { key, name, bytes: 0, parts: [], indexes: [] }
     tables.set(key, known)
@@ -205,7 +222,7 @@ export const unitsOf = (options: UnitsOptions): Units => {
     for (const one of ofTable) {
       const { post, shape } = one
       if (shape._tag === "Index") builds.push(add(one, `INDEX ${shape.name}`, [step(post)], []))
-      else if (shape._tag === "Key" && shape.split !== undefined) {
+      else if (shape._tag === "Key" && shape.split !== undefined && !(shape.primary && options.isHeir(shape.table))) {
         const [create, attach] = shape.split
         builds.push(add(one, `INDEX ${shape.name}`, [step(post, create, false)], []))
         closing.push(step(post, attach))
@@ -282,10 +299,22 @@ export const unitsOf = (options: UnitsOptions): Units => {
   const total = [...tables.values()].reduce((sum, { bytes }) => sum + bytes, 0)
   if (checksums) {
     const weight = total * weights.look
-    units.push({ id: "checksums", name: "checksums of the rows", weight, needs: [allRows], work: { _tag: "Checksums" } })
+    units.push({
+      id: "checksums",
+      name: "checksums of the rows",
+      weight,
+      needs: [allRows],
+      work: { _tag: "Checksums" }
+    })
   }
   if (scripts !== undefined) {
-    units.push({ id: "scripts", name: "sequences and large objects", weight: scripts, needs: [], work: { _tag: "Scripts" } })
+    units.push({
+      id: "scripts",
+      name: "sequences and large objects",
+      weight: scripts,
+      needs: [],
+      work: { _tag: "Scripts" }
+    })
   }
   units.push(...foreignKeyUnits(foreignKeys, tables, ready, most))
   return { units, rest }

@@ -3,7 +3,7 @@ import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { applying } from "../../../support/Applying.ts"
 import * as Clusters from "../../../support/Clusters.ts"
-import { divide } from "../../../support/Divided.ts"
+import { divide, type Options } from "../../../support/Divided.ts"
 import * as EveryKind from "../../../support/EveryKind.ts"
 import * as Restores from "../../../support/Restores.ts"
 import { snapshot } from "../../../support/Snapshot.ts"
@@ -67,34 +67,45 @@ CREATE RULE quiet AS ON DELETE TO ring_b DO INSTEAD NOTHING;
 SELECT setval('generated_id_seq', 4711);
 `
 
+/** A dump, and an empty database that it goes into. Gives what a restore of it over one connection leaves. */
 const prepare = Effect.fnUntraced(function* (kind: Clusters.RoleKind, sql: (role: string) => string) {
-  const { admin, url, role } = yield* Clusters.makeTarget(Clusters.sourceMajor, kind)
+  const { role, url } = yield* Clusters.makeTarget(Clusters.sourceMajor, kind)
   yield* Clusters.query(url, sql(role.name))
-  const dump = yield* Restores.dump(url, yield* Restores.folder)
-  return { dump, expected: yield* snapshot(admin), kind, role, admin }
+  const { file, manifest } = yield* Restores.dump(url, yield* Restores.folder)
+  const empty = Effect.map(
+    Clusters.makeDatabase(Clusters.sourceMajor, kind === "databaseOwner" ? { owner: role } : {}),
+    (admin) => ({ admin, url: Clusters.as(admin, role) })
+  )
+  const plain = yield* empty
+  yield* Restores.restore(plain.url, file)
+  return { contents: manifest, empty, expected: yield* snapshot(plain.admin), file }
 })
 
-describe("rows and indexes over several connections", () => {
-  for (const jobs of [1, 2, 4]) {
-    for (const scale of jobs === 1 ? [1] : [1, 1_000_000]) {
-      it.live(`leave what one connection leaves: ${jobs}, scale ${scale}`, () =>
-        Effect.gen(function* () {
-          const { dump, expected, role } = yield* prepare("databaseOwner", () => hard)
-          const admin = yield* Clusters.makeDatabase(Clusters.sourceMajor, { owner: role })
-          const source = divide(dump.file, { rowsOfPart: 150, scale })
-          yield* applying({ url: Clusters.as(admin, role), source, contents: dump.manifest, jobs })
-          yield* Restores.same(yield* snapshot(admin), expected, "it is another database")
-        })
-      )
-    }
-  }
-  it.live("leave every kind of object", () =>
+/** Restores over so many connections. */
+const over = Effect.fnUntraced(function* (
+  { contents, empty, expected, file }: Effect.Success<ReturnType<typeof prepare>>,
+  jobs: number,
+  division: Options
+) {
+  const { admin, url } = yield* empty
+  yield* applying({ url, source: divide(file, division), contents, jobs })
+  yield* Restores.same(yield* snapshot(admin), expected, `over ${jobs} connections it is another database`)
+})
+
+describe("rows and indexes over several connections leave what one connection leaves", () => {
+  it.live("of what is hard about the order", () =>
     Effect.gen(function* () {
-      const { dump, expected, role } = yield* prepare("superuser", (role) => `${EveryKind.sql(role)}; ${unlike}`)
-      const admin = yield* Clusters.makeDatabase(Clusters.sourceMajor)
-      const source = divide(dump.file, { rowsOfPart: 2, scale: 1_000_000 })
-      yield* applying({ url: Clusters.as(admin, role), source, contents: dump.manifest, jobs: 3 })
-      yield* Restores.same(yield* snapshot(admin), expected, "it is another database")
+      const prepared = yield* prepare("databaseOwner", () => hard)
+      yield* over(prepared, 1, { rowsOfPart: 150 })
+      // As small tables, in one transaction each; and as large ones, every index by itself.
+      yield* over(prepared, 2, {})
+      yield* over(prepared, 3, { rowsOfPart: 150, scale: 1_000_000 })
+    })
+  )
+  it.live("of every kind of object", () =>
+    Effect.gen(function* () {
+      const prepared = yield* prepare("superuser", (role) => `${EveryKind.sql(role)}; ${unlike}`)
+      yield* over(prepared, 3, { rowsOfPart: 2, scale: 1_000_000 })
     })
   )
 })
