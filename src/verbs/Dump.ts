@@ -2,7 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Compression from "../dumps/Compression.ts"
-import type { DiskFull, DumpDamaged, DumpMissing, DumpUnreadable, DumpUnsafe, FolderUnusable } from "../dumps/DumpError.ts"
+import type {
+  DiskFull,
+  DumpDamaged,
+  DumpMissing,
+  DumpUnreadable,
+  DumpUnsafe,
+  FolderUnusable
+} from "../dumps/DumpError.ts"
 import * as DumpLabel from "../dumps/DumpLabel.ts"
 import { DumpStore, type WrittenDump } from "../dumps/DumpStore.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
@@ -18,8 +25,9 @@ import { fromSqlError } from "../postgres/Sqlstate.ts"
 import { readServer } from "../postgres/survey/Server.ts"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
 import { checkJobs, type DumpOptions, type Settled, settled } from "./dump/DumpOptions.ts"
+import * as DumpPlan from "./dump/DumpPlan.ts"
 import * as DumpRights from "./dump/DumpRights.ts"
-import { forPgDump, partialWords } from "./dump/DumpSource.ts"
+import { partialWords } from "./dump/DumpSource.ts"
 import { written } from "./dump/DumpWrite.ts"
 import { isAside } from "./restore/several/SetAside.ts"
 import * as Tool from "./dump/Tool.ts"
@@ -131,8 +139,7 @@ const writeTask = (
     session: "source",
     needs,
     plan: Effect.fnUntraced(function* ({ source, tool }) {
-      const { compression, name, note: remark } = options
-      yield* Compression.check(compression.method)
+      yield* Compression.check(options.compression.method)
       yield* checkJobs(options)
       const problem = DumpLabel.problem(options)
       if (problem !== undefined) {
@@ -143,21 +150,11 @@ const writeTask = (
         })
       }
       const store = yield* DumpStore
-      const { url } = yield* Session
+      const asked = without(options, source)
       return {
         value: undefined,
-        rows: [
-          Plan.row(`dump ${url.database} into ${store.directory}/`, {
-            argv: tool.argv(forPgDump(without(options, source), source)),
-            why: `pg_dump ${Tool.describe(tool)} can read a server of version ${source.version}`
-          }),
-          ...(compression.method === "none" ? [] : [Plan.row(`pack it: ${Compression.show(compression)}`)]),
-          Plan.row("prove what was written and put a manifest beside it"),
-          ...(name === undefined ? [] : [Plan.row(`name it ${name}`)]),
-          ...(remark === undefined ? [] : [Plan.row(`note of it: ${remark}`)])
-        ],
-        run: () =>
-          Effect.flatMap(Session, (session) => written({ session, source, tool, options: without(options, source) }))
+        rows: yield* DumpPlan.rows(asked, source, tool, store.directory),
+        run: () => Effect.flatMap(Session, (session) => written({ session, source, tool, options: asked }))
       }
     })
   })

@@ -31,24 +31,27 @@ const plain = Effect.fnUntraced(function* (writing: Writing, prepared: Prepared,
   return yield* snapshot === undefined ? Snapshot.share(session, write) : write(snapshot)
 })
 
-const directory = Effect.fnUntraced(function* (writing: Writing, prepared: Prepared, done: Done) {
-  const { options, session, source } = writing
-  const { what } = prepared
-  const { lockWaitTimeout, rowSecurity = false } = what
-  const sharing = {
-    jobs: options.jobs,
-    tables: DataTables.find(what, source.database),
-    rowSecurity,
-    ...(lockWaitTimeout === undefined ? {} : { lockTimeout: lockWaitTimeout })
-  }
-  return yield* SharedSnapshot.share(session, sharing, (shared) =>
-    DumpDirectory.write(writing, prepared, shared).pipe(Effect.tap(done), Effect.catchTags(explaining(writing)))
-  )
-}, (write, { options: { jobs } }) =>
-  write.pipe(
-    Effect.scoped,
-    Effect.catchTag("ConnectionFailed", (failure) => Effect.fail(refusedReaders(failure, jobs)))
-  ))
+const directory = Effect.fnUntraced(
+  function* (writing: Writing, prepared: Prepared, done: Done) {
+    const { options, session, source } = writing
+    const { what } = prepared
+    const { lockWaitTimeout, rowSecurity = false } = what
+    const sharing = {
+      jobs: options.jobs,
+      tables: DataTables.find(what, source.database),
+      rowSecurity,
+      ...(lockWaitTimeout === undefined ? {} : { lockTimeout: lockWaitTimeout })
+    }
+    return yield* SharedSnapshot.share(session, sharing, (shared) =>
+      DumpDirectory.write(writing, prepared, shared).pipe(Effect.tap(done), Effect.catchTags(explaining(writing)))
+    )
+  },
+  (write, { options: { jobs } }) =>
+    write.pipe(
+      Effect.scoped,
+      Effect.catchTag("ConnectionFailed", (failure) => Effect.fail(refusedReaders(failure, jobs)))
+    )
+)
 
 /** Writes the dump and what the catalogue says beside it, both of one moment. */
 export const written = Effect.fnUntraced(function* (writing: Writing) {
