@@ -102,7 +102,7 @@ const lock = (session: Session.SessionService, tables: ReadonlyArray<Lockable>) 
 /** SQLSTATE of a lock that is not to be had at once. */
 const lockNotAvailable = "55P03"
 /** What a table is called now is another one, or none: it has changed since it was looked at. */
-const gone = ["42P01", "3F000", "42809"]
+const gone = new Set(["42P01", "3F000", "42809"])
 
 class Changed {
   readonly _tag = "Changed"
@@ -114,21 +114,32 @@ class Changed {
  */
 const taken = Effect.fnUntraced(function* <E, R>(
   session: Session.SessionService,
-  { rowSecurity = false, tables }: SharingOptions<E, R>,
+  tables: Effect.Effect<ReadonlyArray<Lockable>, E, R>,
   seen: ReadonlyArray<Lockable>
 ): Effect.fn.Return<string, DatabaseError | E | Changed, R> {
   yield* Effect.catchIf(
     lock(session, seen),
-    ({ sqlstate }) => sqlstate !== undefined && gone.includes(sqlstate),
+    ({ sqlstate }) => sqlstate !== undefined && gone.has(sqlstate),
     () => Effect.fail(new Changed())
   )
   const name = yield* Snapshot.exported(session)
   const locked = new Set(seen.map(({ oid }) => oid))
   const now = yield* tables
   if (now.some(({ oid }) => !locked.has(oid))) return yield* Effect.fail(new Changed())
-  yield* session.execute(settings(rowSecurity))
   return name
 })
+
+/** Leaves no trace in the session's transaction. */
+const passing = <A, E, R>(session: Session.SessionService, body: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    session.execute(`SAVEPOINT ${savepoint}`),
+    () => body,
+    () =>
+      // A connection that is gone has undone it.
+      session
+        .execute(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`)
+        .pipe(Effect.catchTag("ConnectionFailed", () => Effect.void))
+  )
 
 const unsteady = (session: Session.SessionService) =>
   new StatementFailed({
@@ -191,7 +202,7 @@ const sharing = Effect.fnUntraced(function* <A, E, R, E2, R2>(
         )
       })
 
-  const within = Effect.fnUntraced(function* (name: string) {
+  const readAll = Effect.fnUntraced(function* (name: string) {
     const set = `SET TRANSACTION SNAPSHOT ${literal(name)}; ${settings(rowSecurity)}; SAVEPOINT ${savepoint}`
     yield* Effect.forEach(
       others,
@@ -200,13 +211,19 @@ const sharing = Effect.fnUntraced(function* <A, E, R, E2, R2>(
       { concurrency: "unbounded", discard: true }
     )
     const readers = others.map((other): Reader => ({ session: other, copyOut: reader(other) }))
-    const itself: Reader = { session, copyOut: (_, sql, take) => alone.withPermit(session.copyOut(sql, take)) }
-    return yield* use({ name, readers: readers.length === 0 ? [itself] : readers })
+    return yield* use({ name, readers })
   })
+  const itself: Reader = { session, copyOut: (_, sql, take) => alone.withPermit(session.copyOut(sql, take)) }
+  const readAlone = (name: string) => use({ name, readers: [itself] })
+  const within = (name: string) => (others.length === 0 ? readAlone(name) : readAll(name))
+  const set = session.execute(settings(rowSecurity))
 
   const attempt = Effect.flatMap(tables, (seen) => {
-    const run = Effect.flatMap(taken(session, options, seen), within)
-    if (!own) return run
+    const snapshot = taken(session, tables, seen)
+    // Of a transaction that goes on the settings are its own again.
+    if (!own && others.length > 0) return Effect.flatMap(snapshot, within)
+    if (!own) return Effect.flatMap(snapshot, (name) => passing(session, Effect.andThen(set, within(name))))
+    const run = Effect.flatMap(snapshot, (name) => Effect.andThen(set, within(name)))
     return session.transaction(run, { snapshot: true, ...(lockTimeout === undefined ? {} : { lockTimeout }) })
   })
   return yield* attempt.pipe(

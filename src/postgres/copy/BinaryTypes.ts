@@ -11,8 +11,8 @@ import type { DatabaseError } from "../DatabaseError.ts"
 import { fromSqlError } from "../Sqlstate.ts"
 
 /**
- * OIDs that are the same on every server: those of the source code, `pg_type.dat`. Not among them is tsquery: of some
- * values what the server writes is "malformed" to it.
+ * OIDs that are the same on every server: those of the source code, `pg_type.dat`. Not among them is tsquery: an empty
+ * one, as the server writes it, is "malformed" to the server that reads it.
  */
 const safe = new Map([
   [16, "bool"],

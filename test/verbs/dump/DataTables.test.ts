@@ -83,7 +83,7 @@ const textual = [
   "aclitem",
   "xid8",
   "xml",
-  // The server does not read what it writes: 'a:*A <2> !c | d' is "malformed".
+  // The server does not read what it writes: an empty one is "malformed" to it.
   "tsquery",
   `"char"`,
   "int2vector",
