@@ -62,18 +62,36 @@ const missing = (): ToolMissing =>
 export const check = (method: Method): Effect.Effect<void, ToolMissing> =>
   available(method) ? Effect.void : Effect.fail(missing())
 
-const packer = ({ level, method }: Compression): Transform | undefined => {
-  switch (method) {
+const gzipOptions = ({ level }: Compression): zlib.ZlibOptions => (level === undefined ? {} : { level })
+
+const zstdOptions = ({ level }: Compression): zlib.ZstdOptions => {
+  const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel } = zlib.constants
+  // Without the checksum a damaged block may unpack to other data.
+  return {
+    params: { [ZSTD_c_checksumFlag]: 1, ...(level === undefined ? {} : { [ZSTD_c_compressionLevel]: level }) }
+  }
+}
+
+const packer = (compression: Compression): Transform | undefined => {
+  switch (compression.method) {
     case "none":
       return undefined
     case "gzip":
-      return zlib.createGzip(level === undefined ? {} : { level })
-    case "zstd": {
-      const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel } = zlib.constants
-      // Without the checksum a damaged block may unpack to other data.
-      const params = { [ZSTD_c_checksumFlag]: 1, ...(level === undefined ? {} : { [ZSTD_c_compressionLevel]: level }) }
-      return zlib.createZstdCompress({ params })
-    }
+      return zlib.createGzip(gzipOptions(compression))
+    case "zstd":
+      return zlib.createZstdCompress(zstdOptions(compression))
+  }
+}
+
+/** Packs what is small, at once, by a method that is {@link available}. Throws where the memory does not suffice. */
+export const packNow = (compression: Compression, bytes: Uint8Array): Uint8Array => {
+  switch (compression.method) {
+    case "none":
+      return bytes
+    case "gzip":
+      return zlib.gzipSync(bytes, gzipOptions(compression))
+    case "zstd":
+      return zlib.zstdCompressSync(bytes, { ...zstdOptions(compression), pledgedSrcSize: bytes.length })
   }
 }
 
@@ -134,10 +152,29 @@ const corrupt = (reason: string): Corrupt => ({ _tag: "Corrupt", reason })
 
 const explain = (error: unknown): Corrupt => {
   const { code, message } = error as NodeJS.ErrnoException
+  if (code === "ERR_BUFFER_TOO_LARGE") return corrupt("unpacked, it has more bytes than its manifest says")
   return corrupt(
     code === "Z_BUF_ERROR"
       ? "it ends inside its compressed data"
       : `its compressed data is damaged (${message.toLowerCase()})`
+  )
+}
+
+/** Unpacks what is small, at once, to at most `limit` bytes. Fails with what is wrong with it. */
+export const unpackNow = (
+  method: Method,
+  bytes: Uint8Array,
+  limit: number
+): Effect.Effect<Uint8Array, Corrupt | ToolMissing> => {
+  if (method === "none") return Effect.succeed(bytes)
+  // Of nothing there would be no end.
+  const options = { maxOutputLength: Math.max(limit, 1) }
+  return Effect.andThen(
+    check(method),
+    Effect.try({
+      try: () => (method === "gzip" ? zlib.gunzipSync(bytes, options) : zlib.zstdDecompressSync(bytes, options)),
+      catch: explain
+    })
   )
 }
 

@@ -22,8 +22,8 @@ export const storedOf = ({ data, sql }: DirectoryFiles): Digest => {
 }
 
 /**
- * The files of a manifest. Their names follow from what they hold and their order; any other name, which might lead out
- * of the folder, is no dump's.
+ * The files of a manifest. Their names follow from what they hold and their numbers, which ascend; any other name, which
+ * might lead out of the folder, is no dump's.
  */
 export const named = (folder: string, { compression, files }: Manifest): Effect.Effect<DirectoryFiles, DumpDamaged> => {
   if (files === undefined) return Effect.fail(damaged(folder, "its manifest does not say which files it has"))
@@ -31,7 +31,10 @@ export const named = (folder: string, { compression, files }: Manifest): Effect.
   const parts = Layout.sqlParts.filter((part) => files.sql.some(({ file }) => file === Layout.sqlFile(part, packing)))
   const wrong = [
     ...files.sql.filter(({ file }, at) => parts[at] === undefined || file !== Layout.sqlFile(parts[at], packing)),
-    ...files.data.filter(({ file, form }, at) => file !== Layout.dataFile(at + 1, form, packing))
+    ...files.data.filter(({ file, form }, at) => {
+      const number = Layout.numberOf(file)
+      return !(number > Layout.numberOf(files.data[at - 1]?.file)) || file !== Layout.dataFile(number, form, packing)
+    })
   ][0]
   if (wrong !== undefined) {
     return Effect.fail(

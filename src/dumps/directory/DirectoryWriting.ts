@@ -2,7 +2,6 @@
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { ToolMissing } from "../../postgres/ToolMissing.ts"
 import type { Compression } from "../Compression.ts"
 import { damaged, type DiskFull, type DumpDamaged, type FolderUnusable } from "../DumpError.ts"
 import * as DumpFile from "../DumpFile.ts"
@@ -15,7 +14,7 @@ import * as Layout from "./Layout.ts"
 import * as PackedFile from "./PackedFile.ts"
 
 /** What may go wrong while a file of the folder is written. */
-export type FileError = DiskFull | FolderUnusable | ToolMissing
+export type FileError = DiskFull | FolderUnusable
 
 /** How far the writing of a folder is. */
 export interface WritingPosition {
@@ -41,7 +40,10 @@ export interface DirectoryWriter {
     part: Layout.SqlPart,
     body: (append: Append) => Effect.Effect<unknown, E, R>
   ) => Effect.Effect<void, E | FileError, R>
-  /** Writes rows of a table, as COPY gives them. A table may have several such files. */
+  /**
+   * Writes rows of a table, as COPY gives them. A table may have several such files. Where it fails, the file is gone, and
+   * the rows may be written again.
+   */
   readonly data: <E, R>(
     table: TableRows,
     body: (append: Append) => Effect.Effect<unknown, E, R>
@@ -90,14 +92,14 @@ export const fill = Effect.fnUntraced(function* <E, R>(
         )
         sql.set(part, { file, stored })
       }),
-    data: (table, body) =>
-      Effect.gen(function* () {
-        const { columns, form, name, schema } = table
-        const index = rows.push(undefined) - 1
-        const file = Layout.dataFile(index + 1, form, compression)
-        const reading = new RowsReading(table)
-        const entry = { table, reading }
-        open.add(entry)
+    data: (table, body) => {
+      const { columns, form, name, schema } = table
+      const index = rows.push(undefined) - 1
+      const file = Layout.dataFile(index + 1, form, compression)
+      const reading = new RowsReading(table)
+      const entry = { table, reading }
+      open.add(entry)
+      return Effect.gen(function* () {
         const stored = yield* PackedFile.write(fs, join(folder, file), compression, (append) =>
           body((chunk) =>
             // The chunk is read while the system packs or writes it.
@@ -110,12 +112,18 @@ export const fill = Effect.fnUntraced(function* <E, R>(
         }
         const written: DataFile = { file, schema, name, columns, form, rows: found.rows, bytes: found.bytes, stored }
         rows[index] = { file: written, found }
-        open.delete(entry)
         closed.push(written)
         bytesDone += found.bytes
         rowsDone += found.rows
         return written
-      }),
+      }).pipe(
+        // The same rows may come again, from another session.
+        Effect.tapError(() =>
+          Effect.mapError(fs.remove(join(folder, file), { force: true }), DumpFile.unwritable(file))
+        ),
+        Effect.ensuring(Effect.sync(() => open.delete(entry)))
+      )
+    },
     position: () => {
       const opened = Array.from(open, ({ reading: { bytes, rows }, table: { name, schema } }) => ({
         schema,
@@ -151,17 +159,12 @@ export const seal = Effect.fnUntraced(function* (
   const { data = [], sql = [] } = manifest.files ?? {}
   const written = [...sql, ...data].map(({ file }) => file)
   const texts = [...forPeople(manifest), [Layout.manifestName, yield* encode(manifest)] as const]
-  yield* Effect.gen(function* () {
-    yield* Flushing.files(
-      fs,
-      written.map((file) => join(folder, file))
-    )
-    for (const [name, text] of texts) {
-      const path = join(folder, name)
-      yield* fs.writeFileString(path, text, { flag: "wx", mode: 0o600 })
-      yield* Flushing.files(fs, [path])
-    }
-    yield* Flushing.folder(fs, join(folder, Layout.dataFolder))
-    yield* Flushing.folder(fs, folder)
-  }).pipe(Effect.mapError(DumpFile.unwritable(folder)))
+  const unwritable = DumpFile.unwritable(folder)
+  for (const [name, text] of texts) {
+    yield* Effect.mapError(fs.writeFileString(join(folder, name), text, { flag: "wx", mode: 0o600 }), unwritable)
+  }
+  yield* Flushing.files([...written, ...texts.map(([name]) => name)].map((name) => join(folder, name)))
+  for (const path of [join(folder, Layout.dataFolder), folder]) {
+    yield* Effect.mapError(Flushing.folder(fs, path), unwritable)
+  }
 })

@@ -32,6 +32,9 @@ export const sqlFile = (part: SqlPart, { method }: Compression): string =>
 
 const formEndings: Record<CopyForm, string> = { binary: ".bin", text: ".copy" }
 
+/** The number of a file of rows; 0 where there is none in its name. */
+export const numberOf = (file = ""): number => Number(/^data\/(\d{4,9})\./.exec(file)?.[1] ?? 0)
+
 /** Path of a file of rows within the folder. `number` counts from 1. */
 export const dataFile = (number: number, form: CopyForm, { method }: Compression): string =>
   `${dataFolder}/${String(number).padStart(4, "0")}${formEndings[form]}${endings[method]}`
