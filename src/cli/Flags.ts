@@ -317,6 +317,11 @@ export const restoreJobs = Flag.Int("jobs").pipe(
   Flag.withDefault(1)
 )
 
+export const tune = unlessDeclined(
+  "tune",
+  "Leave memory for indexes, and how commits reach the disk, as the server has them, rather than set both for the restore"
+)
+
 export const name = Flag.String("name").pipe(
   Flag.withSchema(DumpLabel.Name),
   Flag.withMetavar("NAME"),

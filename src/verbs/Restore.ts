@@ -33,6 +33,7 @@ import { recover } from "./undo/Recovery.ts"
 import type {
   CleanBlocked,
   CleanRefused,
+  JobsInvalid,
   LockTableTooSmall,
   PatternInvalid,
   RestoreFailed,
@@ -86,6 +87,7 @@ export type RestoreError =
   | DumpUnsafe
   | DumpUnreadable
   | FolderUnusable
+  | JobsInvalid
   | PatternInvalid
   | PgDumpFailed
   | PlanStale

@@ -23,7 +23,8 @@ const Options = Schema.Struct({
   backupFirst: Schema.Boolean.annotateKey({ description: "not `--no-backup-first`" }),
   whileInUse: Schema.Boolean.annotateKey({ description: "`--while-in-use`" }),
   jobs: Schema.Int.annotateKey({ description: "`--jobs`" }),
-  keepPrevious: Schema.Boolean.annotateKey({ description: "`--keep-previous`" })
+  keepPrevious: Schema.Boolean.annotateKey({ description: "`--keep-previous`" }),
+  tune: Schema.Boolean.annotateKey({ description: "not `--no-tune`" })
 })
 
 export const SavedPlan = Schema.Struct({

@@ -16,7 +16,7 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
   const SavedPlan = yield* load(() => import("../../verbs/SavedPlan.ts"))
   const { unreadable } = yield* load(() => import("../../dumps/DumpFile.ts"))
   const { cascadeOutside, clean, file, grantTo, forRoles, owner, verify, analyze } = asked
-  const { acceptUnproven, allowPartialRows, backupFirst, keepPrevious, whileInUse } = asked
+  const { acceptUnproven, allowPartialRows, backupFirst, jobs, keepPrevious, tune, whileInUse } = asked
   if (
     file !== undefined ||
     clean ||
@@ -30,6 +30,8 @@ const kept = Effect.fnUntraced(function* (path: string, asked: RestoreOptions, d
     allowPartialRows ||
     !backupFirst ||
     keepPrevious ||
+    jobs !== 1 ||
+    !tune ||
     whileInUse
   ) {
     return yield* new SavedPlan.PlanInvalid({
@@ -77,6 +79,8 @@ export const restore = Command.make(
       ),
       Flag.withDefault(false)
     ),
+    jobs: Flags.restoreJobs,
+    tune: Flags.tune,
     whileInUse: Flags.whileInUse,
     lockTimeout: Flags.lockTimeout,
     wait: Flags.wait,
@@ -185,7 +189,8 @@ export const restore = Command.make(
   Command.withExamples([
     { command: "pgark restore --clean", description: "The newest dump, into emptied schemas" },
     { command: "pgark restore dumps/old.sql --clean --dry-run", description: "What it would do" },
-    { command: "pgark restore --clean --grant-to app", description: "And give the app its rights" }
+    { command: "pgark restore --clean --grant-to app", description: "And give the app its rights" },
+    { command: "pgark restore --clean --jobs 4", description: "A directory dump, over four connections" }
   ]),
   Command.annotate(SideEffects, {
     reads: ["The dump and its manifest, or the plan of `--plan-file`."],
@@ -195,6 +200,6 @@ export const restore = Command.make(
       "The folder's record of proven dumps, `.pgark-proofs.json`, where it can be written."
     ],
     database:
-      "Gets what the dump holds, in one transaction where the server's lock table can hold that: it happens, or the database is as it was. With `--clean` the dump's schemas lose what is in them first. With `--keep-previous` the old schemas stay as `pgark_previous_<number>` until the next restore has happened, which drops them."
+      "Gets what the dump holds, in one transaction where the server's lock table can hold that: it happens, or the database is as it was. With `--clean` the dump's schemas lose what is in them first. With `--jobs` above 1 it takes several transactions, on so many connections: the old schemas stand aside meanwhile, or a safety dump leads back. With `--keep-previous` the old schemas stay as `pgark_previous_<number>` until the next restore has happened, which drops them."
   })
 )

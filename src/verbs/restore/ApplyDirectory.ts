@@ -71,8 +71,7 @@ export const applyInOne = Effect.fn("ApplyDirectory.applyInOne")(function* <E ex
     for (const part of parts) {
       progress.begin(0, part.name, part.bytes)
       const freeze = options.freeze === true && statements.isFresh(part)
-      const copying = { encoding: statements.encoding, freeze }
-      const rows = yield* copyRows(session, source.rows, part, copying, (bytes) => progress.sent(0, bytes))
+      const rows = yield* copyRows(session, source.rows, part, freeze, (bytes) => progress.sent(0, bytes))
       statements.count(part, rows)
       progress.copied(rows)
     }

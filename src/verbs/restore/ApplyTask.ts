@@ -135,6 +135,19 @@ const back = ({ survey: { defaultPrivileges }, going: { published } }: Applying)
   ...published.map((one) => Plan.row(`put ${Publishing.describe(one)} back`, { sql: one.restore }))
 ]
 
+/** What several connections do at the same time. */
+const sideBySide = ({ contents: { checks }, jobs = 1, manifest }: Applying) => {
+  const files = manifest?.files?.data.length
+  if (jobs === 1 || files === undefined) return []
+  const indexes = checks.indexes + checks.primaryKeys + checks.uniqueConstraints
+  const what = [
+    plural(files, "file of rows", "files of rows"),
+    plural(indexes, "index", "indexes"),
+    plural(checks.foreignKeys, "foreign key")
+  ]
+  return [Plan.row(`use ${plural(jobs, "connection")} side by side for ${what.join(", ")}`)]
+}
+
 /** What was applied, and what the rows of the tables added up to when they were in. */
 export interface Loaded extends Applied {
   readonly checksums: ReadonlyMap<string, Answer<Checksums.Checksum>>
@@ -246,6 +259,7 @@ export const task = <N extends Task.Needs>(options: {
             `execute ${plural(contents.statements, "statement")} and copy ${plural(rows, "row")} ` +
               `into ${plural(contents.tables.length, "table")}`
           ),
+          ...sideBySide(applying),
           ...back(applying)
         ],
         run: () => applied(applying, { owner: options.owner, checksums: options.checksums })

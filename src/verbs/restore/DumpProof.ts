@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { DumpPartial } from "../../dumps/DumpError.ts"
 import { DumpStore } from "../../dumps/DumpStore.ts"
+import type * as DumpText from "../../dumps/DumpText.ts"
 import type { Manifest } from "../../dumps/Manifest.ts"
 import type { ProvenAgainst } from "../../dumps/Proof.ts"
 import { fact } from "../../pipeline/Basis.ts"
@@ -11,6 +12,7 @@ import * as Task from "../../pipeline/Task.ts"
 import { plural } from "../../pipeline/Words.ts"
 import { Session } from "../../postgres/Session.ts"
 import * as ReadingProgress from "../ReadingProgress.ts"
+import { JobsInvalid } from "../VerbError.ts"
 import type { Settled } from "./RestoreOptions.ts"
 
 /** How far a dump is proven, in words. */
@@ -47,6 +49,17 @@ const partial = (file: string, what: ReturnType<typeof known> | ReturnType<typeo
     file
   })
 
+/** Rows that stand among the SQL of one file are for one connection to read. */
+const undivided = (file: string, { format }: DumpText.Form) =>
+  new JobsInvalid({
+    message: `Several connections restore a directory dump, and ${file} is none.`,
+    suggestion:
+      format === "plain"
+        ? "Leave --jobs away, or make a dump with `pgark dump --format directory`."
+        : "Leave --jobs away: a dump of pg_dump is restored over one connection. `pgark dump --format directory` makes one for several.",
+    state: "untouched"
+  })
+
 /** Proves the dump that is asked for, or the newest of the database. */
 export const task = (options: Settled) =>
   Task.read("prove", {
@@ -57,6 +70,7 @@ export const task = (options: Settled) =>
         const session = yield* Session
         const { database } = session.url
         const dump = yield* options.file === undefined ? store.newest(database) : store.find(options.file, database)
+        if (options.jobs > 1 && dump.form.format !== "directory") return yield* undivided(dump.file, dump.form)
         const partialRows = dump.manifest?.partialRows ?? []
         if (partialRows.length > 0 && !options.allowPartialRows) {
           return yield* partial(dump.file, known(dump.file, partialRows))

@@ -5,6 +5,7 @@ import { ConnectionFailed, type DatabaseError } from "../../../postgres/Database
 import type { PoolerInBetween } from "../../../postgres/Pooler.ts"
 import * as ServerMark from "../../../postgres/ServerMark.ts"
 import * as Session from "../../../postgres/Session.ts"
+import * as TargetLock from "../../../postgres/TargetLock.ts"
 import type { Statements } from "../Statements.ts"
 import type { Settings } from "./ReadAhead.ts"
 
@@ -33,6 +34,7 @@ export const open = Effect.fn("Connections.open")(function* (
         application: "pgark restore",
         allowPooler: main.pooler !== undefined
       })
+      yield* TargetLock.help(session)
       if (ServerMark.compare(main.server, session.server) !== "same") return yield* elsewhere(main.url.database)
       return session
     })

@@ -55,9 +55,7 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
 
   /** Rows of a part, counted when the transaction is committed. */
   const copy = (connection: Connection, number: number, part: TablePart, freeze: boolean) =>
-    copyRows(connection.session, source, part, { encoding: statements.encoding, freeze }, (bytes) =>
-      progress.sent(number, bytes)
-    )
+    copyRows(connection.session, source, part, freeze, (bytes) => progress.sent(number, bytes))
 
   const counted = (part: TablePart, rows: number) => {
     statements.count(part, rows)
@@ -94,7 +92,7 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
         Effect.gen(function* () {
           yield* set(connection, settings, statements)
           // Only a table that this very transaction has emptied may be given frozen rows.
-          if (freeze) yield* connection.session.execute(truncateSql(part, statements.encoding))
+          if (freeze) yield* connection.session.execute(truncateSql(part))
           return yield* copy(connection, number, part, freeze)
         })
       )
