@@ -56,7 +56,7 @@ const tree = (root: number): ReadonlyArray<number> => {
 const clientSeconds = (): number => ended(stat("self") ?? [])
 
 /** Since the server was started: its processes, and those that are gone. */
-const serverSeconds = (postmaster: number): number => {
+export const serverSeconds = (postmaster: number): number => {
   const [first = [], ...others] = tree(postmaster).flatMap((pid) => {
     const fields = stat(pid)
     return fields === undefined ? [] : [fields]
@@ -86,7 +86,12 @@ export const measure = ({ args, command, env }: Program, postmaster: number): Ef
   Effect.callback<Run>((resume) => {
     const before = { client: clientSeconds(), server: serverSeconds(postmaster) }
     const begun = performance.now()
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] })
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+      // pgcopydb ends its whole process group where it fails.
+      detached: true
+    })
     let [peak, stderr] = [0, ""]
     child.stderr.on("data", (text: Buffer) => (stderr = `${stderr}${text.toString()}`.slice(-4000)))
     const timer = setInterval(() => {
@@ -109,7 +114,9 @@ export const measure = ({ args, command, env }: Program, postmaster: number): Ef
         })
       )
     })
-    return Effect.sync(() => void child.kill())
+    return Effect.sync(() => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid)
+    })
   })
 
 const middle = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Pgark from "../support/Pgark.ts"
 import { folder, until } from "../support/Restores.ts"
+import { long } from "../support/Tier.ts"
 
 /** A folder for temporary files of this run alone, which every account may use, as the system's own. */
 const temporary = Effect.tap(folder, (path) => Effect.sync(() => chmodSync(path, 0o1777)))
@@ -74,20 +75,22 @@ describe("demo", () => {
     })
   )
 
-  it.live("leaves nothing after Ctrl-C", () =>
-    Effect.gen(function* () {
-      const path = yield* temporary
-      const running = yield* Pgark.start(["demo"], { cwd: path, env: { TMPDIR: path } })
-      yield* until(
-        Effect.sync(() => running.output.stdout),
-        (stdout) => stdout.includes("3. dump"),
-        "40 seconds"
-      )
-      assert.isAbove(readdirSync(path).length, 0)
-      running.child.kill("SIGINT")
-      const { code, stdout, stderr } = yield* running.ended
-      assert.strictEqual(code, 130, stderr)
-      yield* assertNothingLeft(path, stdout)
-    })
-  )
+  long("in the long run,", () => {
+    it.live("leaves nothing after Ctrl-C", () =>
+      Effect.gen(function* () {
+        const path = yield* temporary
+        const running = yield* Pgark.start(["demo"], { cwd: path, env: { TMPDIR: path } })
+        yield* until(
+          Effect.sync(() => running.output.stdout),
+          (stdout) => stdout.includes("3. dump"),
+          "40 seconds"
+        )
+        assert.isAbove(readdirSync(path).length, 0)
+        running.child.kill("SIGINT")
+        const { code, stdout, stderr } = yield* running.ended
+        assert.strictEqual(code, 130, stderr)
+        yield* assertNothingLeft(path, stdout)
+      })
+    )
+  })
 })

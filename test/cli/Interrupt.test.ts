@@ -59,10 +59,11 @@ const rolledBack = /^pgark: Interrupted: the restore was rolled back, the target
 const noBackendLeft = (admin: DatabaseUrl) => until(backends(admin), (pids) => pids.length === 0, "2 seconds")
 
 describe("in the three seconds of the warning", () => {
-  for (const [signal, code] of [
+  const signals = [
     ["SIGINT", 130],
     ["SIGTERM", 143]
-  ] as const) {
+  ] as const
+  for (const [signal, code] of ofRun(signals, signals.slice(0, 1))) {
     it.live(`${signal} ends it with ${code} and nothing changed`, () =>
       Effect.gen(function* () {
         const { admin, options } = yield* prepare()

@@ -8,6 +8,7 @@ import * as Pgark from "../support/Pgark.ts"
 import * as Proxy from "../support/Proxy.ts"
 import { fillJournal, folder, JournalDump, unchanged } from "../support/Restores.ts"
 import { snapshot } from "../support/Snapshot.ts"
+import { long } from "../support/Tier.ts"
 
 /** `pgark restore FILE --clean --yes` over a proxy into a database with an older state of the sample. */
 const prepare = Effect.fnUntraced(function* (route: Proxy.Route) {
@@ -27,27 +28,30 @@ const prepare = Effect.fnUntraced(function* (route: Proxy.Route) {
 const documentOf = ({ stdout }: Pgark.Ended) => JSON.parse(stdout) as { error?: object; restore?: object }
 
 layer(JournalDump.layer, { excludeTestServices: true })("a restore whose COMMIT is not answered", (it) => {
-  it.effect("and was done: exit code 0, and a word of it", () =>
-    Effect.gen(function* () {
-      const { admin, run } = yield* prepare({ commit: "unanswered" })
-      const before = yield* snapshot(admin)
-      const ended = yield* run
-      assert.strictEqual(ended.code, 0, ended.stderr)
-      assert.isDefined(documentOf(ended).restore)
-      assert.match(ended.stderr, /connection was lost during COMMIT/)
-      assert.match(ended.stderr, /^note {2}Statistics were not gathered/m)
-      assert.notStrictEqual(yield* snapshot(admin), before)
-    })
-  )
+  // What each is, verbs/restore/LostCommit.test.ts says in every run; which code it has, the table of codes.
+  long("in the long run,", () => {
+    it.effect("and was done: exit code 0, and a word of it", () =>
+      Effect.gen(function* () {
+        const { admin, run } = yield* prepare({ commit: "unanswered" })
+        const before = yield* snapshot(admin)
+        const ended = yield* run
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        assert.isDefined(documentOf(ended).restore)
+        assert.match(ended.stderr, /connection was lost during COMMIT/)
+        assert.match(ended.stderr, /^note {2}Statistics were not gathered/m)
+        assert.notStrictEqual(yield* snapshot(admin), before)
+      })
+    )
 
-  it.effect("and was not done: exit code 7, and the target is as it was", () =>
-    Effect.gen(function* () {
-      const { admin, run } = yield* prepare({ commit: "lost" })
-      const ended = yield* unchanged(admin, run)
-      assert.strictEqual(ended.code, 7, ended.stderr)
-      assert.deepInclude(documentOf(ended).error, { exitCode: 7, code: "StatementFailed", state: "rolled-back" })
-    })
-  )
+    it.effect("and was not done: exit code 7, and the target is as it was", () =>
+      Effect.gen(function* () {
+        const { admin, run } = yield* prepare({ commit: "lost" })
+        const ended = yield* unchanged(admin, run)
+        assert.strictEqual(ended.code, 7, ended.stderr)
+        assert.deepInclude(documentOf(ended).error, { exitCode: 7, code: "StatementFailed", state: "rolled-back" })
+      })
+    )
+  })
 
   it.effect("and of which nobody knows: exit code 8, and how to find out", () =>
     Effect.gen(function* () {

@@ -99,7 +99,7 @@ describe("a plan that is kept", () => {
   it.live("is refused with what has changed, and nothing is touched", () =>
     Effect.gen(function* () {
       const { admin, run, save } = yield* prepare("tableOwner", "--clean")
-      for (const [sql, named] of isLong(process.env) ? changes : changes.slice(0, 2)) {
+      for (const [sql, named] of isLong(process.env) ? changes : changes.slice(1, 2)) {
         // What has changed before is in it.
         yield* save
         yield* Clusters.query(admin, sql)
@@ -115,8 +115,9 @@ describe("a plan that is kept", () => {
   it.live("is refused where the dump is another, the file is none, or the command says more than the plan", () =>
     Effect.gen(function* () {
       const { admin, cwd, run } = yield* prepare("tableOwner")
+      const before = yield* snapshot(admin)
       const refused = (...args: ReadonlyArray<string>) =>
-        Effect.map(unchanged(admin, run(...args, "--json")), ({ code, stdout }) => {
+        Effect.map(run(...args, "--json"), ({ code, stdout }) => {
           assert.strictEqual(code, 2)
           return JSON.parse(stdout).error as {
             readonly code: string
@@ -138,6 +139,7 @@ describe("a plan that is kept", () => {
       const dump = readFileSync(file, "utf8")
       writeFileSync(file, dump.replace("PostgreSQL database dump\n", "PostgreSQL database dumP\n"))
       assert.strictEqual((yield* run("restore", "--plan-file", "plan.json")).code, 4)
+      assert.strictEqual(yield* snapshot(admin), before)
     })
   )
 

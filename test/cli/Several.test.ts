@@ -10,7 +10,7 @@ import * as Restores from "../support/Restores.ts"
 import { database, prepare, SmallServer, type Target } from "../support/SmallServer.ts"
 import * as Several from "../support/Several.ts"
 import { snapshot } from "../support/Snapshot.ts"
-import { each } from "../support/Tier.ts"
+import { each, isLong } from "../support/Tier.ts"
 
 const restoreArgs = ({ file }: Target) => ["restore", file, "--clean", "--yes", "--no-analyze"]
 
@@ -100,6 +100,7 @@ layer(SmallServer.layer, { excludeTestServices: true, timeout: 60_000 })("where 
           })
         )
         assert.strictEqual(yield* snapshot(url), target.before)
+        if (!isLong(process.env)) return
         // One of another database does not matter, nor another pgark that waits for its turn.
         yield* Session.open((yield* SmallServer).superuser, { application: "elsewhere" })
         const running = yield* Pgark.start(

@@ -96,7 +96,7 @@ function cutInserts(folder: string): void {
 
 NativePgDump.suite("archives of pg_dump", Archives.major, () => {
   layer(Archives.Archives.layer, { excludeTestServices: true })((it) => {
-    it.effect.each(ofRun(Archives.names, ["custom", "tar", "directory"]))("are restored: %s", (name) =>
+    it.effect.each(ofRun(Archives.names, ["custom", "directory"]))("are restored: %s", (name) =>
       Effect.gen(function* () {
         const { file, source } = yield* Archives.Archives
         const target = yield* Restores.twin(source)

@@ -17,6 +17,7 @@ import * as Restore from "../../../src/verbs/Restore.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as Restores from "../../support/Restores.ts"
 import { snapshot } from "../../support/Snapshot.ts"
+import { ofRun } from "../../support/Tier.ts"
 
 class Unwilling extends Schema.TaggedError<Unwilling>()("Unwilling", { message: Schema.String }) {}
 
@@ -144,7 +145,7 @@ layer(Refreshed.layer, { excludeTestServices: true })("the caller's tasks in a r
   it.effect("are told when they end the transaction, and that the target's state is not known", () =>
     Effect.gen(function* () {
       const target = yield* Refreshed
-      for (const statements of ["COMMIT", "COMMIT; BEGIN"]) {
+      for (const statements of ofRun(["COMMIT", "COMMIT; BEGIN"], ["COMMIT; BEGIN"])) {
         const commit = own("commit", () => Effect.flatMap(Session, (session) => session.execute(statements)))
         const failing = own("failing", () => Effect.fail(new Unwilling({ message: "no" })), ["commit"])
         for (const tasks of [[commit], [commit, failing]]) {

@@ -159,13 +159,20 @@ const useApp = Effect.fnUntraced(function* (admin: DatabaseUrl, user: Clusters.R
   assert.strictEqual(row?.tasks, 99)
 })
 
+/**
+ * Of a case, whether with `clean`: without it a restore asks for the same rights of whoever may drop, and of whoever may
+ * not; and the first rung is the same one for the owner of the schema as for that of the database.
+ */
+const usual = ({ title }: Case): ReadonlyArray<boolean> => {
+  if (title === "owner of all tables, but not of the schema") return [true, false]
+  return title === "owner of the schema, with CREATE on the database" ? [] : [true]
+}
+
 const matrix = (major: Clusters.Major, cleans: ReadonlyArray<boolean>) => {
   // On the others the way back takes no other turns.
   const backupFirst = major === Clusters.sourceMajor || isLong(process.env)
   for (const one of cases) {
-    // Whoever may take the first rung takes the same one.
-    const same = one !== cases[0] && "rung" in one.clean && one.clean.rung === 1
-    for (const clean of ofRun(cleans, same ? [true] : cleans)) {
+    for (const clean of ofRun(cleans, usual(one))) {
       const expected = clean ? one.clean : one.over === "restores" ? undefined : one.over
       const refused = expected !== undefined && "exit" in expected ? expected.exit : undefined
       const outcome = refused === undefined ? "restores" : `is refused with ${refused}`
