@@ -65,6 +65,7 @@ export const exitCodes: Record<PgarkError["_tag"], ExitCode> = {
   AuthenticationFailed: 6,
   CleanBlocked: 2,
   CleanRefused: 5,
+  CloneOntoItself: 2,
   ConfigurationInvalid: 2,
   ConnectionFailed: 6,
   DatabaseMissing: 6,

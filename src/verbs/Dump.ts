@@ -81,8 +81,28 @@ interface Found {
 }
 
 /** The options, less what is never dumped. */
-const without = (options: Settled, { aside }: Pick<Found, "aside">): Settled =>
+export const without = (options: Settled, { aside }: Pick<Found, "aside">): Settled =>
   aside.length === 0 ? options : { ...options, excludeSchemas: aside }
+
+/** Looks at what a dump with these options would be of. Fails where something of it cannot be read. */
+export const look = Effect.fn("Dump.look")(function* (options: Settled) {
+  const { server, role } = yield* readServer()
+  const names = yield* userSchemas
+  const missing = options.schemas.find((schema) => !names.includes(schema))
+  if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
+  const readable = yield* DumpRights.survey(options, server.database)
+  const denied = DumpRights.denial(readable, role.name, options.allowPartialRows)
+  if (denied !== undefined) return yield* denied
+  // What a restore has set aside is the past of what is there under its own name, or will be again.
+  const aside = options.schemas.length === 0 ? names.filter(isAside) : []
+  return {
+    ...server,
+    role: role.name,
+    aside,
+    schemas: options.schemas.length === 0 ? names.filter((name) => !isAside(name)) : options.schemas,
+    partialRows: readable.filtered.map(({ table }) => table)
+  }
+})
 
 const sourceTask = (options: Settled) =>
   Task.withLimits(
@@ -91,24 +111,7 @@ const sourceTask = (options: Settled) =>
       session: "source",
       scope: () =>
         options.schemas.length === 0 ? ["the whole database"] : options.schemas.map((schema) => `schema ${schema}`),
-      plan: Effect.fnUntraced(function* () {
-        const { server, role } = yield* readServer()
-        const names = yield* userSchemas
-        const missing = options.schemas.find((schema) => !names.includes(schema))
-        if (missing !== undefined) return yield* noSuchSchema(missing, server.database)
-        const readable = yield* DumpRights.survey(options, server.database)
-        const denied = DumpRights.denial(readable, role.name, options.allowPartialRows)
-        if (denied !== undefined) return yield* denied
-        // What a restore has set aside is the past of what is there under its own name, or will be again.
-        const aside = options.schemas.length === 0 ? names.filter(isAside) : []
-        return {
-          ...server,
-          role: role.name,
-          aside,
-          schemas: options.schemas.length === 0 ? names.filter((name) => !isAside(name)) : options.schemas,
-          partialRows: readable.filtered.map(({ table }) => table)
-        }
-      }),
+      plan: () => look(options),
       rows: ({ aside, partialRows, role }: Found) => [
         ...aside.map((name) => Plan.row(`leave schema ${quote(name)} out: a restore has set it aside`)),
         ...(partialRows.length === 0

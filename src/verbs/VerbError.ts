@@ -118,6 +118,9 @@ export class TargetBusy extends Schema.TaggedError<TargetBusy>()("TargetBusy", {
   holders: Schema.Array(Holder)
 }) {}
 
+/** A database cannot be cloned onto itself (exit code 2). */
+export class CloneOntoItself extends Schema.TaggedError<CloneOntoItself>()("CloneOntoItself", problemFields) {}
+
 /** The target is no longer what the plan was made from (exit code 6: trying again may help). */
 export class TargetChanged extends Schema.TaggedError<TargetChanged>()("TargetChanged", problemFields) {}
 
@@ -151,6 +154,7 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 export type VerbError =
   | CleanBlocked
   | CleanRefused
+  | CloneOntoItself
   | JobsInvalid
   | LabelInvalid
   | LockTableTooSmall

@@ -101,11 +101,15 @@ const partsOf = ({ byPage, bytes, pages }: Row, jobs: number): number => {
 /** Tables whose rows are read out of the dump itself, for which they have to be text. */
 const readBack = new Set(["_prisma_migrations"])
 
-const planned = (row: Row, types: ReadonlyMap<number, BinaryTypes.TypeFacts>, jobs: number): DataTable => {
+const planned = (
+  row: Row,
+  types: ReadonlyMap<number, BinaryTypes.TypeFacts>,
+  { jobs, text }: { readonly jobs: number; readonly text: boolean }
+): DataTable => {
   const { bytes, columns, condition, name, oid, pages, schema } = row
   const table = qualified(schema, name)
   const list = columns.map(quote).join(", ")
-  const binary = columns.length > 0 && !readBack.has(name) && row.types.every((oid) => BinaryTypes.isSafe(types, oid))
+  const binary = !text && columns.length > 0 && !readBack.has(name) && row.types.every((oid) => BinaryTypes.isSafe(types, oid))
   const end = binary ? "TO STDOUT (FORMAT binary)" : "TO STDOUT"
   const count = partsOf(row, jobs)
   const border = (part: number): number => Math.floor((part * pages) / count)
@@ -136,11 +140,13 @@ const planned = (row: Row, types: ReadonlyMap<number, BinaryTypes.TypeFacts>, jo
  * locked: best when the caller has locked them.
  *
  * @param jobs how many connections will read them
+ * @param text take text alone; binary form wherever it is safe unless told
  */
 export const read = Effect.fn("DataTables.read")(function* (
   options: PgDumpOptions,
   database: string,
-  jobs = 1
+  jobs = 1,
+  text = false
 ): Effect.fn.Return<ReadonlyArray<DataTable>, DatabaseError | PatternInvalid, SqlClient.SqlClient> {
   if (options.schemaOnly === true) return []
   const sql = yield* SqlClient.SqlClient
@@ -168,5 +174,5 @@ export const read = Effect.fn("DataTables.read")(function* (
         case w.reltoastrelid when 0 then 0 else coalesce(pg_relation_size(w.reltoastrelid), 0) end as toast
     ) s
     order by 9 desc, 2, 3`.pipe(Effect.mapError(fromSqlError))
-  return rows.map((row) => planned(row, types, jobs))
+  return rows.map((row) => planned(row, types, { jobs, text }))
 })

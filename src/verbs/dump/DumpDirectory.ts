@@ -114,35 +114,52 @@ const rows = (readers: ReadonlyArray<Reader>, tables: ReadonlyArray<DataTable>, 
 /** Milliseconds that pg_dump waits for a table which this run has locked already, before somebody else came. */
 const patience = 30_000
 
-/** Of this snapshot, which the session and the readers are in. */
-export const write = Effect.fnUntraced(function* (
+/** All of a folder but the rows, of this snapshot: what pg_dump is told for it, and how a writer gets it. */
+export const texts = Effect.fnUntraced(function* (
   { session: { url }, source: { database }, tool }: Writing,
   prepared: Prepared,
-  { name, readers }: SharedSnapshot
+  snapshot: string
 ) {
-  const store = yield* DumpStore
-  const { ask, begun, clock, doing, estimates, provenance, run } = prepared
   const catalog = yield* CatalogFacts.read()
   // The connections that read rows speak UTF8, and so shall all that stands beside them. Such a database has no
   // characters that it could be made of.
   const encoding = catalog.encoding === "SQL_ASCII" ? catalog.encoding : "UTF8"
-  const what: PgDumpOptions = { lockWaitTimeout: patience, ...prepared.what, snapshot: name, encoding }
+  const what: PgDumpOptions = { lockWaitTimeout: patience, ...prepared.what, snapshot, encoding }
+  const dump: Dump = (what) => tool.dump(url, what, prepared.run)
+  return {
+    catalog,
+    what,
+    write: (writer: DirectoryWriter) =>
+      Effect.all(
+        [
+          Effect.andThen(objects(dump, what, writer), largeObjects(dump, what, writer)),
+          sequences(what, { database, encoding }, writer)
+        ],
+        { concurrency: "unbounded", discard: true }
+      )
+  }
+})
+
+/** Of this snapshot, which the session and the readers are in. */
+export const write = Effect.fnUntraced(function* (
+  writing: Writing,
+  prepared: Prepared,
+  { name, readers }: SharedSnapshot
+) {
+  const store = yield* DumpStore
+  const { database } = writing.source
+  const { ask, begun, clock, doing, estimates, provenance } = prepared
+  const { catalog, what, write } = yield* texts(writing, prepared, name)
   const tables = yield* read(what, database, readers.length)
   const told = DirectoryProgress.make(tables, estimates, clock)
-  const dump: Dump = (what) => tool.dump(url, what, run)
   return yield* store.writeDirectory(
     provenance(catalog, name),
     (writer) =>
       Effect.andThen(
         begun(writer.file),
-        Effect.all(
-          [
-            Effect.andThen(objects(dump, what, writer), largeObjects(dump, what, writer)),
-            sequences(what, { database, encoding }, writer),
-            rows(readers, tables, writer)
-          ],
-          { concurrency: "unbounded", discard: true }
-        ).pipe(Progress.telling(() => told(writer.position(), doing())))
+        Effect.all([write(writer), rows(readers, tables, writer)], { concurrency: "unbounded", discard: true }).pipe(
+          Progress.telling(() => told(writer.position(), doing()))
+        )
       ),
     (contents) => Effect.andThen(DirectoryCheck.check(contents, what, database), ask(contents))
   )

@@ -15,7 +15,7 @@ import * as PlainDump from "./PlainDump.ts"
 import { type Prepared, prepare, type Writing } from "./Prepared.ts"
 
 /** What says why a dump failed that was under way, as far as this session can tell. */
-const explaining = ({ options, source }: Writing) => ({
+export const explaining = ({ options, source }: Pick<Writing, "options" | "source">) => ({
   PgDumpFailed: (failure: PgDumpFailed) => explain(failure, options, source),
   PermissionDenied: (failure: PermissionDenied) => explain(failure, options, source),
   ConnectionFailed: (failure: ConnectionFailed) => Effect.fail(refusedConnection(failure))

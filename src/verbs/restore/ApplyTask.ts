@@ -24,6 +24,7 @@ import { describeObject } from "../clean/Blocker.ts"
 import * as DumpProof from "./DumpProof.ts"
 import { census } from "../clean/Ladder.ts"
 import * as FolderSource from "./FolderSource.ts"
+import { RowsElsewhere } from "./parallel/RowSource.ts"
 import * as Tuning from "./parallel/Tuning.ts"
 import * as Publishing from "./Publishing.ts"
 import type { Replacement } from "./Replacement.ts"
@@ -200,10 +201,12 @@ const applied = Effect.fnUntraced(function* (
   )
   const giving = (applied: Applied): Loaded => ({ ...applied, checksums: sums, explained })
 
-  const folder =
+  const elsewhere = yield* RowsElsewhere
+  const stored =
     manifest?.format === "directory"
       ? FolderSource.of(file, manifest, yield* store.openDirectory({ file, manifest }))
       : undefined
+  const folder = stored === undefined || elsewhere === undefined ? stored : { ...stored, rows: elsewhere }
   if (jobs > 1 && budget !== undefined && folder !== undefined) {
     const several = { jobs, budget, lockTimeout, tune, first, last }
     const rows = summed.length === 0 ? {} : { loaded }

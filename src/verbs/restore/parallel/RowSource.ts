@@ -1,6 +1,8 @@
 /** Where the rows of a restore come from: files of a folder, or another database. */
+import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { CopyForm } from "../../../dumps/Manifest.ts"
+import type { DatabaseError } from "../../../postgres/DatabaseError.ts"
 
 /** Rows of one table, or of some of its pages. A table without rows may have a part, or none. */
 export interface TablePart {
@@ -28,3 +30,9 @@ export interface RowSource<E, R> {
     write: (chunk: Uint8Array) => Effect.Effect<void, E2, R2>
   ) => Effect.Effect<void, E | E2, R | R2>
 }
+
+/** Where a restore takes the rows from, in place of the folder that has all the rest; from the folder unless told. */
+export const RowsElsewhere = Context.Reference<RowSource<DatabaseError, never> | undefined>(
+  "pgark/verbs/restore/RowsElsewhere",
+  { defaultValue: () => undefined }
+)
