@@ -65,9 +65,6 @@ export type WriteDirectory = <E, R, E2 = never, R2 = never>(
 
 const unpacked: Compression.Compression = { method: "none" }
 
-/** What costs less than to write the bytes that it saves. */
-const fastest = (): Compression.Compression => ({ method: Compression.available("zstd") ? "zstd" : "gzip", level: 1 })
-
 /** The manifest of a dump that was written now. */
 const manifestFor = Effect.fnUntraced(function* <E, R>(
   { compression: _, ...provenance }: Provenance,
@@ -167,7 +164,7 @@ export const into = (
   }, Effect.scoped) satisfies Write
 
   const writeDirectory = Effect.fn("DumpStore.writeDirectory")(function* (provenance, fill, ask) {
-    const { compression = fastest() } = provenance
+    const { compression = Compression.quickest() } = provenance
     yield* Compression.check(compression.method)
     const { at, file, partial } = yield* Reserving.folder(fs, directory)
     const { files, found } = yield* DirectoryWriting.fill(fs, { compression, file, folder: partial }, fill)

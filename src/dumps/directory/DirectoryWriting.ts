@@ -10,6 +10,7 @@ import * as Flushing from "../Flushing.ts"
 import { type DataFile, type DirectoryFiles, encode, type Manifest, type SqlFile } from "../Manifest.ts"
 import { RowsReading, type RowsFound, type TableRows } from "../RowsReading.ts"
 import { forPeople } from "./ForPeople.ts"
+import { LargeObjectScript } from "./LargeObjectScript.ts"
 import * as Layout from "./Layout.ts"
 import * as PackedFile from "./PackedFile.ts"
 
@@ -34,7 +35,8 @@ export interface DirectoryWriter {
   readonly file: string
   /**
    * Writes a part of the SQL, in any order, each once; `pre-data` and `post-data` must be among them, and the last one
-   * must end with pg_dump's closing lines. psql commands must not be in it.
+   * must end with pg_dump's closing lines. psql commands must not be in it; from that of the large objects they are taken
+   * out, and so is the transaction that pg_dump puts them into.
    */
   readonly sql: <E, R>(
     part: Layout.SqlPart,
@@ -83,12 +85,16 @@ export const fill = Effect.fnUntraced(function* <E, R>(
     sql: (part, body) =>
       Effect.gen(function* () {
         const file = Layout.sqlFile(part, compression)
-        const packing = part === "large-objects" ? compression : plain
+        const script = part === "large-objects" ? new LargeObjectScript() : undefined
+        const packing = script === undefined ? plain : compression
         const stored = yield* PackedFile.write(fs, join(folder, file), packing, (append) =>
-          body((chunk) => {
-            bytesDone += chunk.length
-            return append(chunk)
-          })
+          Effect.andThen(
+            body((chunk) => {
+              bytesDone += chunk.length
+              return append(script === undefined ? chunk : script.push(chunk))
+            }),
+            Effect.suspend(() => (script === undefined ? Effect.void : append(script.end())))
+          )
         )
         sql.set(part, { file, stored })
       }),

@@ -48,17 +48,15 @@ const copyRenamed = (file: DataFile, method: Method, encoding: string): Readonly
 ]
 
 /**
- * The calls that write large objects stand in a file that is packed, between a BEGIN and a COMMIT of their own, which
- * would end the transaction of all else. Each is a line, and `\copy` fails where its program does.
+ * psql cannot run what a program writes. So large objects that are packed are unpacked into a file for the moment; where
+ * that fails there is no name for it, and `\i` fails without.
  */
-const largeObjects = (file: string, method: Method): ReadonlyArray<string> => [
-  "CREATE TEMPORARY TABLE pgark_large_objects (line integer GENERATED ALWAYS AS IDENTITY, call text);",
-  `\\copy pg_temp.pgark_large_objects (call) FROM ${from(file, method)} (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')`,
-  "\\o /dev/null",
-  "SELECT call FROM pg_temp.pgark_large_objects WHERE call LIKE 'SELECT pg\\_catalog.lo%' ORDER BY line \\gexec",
-  "\\o",
-  "DROP TABLE pg_temp.pgark_large_objects;"
-]
+const largeObjects = (file: string, method: Method): ReadonlyArray<string> => {
+  const tool = tools[method]
+  if (tool === undefined) return [`\\ir ${file}`]
+  const unpack = `file=$(mktemp) && { ${tool} ${file} > "$file" && echo "$file" || rm -f "$file"; }`
+  return [`\\set pgark_file \`${unpack}\``, "\\i :pgark_file", "\\set pgark_file `rm -f :'pgark_file'`"]
+}
 
 const script = ({ compression, encoding, files }: Manifest): string => {
   const { data = [], sql = [] } = files ?? {}
@@ -90,10 +88,10 @@ const readme = ({ compression, encoding, files, source, largeObjects }: Manifest
     "",
     "One table alone, into a table that is there: restore.psql has a line for each of its files. From a shell:",
     "",
-    "    psql -X -v ON_ERROR_STOP=1 URL <<'END'",
-    `    \\encoding ${encoding}`,
-    `    ${copy(file, compression)}`,
-    "    END",
+    "psql -X -v ON_ERROR_STOP=1 URL <<'END'",
+    `\\encoding ${encoding}`,
+    copy(file, compression),
+    "END",
     "",
     "A large table has several files; all of them are needed."
   ]
@@ -110,9 +108,9 @@ const readme = ({ compression, encoding, files, source, largeObjects }: Manifest
     "",
     "It is one transaction: where anything fails, nothing has happened. psql proves nothing. Whether the files are what",
     "they were manifest.json says: it has the SHA-256, the length and the number of rows of each.",
-    ...(largeObjects.count === 0
+    ...(largeObjects.count === 0 || tool === undefined
       ? []
-      : ["", "psql holds all large objects in its memory at once, about twice as many bytes as they have."]),
+      : ["", "The large objects are unpacked into a file for the moment, where mktemp puts such files."]),
     ...(table === undefined ? [] : alone(table)),
     "",
     "pre-data.sql    what rows need: schemas, types, functions, tables",

@@ -55,3 +55,8 @@ export const entryComment = (entry: {
   const [name, schema, owner] = [entry.name, entry.schema, entry.owner].map((text) => text.replaceAll(/[\r\n]/g, " "))
   return `\n\n--\n-- Name: ${name}; Type: ${entry.type}; Schema: ${schema}; Owner: ${owner}\n--\n\n`
 }
+
+const restrict = /^\\(?:un)?restrict \S+\n\n?/gm
+
+/** What stands between two statements, comments and psql's commands, without those that keep psql from running others. */
+export const unrestricted = (gap: Buffer): Buffer => Buffer.from(gap.toString("latin1").replace(restrict, ""), "latin1")

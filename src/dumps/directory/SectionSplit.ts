@@ -5,7 +5,7 @@
  * pg_dump's settings at its head, its closing lines at its end. `\restrict` is left out: it keeps psql from running any
  * command of its own, and between the halves it has to run `\copy`.
  */
-import { closing, postDataTypes } from "./PgDumpText.ts"
+import { closing, postDataTypes, unrestricted } from "./PgDumpText.ts"
 import type { SqlPart } from "./Layout.ts"
 import type { StatementText } from "../../postgres/script/ScriptEvent.ts"
 import { SqlScanner } from "../../postgres/script/SqlScript.ts"
@@ -16,12 +16,8 @@ export interface Piece {
   readonly bytes: Uint8Array
 }
 
-const restrict = /^\\(?:un)?restrict \S+\n\n?/gm
 /** pg_dump's settings; those at the head of a dump have no object's comment before them. */
 const setting = /^(?:SET (\w+) = |SELECT pg_catalog\.set_config\()/
-
-/** What stands between statements: comments, and psql's commands. */
-const unrestricted = (gap: Buffer): Buffer => Buffer.from(gap.toString("latin1").replace(restrict, ""), "latin1")
 
 const semicolon = 1
 
