@@ -14,6 +14,7 @@ import type { DumpTextError } from "./DumpText.ts"
 import type { Manifest } from "./Manifest.ts"
 import type { Proof } from "./Proof.ts"
 import * as ProofRecord from "./ProofRecord.ts"
+import { unpackedBytes } from "./Unpacked.ts"
 
 /** A dump in the folder, and whether it proves. What is not known of it is absent. */
 export interface JudgedDump extends Omit<Partial<ProofRecord.Entry>, "dump" | "manifest" | "readAt" | "verdict"> {
@@ -66,7 +67,12 @@ const summary = ({ form, manifest }: StoredDump, judgement?: Judgement) => {
     ...(manifest === undefined ? {} : { database: manifest.source.database }),
     ...(contents === undefined
       ? {}
-      : { tables: contents.tables.length, rows: rowsOf(contents.tables), unpacked: contents.sql.length }),
+      : {
+          tables: contents.tables.length,
+          rows: rowsOf(contents.tables),
+          unpacked: unpackedBytes(form.format, contents)
+        }),
+    ...(manifest?.files === undefined ? {} : { files: manifest.files.data.length }),
     ...(manifest?.onlySchemas === undefined ? {} : { onlySchemas: manifest.onlySchemas }),
     ...(manifest?.excluded === undefined ? {} : { excluded: manifest.excluded }),
     ...(manifest?.partialRows === undefined ? {} : { partialRows: manifest.partialRows }),

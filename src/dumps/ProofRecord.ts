@@ -43,7 +43,10 @@ export const Entry = Schema.Struct({
   database: Schema.optionalKey(Schema.String).annotateKey({ description: "The database that it is of." }),
   tables: Schema.optionalKey(Count).annotateKey({ description: "Number of tables." }),
   rows: Schema.optionalKey(Count).annotateKey({ description: "Rows of all tables." }),
-  unpacked: Schema.optionalKey(Count).annotateKey({ description: "Bytes of the SQL inside." }),
+  unpacked: Schema.optionalKey(Count).annotateKey({
+    description: "Bytes of what is inside, unpacked: SQL with the rows in it, of a directory dump SQL and rows."
+  }),
+  files: Schema.optionalKey(Count).annotateKey({ description: "Of a directory dump, number of its files with rows." }),
   /** What keeps it from being a dump of the whole database. */
   onlySchemas: Manifest.fields.onlySchemas,
   excluded: Manifest.fields.excluded,

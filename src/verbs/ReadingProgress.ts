@@ -64,7 +64,7 @@ export const prove = Effect.fn("ReadingProgress.prove")(function* (
   const since = sinceWhen(yield* Clock.Clock)
   const { of, rows, tables } = known(dump)
   // What is read of an archive is its SQL, whose length only a manifest could tell.
-  const size = dump.form.format === "plain" ? dump.size : undefined
+  const size = dump.form.format === "plain" || dump.form.format === "directory" ? dump.size : undefined
   let at: readonly [bytes: number, position: ReadingPosition] = [0, { bytes: 0, rows: 0, closed: [] }]
   const look = (): Told => {
     const [bytes, position] = at

@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { WrittenDump } from "../../dumps/DumpStore.ts"
+import { unpackedBytes } from "../../dumps/Unpacked.ts"
 import { told } from "../config/ConfigFile.ts"
 import * as Flags from "../Flags.ts"
 import { handle, load } from "../Handler.ts"
@@ -11,12 +12,12 @@ import { Output } from "../output/Output.ts"
 import * as RenderDump from "../render/RenderDump.ts"
 
 const document = ({ file, manifest, size }: WrittenDump) => {
-  const { compression, excluded, name, note, onlySchemas, partialRows, sql, stored, tables, tool } = manifest
+  const { compression, excluded, name, note, onlySchemas, partialRows, stored, tables, tool } = manifest
   return {
     file,
     bytes: size,
     compression,
-    unpacked: sql.length,
+    unpacked: unpackedBytes(manifest.format, manifest),
     ...(name === undefined ? {} : { name }),
     ...(note === undefined ? {} : { note }),
     tables,

@@ -4,7 +4,10 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import type { DumpDamaged, DumpUnsafe } from "../../dumps/DumpError.ts"
 import type { DumpStoreService, StoredDump } from "../../dumps/DumpStore.ts"
+import type { DirectoryFiles } from "../../dumps/Manifest.ts"
 import type { Proof } from "../../dumps/Proof.ts"
+import { unpackedBytes } from "../../dumps/Unpacked.ts"
+import { count, plural } from "../../pipeline/Words.ts"
 import { exitCodeOf } from "../ExitCode.ts"
 import * as Flags from "../Flags.ts"
 import { handle, load } from "../Handler.ts"
@@ -21,9 +24,16 @@ const proofWords = {
   nothing: "not proven"
 }
 
-const storage = ({ form, manifest, size }: StoredDump, sql: { readonly length: number }): ReadonlyArray<string> => [
+/** Files with rows, and how many of them are in which form. */
+const files = ({ data }: DirectoryFiles): string => {
+  const binary = data.filter(({ form }) => form === "binary").length
+  return `${plural(data.length, "file")} with rows: ${count(binary)} binary, ${count(data.length - binary)} text`
+}
+
+const storage = ({ form, manifest, size }: StoredDump, unpacked: number): ReadonlyArray<string> => [
   RenderDump.line("format", [form.format, ...(form.compression === "none" ? [] : [form.compression])].join(", ")),
-  RenderDump.line("size", RenderReport.stored(size, form.compression, sql.length)),
+  ...(manifest?.files === undefined ? [] : [RenderDump.line("files", files(manifest.files))]),
+  RenderDump.line("size", RenderReport.stored(size, form.compression, unpacked)),
   ...(manifest === undefined ? [] : [RenderDump.line("SHA-256", manifest.stored.sha256)])
 ]
 
@@ -35,7 +45,7 @@ const proven = (
   dump.file,
   RenderDump.line("proof", proofWords[against]),
   ...unproven.map((what) => RenderDump.line("not proven", what)),
-  ...storage(dump, contents.sql),
+  ...storage(dump, unpackedBytes(dump.form.format, contents)),
   ...(dump.manifest === undefined
     ? [RenderDump.line("made", RenderDump.age(dump.at, now))]
     : RenderDump.origin(dump.manifest, now)),
@@ -50,15 +60,14 @@ const proven = (
 
 const document = (dump: StoredDump, { against, contents, schemas, unproven }: Proof) => {
   const { manifest } = dump
-  const { encoding, extensions, largeObjects, objects, prismaMigrations, roles, sequences, sql, tables, unusual } =
-    contents
+  const { encoding, extensions, largeObjects, objects, prismaMigrations, roles, sequences, tables, unusual } = contents
   return {
     file: dump.file,
     proof: { against, unproven },
     at: dump.at,
     ...dump.form,
     bytes: dump.size,
-    unpacked: sql.length,
+    unpacked: unpackedBytes(dump.form.format, contents),
     rows: RenderDump.rowsOf(tables),
     tables: RenderDump.bySize(tables),
     sequences,

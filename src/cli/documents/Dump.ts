@@ -10,7 +10,9 @@ export const Document = Schema.Union([
     file: Schema.String.annotateKey({ description: "Path of the dump." }),
     bytes: Schema.Int.annotateKey({ description: "Bytes as stored." }),
     compression,
-    unpacked: Schema.Int.annotateKey({ description: "Bytes of the SQL inside." }),
+    unpacked: Schema.Int.annotateKey({
+      description: "Bytes of what is inside, unpacked: SQL with the rows in it, of a directory dump SQL and rows."
+    }),
     name,
     note,
     tables,

@@ -23,7 +23,9 @@ export const Document = Schema.Union([
     format: Entry.fields.format,
     compression: Entry.fields.compression,
     bytes: Schema.Int.annotateKey({ description: "Bytes as stored." }),
-    unpacked: Schema.Int.annotateKey({ description: "Bytes of the SQL inside." }),
+    unpacked: Schema.Int.annotateKey({
+      description: "Bytes of what is inside, unpacked: SQL with the rows in it, of a directory dump SQL and rows."
+    }),
     rows: Schema.Int.annotateKey({ description: "Rows of all tables." }),
     tables,
     sequences,

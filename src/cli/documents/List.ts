@@ -3,7 +3,7 @@ import { moment } from "../../dumps/Manifest.ts"
 import { Entry } from "../../dumps/ProofRecord.ts"
 import { told } from "./Document.ts"
 
-const { compression, database, excluded, format, name, note, onlySchemas, partialRows, rows, tables, unpacked } =
+const { compression, database, excluded, files, format, name, note, onlySchemas, partialRows, rows, tables, unpacked } =
   Entry.fields
 
 const file = Schema.String.annotateKey({ description: "Path of the file." })
@@ -23,6 +23,7 @@ const dump = {
   tables,
   rows,
   unpacked,
+  files,
   onlySchemas,
   excluded,
   partialRows,

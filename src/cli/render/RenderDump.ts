@@ -4,6 +4,7 @@ import type { JudgedDump } from "../../dumps/DumpListing.ts"
 import type { Leftover } from "../../dumps/Leftovers.ts"
 import type { WrittenDump } from "../../dumps/DumpStore.ts"
 import type { contentFields, DumpTool, Manifest } from "../../dumps/Manifest.ts"
+import { unpackedBytes } from "../../dumps/Unpacked.ts"
 import type * as Schema from "effect/Schema"
 import { count, listed, plural } from "../../pipeline/Words.ts"
 import * as RenderReport from "./RenderReport.ts"
@@ -26,12 +27,13 @@ const label = ({ name, note }: { readonly name?: string; readonly note?: string 
 
 /** A file on a line of its own, to be copied whole; what is known of it hangs below. */
 export const listedDump = (dump: JudgedDump, now: DateTime.Utc): ReadonlyArray<string> => {
-  const { at, compression, file, readAt, rows, size, tables, unpacked, verdict } = dump
+  const { at, compression, file, files, readAt, rows, size, tables, unpacked, verdict } = dump
   const read = age(readAt, now)
   const verdicts = { manifest: "  proven", structure: "  complete" }
   const facts = [
     `made ${age(at, now)}`,
     RenderReport.stored(size, compression, unpacked),
+    ...(files === undefined ? [] : [`a folder with rows in ${plural(files, "file")}`]),
     ...(tables === undefined ? [] : [plural(tables, "table")]),
     ...(rows === undefined ? [] : [plural(rows, "row")]),
     ...(verdict.proven && verdict.against === "structure" ? ["no manifest to hold it against"] : []),
@@ -71,7 +73,7 @@ export const written = (
   { file, manifest, size }: WrittenDump,
   from: ReadonlyArray<string> = []
 ): ReadonlyArray<string> => {
-  const { compression, largeObjects, name, note, sql, tables, tool } = manifest
+  const { compression, format, largeObjects, name, note, tables, tool } = manifest
   return [
     file,
     line(
@@ -80,7 +82,7 @@ export const written = (
         ", "
       )
     ),
-    line("size", `${RenderReport.stored(size, compression, sql.length)}; proven while it was written`),
+    line("size", `${RenderReport.stored(size, compression, unpackedBytes(format, manifest))}; proven while it was written`),
     line("tool", toolWords(tool)),
     ...lines("narrowed", [...RenderReport.narrowing(manifest), ...from.map((place) => `as set by ${place}`)]),
     ...inLine("name", name === undefined ? [] : [name]),
