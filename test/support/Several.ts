@@ -87,6 +87,8 @@ export interface Options {
   readonly extension?: boolean
   /** A publication of the superuser's of one of the tables. */
   readonly publication?: boolean
+  /** The dump is a folder. */
+  readonly directory?: boolean
 }
 
 /** What leads to a way. */
@@ -127,11 +129,12 @@ export const prepare = Effect.fn("Several.prepare")(function* (
     yield* Clusters.query(url, "SELECT lo_from_bytea(4712, 'a large one'); SELECT lo_from_bytea(4713, 'another')")
     const directory = yield* Restores.folder
     const excluded = kind === "someTablesOwner" ? { excludeTables: [`public."NotMine"`] } : {}
-    const { file } = yield* Restores.dump(url, directory, excluded)
+    const format = options.directory === true ? ({ format: "directory", jobs: 2 } as const) : {}
+    const { file } = yield* Restores.dump(url, directory, { ...excluded, ...format })
     yield* Clusters.query(url, later(reader))
     yield* Clusters.query(url, "SELECT lo_unlink(4712); SELECT lo_unlink(4713)")
     if (options.publication === true) yield* Clusters.query(admin, "CREATE PUBLICATION ours FOR TABLE public.a")
-    const text = readFileSync(file, "utf8")
+    const text = options.directory === true ? "" : readFileSync(file, "utf8")
     let edits = 0
     const edited = (edit: (text: string) => string) => {
       const changed = edit(text)
