@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type { ToolMissing } from "../postgres/ToolMissing.ts"
-import * as Archive from "./archive/Archive.ts"
+import type * as Archive from "./archive/Archive.ts"
 import {
   type DiskFull,
   type DumpDamaged,

@@ -67,7 +67,7 @@ const unpacked: Compression.Compression = { method: "none" }
 
 /** The manifest of a dump that was written now. */
 const manifestFor = Effect.fnUntraced(function* <E, R>(
-  { compression: _, ...provenance }: Provenance,
+  { compression: _compression, ...provenance }: Provenance,
   contents: Contents,
   written: Pick<Manifest, "compression" | "createdAt" | "format" | "stored"> & { readonly files?: Files },
   ask: ((contents: Contents) => Effect.Effect<Findings, E, R>) | undefined

@@ -82,7 +82,10 @@ export const written = (
         ", "
       )
     ),
-    line("size", `${RenderReport.stored(size, compression, unpackedBytes(format, manifest))}; proven while it was written`),
+    line(
+      "size",
+      `${RenderReport.stored(size, compression, unpackedBytes(format, manifest))}; proven while it was written`
+    ),
     line("tool", toolWords(tool)),
     ...lines("narrowed", [...RenderReport.narrowing(manifest), ...from.map((place) => `as set by ${place}`)]),
     ...inLine("name", name === undefined ? [] : [name]),

@@ -132,14 +132,14 @@ export const sight = (path: string): FolderSight => {
   const { ctimeNs, ino, mtimeNs } = lstatSync(path, { bigint: true })
   const within = (folder: string) => (existsSync(join(path, folder)) ? readdirSync(join(path, folder)) : [])
   const names = [...within("."), ...within(Layout.dataFolder).map((name) => join(Layout.dataFolder, name))]
-  const unnamed: ReadonlyArray<string> = [Layout.manifestName, ...Layout.forPeople]
+  const unnamed = new Set<string>([Layout.manifestName, ...Layout.forPeople])
   let found: FolderSight = { compression: "none", size: 0, mtimeNs, ctimeNs, ino }
   for (const name of names) {
     const info = lstatSync(join(path, name), { bigint: true })
     found = {
       ino,
       compression: packed.find((method) => name.endsWith(endings[method])) ?? found.compression,
-      size: found.size + (info.isFile() && !unnamed.includes(name) ? Number(info.size) : 0),
+      size: found.size + (info.isFile() && !unnamed.has(name) ? Number(info.size) : 0),
       mtimeNs: later(found.mtimeNs, info.mtimeNs),
       ctimeNs: later(found.ctimeNs, info.ctimeNs)
     }

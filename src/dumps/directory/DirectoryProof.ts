@@ -98,7 +98,7 @@ export const read = Effect.fn("DirectoryProof.read")(function* (
   )
   // The biggest first, so that none of them is left alone at the end.
   const order = data.map((_, index) => index).toSorted((a, b) => data[b]!.bytes - data[a]!.bytes)
-  const found = new Array<RowsFound>(data.length)
+  const found: Array<RowsFound> = []
   yield* Effect.forEach(
     order,
     (index) => Effect.map(Effect.scoped(rowsOf(data[index]!)), (rows) => void (found[index] = rows)),

@@ -21,7 +21,7 @@ const copy = (file: DataFile, method: Method): string => {
   return `\\copy ${qualified(file.schema, file.name)}${columns} FROM ${from(file.file, method)}${options(file)}`
 }
 
-const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text)
+const isAscii = (text: string): boolean => !/[^\p{ASCII}]/u.test(text)
 
 /**
  * Whether `\copy` can say these names: it is one line, and is sent as it stands in the file, which is UTF-8, in the
@@ -83,7 +83,7 @@ const script = ({ compression, encoding, files }: Manifest): string => {
 const readme = ({ compression, encoding, files, source, largeObjects }: Manifest): string => {
   const { data = [] } = files ?? {}
   const tool = tools[compression]?.split(" ")[0]
-  const [table] = data.filter((file) => canSay(file, encoding))
+  const table = data.find((file) => canSay(file, encoding))
   const alone = (file: DataFile) => [
     "",
     "One table alone, into a table that is there: restore.psql has a line for each of its files. From a shell:",

@@ -299,7 +299,7 @@ const perFile = (file: string): ReadonlyArray<Damage> => [
       bytes[at] = bytes[at]! ^ 0x20
       fs.writeFileSync(join(folder, file), bytes)
     },
-    /was changed: the SHA-256 differs|line \d+|ends inside/
+    /was changed: the SHA-256 differs|line \d+|ends inside|compressed data is damaged/
   ]
 ]
 
