@@ -58,6 +58,10 @@ const encodingDifference = ({ server }: Survey, { bridge, encoding }: Contents):
     return [{ what, why: "it is stored as it is: the target neither checks nor converts text" }]
   }
   if (plain(encoding) === sqlAscii) {
+    if (bridge.text === "unread") {
+      const why = `its bytes are taken for ${server.encoding}; what cannot be that is refused, and with it the restore`
+      return [{ what, why }]
+    }
     return server.encoding === "UTF8"
       ? [{ what, why: "its bytes are valid UTF-8, and are taken for that" }]
       : [{ what, why: `its bytes are taken for ${server.encoding}, which nothing can confirm` }]
