@@ -53,23 +53,12 @@ const hasLargeObjects = Effect.fnUntraced(function* ({ largeObjects, schemaOnly,
 /** Every table of every schema: what is then left of the section "data" are the large objects. */
 const everyTable = "*.*"
 
-const largeObjects = Effect.fnUntraced(function* (dump: Dump, what: PgDumpOptions, writer: DirectoryWriter) {
-  if (!(yield* hasLargeObjects(what))) return
+const largeObjects = (dump: Dump, what: PgDumpOptions, writer: DirectoryWriter) => {
   const alone: PgDumpOptions = { ...what, sections: ["data"], excludeTables: [everyTable], excludeTableData: [] }
-  yield* writer.sql("large-objects", (append) =>
+  return writer.sql("large-objects", (append) =>
     Stream.runForEach(dump(alone), (chunk) => Effect.andThen(append(chunk), counted(chunk)))
   )
-})
-
-const sequences = Effect.fnUntraced(function* (
-  what: PgDumpOptions,
-  { database, encoding }: { readonly database: string; readonly encoding: string },
-  writer: DirectoryWriter
-) {
-  const values = yield* SequenceValues.read(what, database)
-  if (values.length === 0) return
-  yield* writer.sql("sequences", (append) => append(Buffer.from(SequenceValues.script(values, encoding))))
-})
+}
 
 /** Rows of a table, for one file. */
 interface Item {
@@ -126,14 +115,19 @@ export const texts = Effect.fnUntraced(function* (
   const encoding = catalog.encoding === "SQL_ASCII" ? catalog.encoding : "UTF8"
   const what: PgDumpOptions = { lockWaitTimeout: patience, ...prepared.what, snapshot, encoding }
   const dump: Dump = (what) => tool.dump(url, what, prepared.run)
+  // Before anybody else works on the session, which is a reader of rows itself where it is the only one.
+  const values = yield* SequenceValues.read(what, database)
+  const objectsToo = yield* hasLargeObjects(what)
   return {
     catalog,
     what,
     write: (writer: DirectoryWriter) =>
       Effect.all(
         [
-          Effect.andThen(objects(dump, what, writer), largeObjects(dump, what, writer)),
-          sequences(what, { database, encoding }, writer)
+          Effect.andThen(objects(dump, what, writer), objectsToo ? largeObjects(dump, what, writer) : Effect.void),
+          values.length === 0
+            ? Effect.void
+            : writer.sql("sequences", (append) => append(Buffer.from(SequenceValues.script(values, encoding))))
         ],
         { concurrency: "unbounded", discard: true }
       )

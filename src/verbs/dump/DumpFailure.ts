@@ -4,11 +4,14 @@ import * as Connecting from "../../postgres/Connecting.ts"
 import {
   ConnectionFailed,
   type DatabaseError,
+  LockTimeout,
   type PermissionDenied,
   withFields
 } from "../../postgres/DatabaseError.ts"
+import { quote } from "../../postgres/Identifier.ts"
 import type { PgDumpFailed, PgDumpOptions } from "../../postgres/PgDump.ts"
 import { Session } from "../../postgres/Session.ts"
+import { fromSqlError } from "../../postgres/Sqlstate.ts"
 import * as DumpRights from "./DumpRights.ts"
 
 /** SQLSTATE of a server, a database or a role that has no connection left. */
@@ -44,6 +47,33 @@ export const refusedReaders = (failure: ConnectionFailed, jobs: number): Connect
       })
     : failure
 
+interface Waiting {
+  readonly pid: number
+  readonly user: string
+  readonly query: string
+}
+
+/**
+ * A session that wants a table to itself waits for this one, which has it locked for those who read its rows, and
+ * pg_dump behind it. The server sees no deadlock in that: this session waits for pg_dump without its knowing.
+ */
+export const behindOthers = Effect.fnUntraced(function* (failure: LockTimeout | PgDumpFailed | PermissionDenied) {
+  const { sql } = yield* Session
+  const [first, ...others] = yield* sql<Waiting>`
+    select a.pid as "pid", a.usename::text as "user", a.query as "query"
+    from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a on a.pid = l.pid
+    where not l.granted and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+      and pg_backend_pid() = any(pg_blocking_pids(l.pid))
+    order by 1`.pipe(Effect.mapError(fromSqlError))
+  if (first === undefined) return failure
+  return new LockTimeout({
+    message: `Process ${first.pid} of ${quote(first.user)} waits for a table that is dumped, and pg_dump behind it.`,
+    detail: [first, ...others].map(({ pid, query }) => `process ${pid}: ${query}`).join("\n"),
+    suggestion: "Dump again when it has ended. No file was left.",
+    state: "untouched"
+  })
+})
+
 /**
  * Why pg_dump failed, as far as this session can tell: the server went away, or something was closed to the role while
  * pg_dump was at work.
@@ -66,6 +96,8 @@ export const explain = Effect.fnUntraced(function* (
         })
     )
   )
+  const waiting = yield* behindOthers(failure)
+  if (waiting._tag === "LockTimeout") return yield* waiting
   // A native pg_dump does not say what kept it from connecting.
   yield* Effect.scoped(Connecting.acquire(session.url)).pipe(
     Effect.mapError((error) => noSecond(error, [failure.detail, error.detail]))

@@ -1,7 +1,7 @@
 /** Writes a dump of one moment, in the format that was asked for. */
 import * as Effect from "effect/Effect"
 import type { WrittenDump } from "../../dumps/DumpStore.ts"
-import type { ConnectionFailed, PermissionDenied } from "../../postgres/DatabaseError.ts"
+import type { ConnectionFailed, LockTimeout, PermissionDenied } from "../../postgres/DatabaseError.ts"
 import type { PgDumpFailed } from "../../postgres/PgDump.ts"
 import { note } from "../../pipeline/RunEvent.ts"
 import * as RunMetrics from "../../pipeline/RunMetrics.ts"
@@ -9,7 +9,7 @@ import * as SharedSnapshot from "../../postgres/SharedSnapshot.ts"
 import * as Snapshot from "../../postgres/Snapshot.ts"
 import * as DataTables from "./DataTables.ts"
 import * as DumpDirectory from "./DumpDirectory.ts"
-import { explain, refusedConnection, refusedReaders } from "./DumpFailure.ts"
+import { behindOthers, explain, refusedConnection, refusedReaders } from "./DumpFailure.ts"
 import { partialWords } from "./DumpSource.ts"
 import * as PlainDump from "./PlainDump.ts"
 import { type Prepared, prepare, type Writing } from "./Prepared.ts"
@@ -17,6 +17,7 @@ import { type Prepared, prepare, type Writing } from "./Prepared.ts"
 /** What says why a dump failed that was under way, as far as this session can tell. */
 export const explaining = ({ options, source }: Pick<Writing, "options" | "source">) => ({
   PgDumpFailed: (failure: PgDumpFailed) => explain(failure, options, source),
+  LockTimeout: (failure: LockTimeout) => Effect.flatMap(behindOthers(failure), Effect.fail),
   PermissionDenied: (failure: PermissionDenied) => explain(failure, options, source),
   ConnectionFailed: (failure: ConnectionFailed) => Effect.fail(refusedConnection(failure))
 })
