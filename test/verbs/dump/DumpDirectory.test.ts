@@ -81,7 +81,7 @@ const cases: ReadonlyArray<Case> = Clusters.majors.flatMap((major) =>
 
 const usual = cases.filter(
   ({ major, kind, role }) =>
-    (major === 18 && kind === "wasm" && role !== "databaseOwner") ||
+    (major === 18 && kind === "wasm" && role === "someTablesOwner") ||
     (major === 15 && kind === "native" && role === "superuser")
 )
 
