@@ -52,6 +52,20 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
   const { connections, lockTimeout, progress, settings, source, statements, tune } = options
   const order = new Order(options.units)
   let changed = Deferred.makeUnsafe<void>()
+  let stopped = false
+
+  /** Whoever waits looks again. */
+  const tell = Effect.suspend(() => {
+    const waiting = changed
+    changed = Deferred.makeUnsafe<void>()
+    return Deferred.succeed(waiting, undefined)
+  })
+
+  /** Where nothing interrupts, as in what takes a restore back, those who wait would wait for ever. */
+  const stop = Effect.suspend(() => {
+    stopped = true
+    return tell
+  })
 
   /** Rows of a part, counted when the transaction is committed. */
   const copy = (connection: Connection, number: number, part: TablePart, freeze: boolean) =>
@@ -170,18 +184,16 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
     )
 
   const turn = Effect.fnUntraced(function* (connection: Connection, number: number) {
-    while (!order.finished) {
+    while (!order.finished && !stopped) {
       const unit = order.take()
       if (unit === undefined) {
         progress.end(number)
         yield* Deferred.await(changed)
         continue
       }
-      yield* runOne(connection, number, unit)
+      yield* Effect.onError(runOne(connection, number, unit), () => stop)
       order.done(unit)
-      const waiting = changed
-      changed = Deferred.makeUnsafe<void>()
-      yield* Deferred.succeed(waiting, undefined)
+      yield* tell
     }
     progress.end(number)
   })

@@ -51,7 +51,9 @@ export class Schedule<T extends Item> {
     this.entries = entries
     this.left = items.length
     this.measure()
-    for (const entry of entries.values()) if (entry.waits === 0) this.offer(entry)
+    // A gate that is offered makes others ready: these are not among them.
+    const free = [...entries.values()].filter(({ waits }) => waits === 0)
+    for (const entry of free) this.offer(entry)
   }
 
   /** The next item; undefined where none can be begun now. */

@@ -49,7 +49,7 @@ const ofIndex = new RegExp(`^ALTER INDEX (?<index>${qname}) ALTER COLUMN \\d+ SE
 const commentOnIndex = new RegExp(`^COMMENT ON INDEX (?<index>${qname}) IS `)
 const commentOnConstraint = new RegExp(`^COMMENT ON CONSTRAINT (?<name>${ident}) ON (?<table>${qname}) IS `)
 const foreignKey = new RegExp(
-  `${alter}ADD CONSTRAINT (?<name>${ident}) FOREIGN KEY ${columns} REFERENCES (?<references>${qname})\\b(?<rest>[^]*)$`
+  `${alter}ADD CONSTRAINT (?<name>${ident}) FOREIGN KEY ${columns} REFERENCES (?<references>${qname})(?<rest>\\s*\\([^]*)$`
 )
 const unchecked = / NOT (?:VALID|ENFORCED)$/
 
