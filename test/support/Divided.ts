@@ -47,7 +47,7 @@ export const divide = (
       const part =
         type === "SEQUENCE SET"
           ? "sequences"
-          : /^(BLOB|BLOBS)$/.test(type)
+          : new Set(["BLOB", "BLOBS"]).has(type)
             ? "large-objects"
             : behind
               ? "post-data"
@@ -56,7 +56,7 @@ export const divide = (
         entry === undefined
           ? ""
           : `\n--\n-- Name: ${entry.name}; Type: ${type}; Schema: ${entry.schema ?? "-"}; Owner: ${entry.owner ?? ""}\n--\n\n`
-      if (!/^SET default_/.test(statement) || part === "post-data") sql[part] += comment
+      if (!statement.startsWith("SET default_") || part === "post-data") sql[part] += comment
       sql[part] += statement
     } else if (event._tag === "CopyStart") {
       const kind = reader.read(event.bytes)

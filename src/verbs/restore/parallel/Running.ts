@@ -52,7 +52,7 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
   const { connections, lockTimeout, progress, settings, source, statements, tune } = options
   const order = new Order(options.units)
   let changed = Deferred.makeUnsafe<void>()
-  let stopped = false
+  const state = { stopped: false }
 
   /** Whoever waits looks again. */
   const tell = Effect.suspend(() => {
@@ -63,7 +63,7 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
 
   /** Where nothing interrupts, as in what takes a restore back, those who wait would wait for ever. */
   const stop = Effect.suspend(() => {
-    stopped = true
+    state.stopped = true
     return tell
   })
 
@@ -184,7 +184,7 @@ export const run = Effect.fn("Running.run")(function* <E, R>(
     )
 
   const turn = Effect.fnUntraced(function* (connection: Connection, number: number) {
-    while (!order.finished && !stopped) {
+    while (!order.finished && !state.stopped) {
       const unit = order.take()
       if (unit === undefined) {
         progress.end(number)

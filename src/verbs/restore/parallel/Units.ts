@@ -101,6 +101,9 @@ interface Table {
   readonly indexes: ReadonlyArray<Shaped>
 }
 
+const nameKey = (schema: string | undefined, name: string): string =>
+  tableKey(schema === undefined ? { name } : { schema, name })
+
 /** Which statements are units of the graph, by what they are on. */
 const shaped = ({ decode, isPlain, post }: UnitsOptions) => {
   const indexes: Array<Shaped & { readonly key: string }> = []
@@ -111,8 +114,6 @@ const shaped = ({ decode, isPlain, post }: UnitsOptions) => {
   /** Tables of which not all indexes are units. */
   const later = new Set<string>()
   let [withRoutines, barred] = [false, false]
-  const nameKey = (schema: string | undefined, name: string) =>
-    tableKey(schema === undefined ? { name } : { schema, name })
 
   const take = (one: PostStatement): boolean => {
     const { read } = one
@@ -229,19 +230,19 @@ export const unitsOf = (options: UnitsOptions): Units => {
       } else if (shape._tag === "Key") whole.push(one)
       else closing.push(step(post))
     }
-    let last = builds
+    let before = builds
     // These lock the table against all others.
     for (const one of whole) {
       const name = one.shape._tag === "Key" ? `CONSTRAINT ${one.shape.name}` : ""
-      last = [add(one, name, [step(one.post)], [...last, ...unread])]
+      before = [add(one, name, [step(one.post)], before.concat(unread))]
     }
-    if (closing.length === 0) return [...needs, ...last]
+    if (closing.length === 0) return [...needs, ...before]
     const id = `constraints ${table.key}`
     units.push({
       id,
       name: `constraints of ${table.name}`,
       weight: weights.statement,
-      needs: [...needs, ...last, ...unread],
+      needs: [...needs, ...before, ...unread],
       work: { _tag: "Statements", steps: closing, sorts: false }
     })
     return [id]

@@ -34,8 +34,8 @@ describe("a schedule", () => {
           if (next !== undefined) {
             assert.isFalse(done.has(next.id) || gates.has(next.id))
             assert.isTrue(next.needs.every((needed) => isDone(needed)))
-            const held = [...running].flatMap(({ holds = [] }) => holds)
-            assert.isFalse((next.holds ?? []).some((key) => held.includes(key)))
+            const held = new Set([...running].flatMap(({ holds = [] }) => holds))
+            assert.isFalse((next.holds ?? []).some((key) => held.has(key)))
             running.add(next)
             continue
           }
