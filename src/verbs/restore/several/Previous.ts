@@ -43,7 +43,8 @@ export const tidy = Effect.fn("Previous.tidy")(function* (
   DatabaseError | DiskFull | DumpDamaged | DumpUnreadable | FolderUnusable,
   DumpStore | Session | SqlClient.SqlClient
 > {
-  if (last === undefined) return
+  // Of one that is between two states nothing is certain.
+  if (last?.state !== "done") return
   const stale = (yield* Journaling.keeping()).filter(({ at }) => at.epochMilliseconds < last.at.epochMilliseconds)
   if (stale.length > 0) yield* drop(stale, last.aside ?? [])
 })

@@ -1,5 +1,6 @@
 /** Restores that keep what they replace: undo renames it back, the next restore drops it. */
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Pipeline from "../../../../src/pipeline/Pipeline.ts"
@@ -103,6 +104,25 @@ long("a restore that keeps what it replaces,", () => {
         1
       )
       assert.notStrictEqual(yield* snapshot(admin), before)
+    })
+  )
+
+  it.live("brings back what was there where it was killed before it could say that it is done", () =>
+    Effect.gen(function* () {
+      const { admin, directory, file, url } = yield* prepare
+      const before = yield* snapshot(admin)
+      yield* Restores.restore(url, file, keeping)
+      const [name = ""] = Several.before(directory)
+      const path = join(directory, "before-restore", name)
+      const { keeps: _, ...journal } = JSON.parse(readFileSync(path, "utf8"))
+      const aside = journal.aside.map((one: { readonly schema: string; readonly aside: string }) => ({
+        ...one,
+        aside: one.aside.replace("previous", "aside")
+      }))
+      writeFileSync(path, JSON.stringify({ ...journal, state: "replacing", aside }))
+      assert.deepInclude(yield* Several.undo(url, directory), { recovered: "aside" })
+      yield* Restores.same(yield* snapshot(admin), before)
+      assert.deepStrictEqual(Several.before(directory), [])
     })
   )
 
