@@ -65,7 +65,7 @@ const terminated = (admin: DatabaseUrl) =>
   Clusters.query(
     admin,
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name LIKE 'pgark%'`
+     WHERE datname = current_database() AND application_name LIKE 'pgark%' AND pid <> pg_backend_pid()`
   )
 
 const rounds: ReadonlyArray<{ readonly way: Several.Way; readonly end: (typeof ends)[number] }> = (
