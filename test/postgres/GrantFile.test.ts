@@ -15,7 +15,7 @@ import * as Rights from "../../src/postgres/Rights.ts"
 import { Session } from "../../src/postgres/Session.ts"
 import * as Clusters from "../support/Clusters.ts"
 import * as Restores from "../support/Restores.ts"
-import { ofRun } from "../support/Tier.ts"
+import { isLong, ofRun } from "../support/Tier.ts"
 
 const hasPsql = spawnSync("psql", ["--version"]).status === 0
 
@@ -120,7 +120,7 @@ for (const major of ofRun([15, 18] as const, [18])) {
           }).pipe(Effect.provide(Session.layer(admin)))
           assert.deepStrictEqual(yield* missing(admin, options), [])
         }).pipe(Effect.scoped),
-      { timeout: 120_000, arbitrary: { runs: 15 } }
+      { timeout: 120_000, arbitrary: { runs: isLong(process.env) ? 15 : 8 } }
     )
 
     it.live.skipIf(!hasPsql)(

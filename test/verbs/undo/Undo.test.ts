@@ -167,7 +167,8 @@ describe("undo of an undo", () => {
       const fill = "INSERT INTO public.conf VALUES (1); CREATE TABLE public.t (id int)"
       yield* Clusters.query(from, configure("conf", fill))
       const { file } = yield* Restores.dump(from, yield* Restores.folder)
-      for (const rows of ["", "INSERT INTO public.conf VALUES (2), (3); "]) {
+      const some = "INSERT INTO public.conf VALUES (2), (3); "
+      for (const rows of ofRun(["", some], [some])) {
         const admin = yield* Clusters.makeDatabase(18)
         yield* Clusters.query(admin, configure("conf", `${rows}CREATE TABLE public.t (x int)`))
         yield* Undoing.thereAndBack({ url: admin, admin, file, clean: true })

@@ -9,6 +9,7 @@ import * as Verify from "../../../src/verbs/Verify.ts"
 import * as Clusters from "../../support/Clusters.ts"
 import * as EveryKind from "../../support/EveryKind.ts"
 import * as Restores from "../../support/Restores.ts"
+import { isLong } from "../../support/Tier.ts"
 
 /** What `pgark verify FILE` finds, in lines. */
 const found = (url: DatabaseUrl.DatabaseUrl, file: string) =>
@@ -104,6 +105,8 @@ for (const major of [18] as const) {
           yield* Clusters.query(target, `BEGIN; ${sql}; COMMIT`)
           const now = yield* found(target, file)
           assert.includeMembers(now, [...finds], title)
+          // The last dump has all of the changes.
+          if (!isLong(process.env) && title !== changes.at(-1)?.[0]) continue
           const { file: fresh } = yield* Restores.dump(target, yield* Restores.folder)
           assert.isEmpty(
             (yield* found(target, fresh)).filter((one) => one.startsWith("finding")),
