@@ -29,12 +29,15 @@ export interface Contender {
   readonly program: (place: Place) => Program
 }
 
+/** What pgark sets in its own session on the benchmark's server, for those that take it from their environment only. */
+const tunedOne = { PGOPTIONS: "-c maintenance_work_mem=1GB" }
+
 /**
- * What pgark sets in its own sessions, for those that take it from their environment only. Without waiting for the disk
- * at each commit a program ends before its last commit is safe: {@link durable} is the wait.
+ * The same of several sessions. As these do not wait for the disk at each commit, the program ends before its last
+ * commit is safe: {@link durable} is the wait, and part of the run.
  */
-const tuned = {
-  PGOPTIONS: "-c maintenance_work_mem=256MB -c synchronous_commit=off -c max_parallel_maintenance_workers=1"
+const tunedSeveral = {
+  PGOPTIONS: "-c maintenance_work_mem=1GB -c synchronous_commit=off -c max_parallel_maintenance_workers=0"
 }
 
 /** A commit that waits until it, and so all before it, is on disk. */
@@ -131,7 +134,7 @@ export const contenders: ReadonlyArray<Contender> = [
     program: ({ folder, jobs, target }) =>
       shell(`pg_restore -e -j${jobs} -d "$PGDATABASE" '${join(folder, "pg_dump", "dump")}'; ${durable}`, {
         ...libpq(target),
-        ...tuned
+        ...tunedSeveral
       })
   },
   {
@@ -146,9 +149,9 @@ export const contenders: ReadonlyArray<Contender> = [
     group: "restore",
     needs: ["psql"],
     program: ({ folder, target }) =>
-      shell(`psql -X -1 -q -v ON_ERROR_STOP=1 -f '${dumpIn(join(folder, "plain"))}'; ${durable}`, {
+      shell(`psql -X -1 -q -v ON_ERROR_STOP=1 -f '${dumpIn(join(folder, "plain"))}'`, {
         ...libpq(target),
-        ...tuned
+        ...tunedOne
       })
   },
   {
@@ -182,10 +185,10 @@ export const contenders: ReadonlyArray<Contender> = [
     group: "clone",
     needs: ["pg_dump", "psql"],
     program: ({ source, target }) =>
-      shell(
-        `PGOPTIONS= pg_dump -d ${source.database} | psql -X -1 -q -v ON_ERROR_STOP=1 -d ${target.database}; ${durable}`,
-        { ...libpq(target), ...tuned }
-      )
+      shell(`PGOPTIONS= pg_dump -d ${source.database} | psql -X -1 -q -v ON_ERROR_STOP=1 -d ${target.database}`, {
+        ...libpq(target),
+        ...tunedOne
+      })
   },
   ...(
     [
