@@ -12,10 +12,11 @@ import { Output } from "../output/Output.ts"
 import * as RenderDump from "../render/RenderDump.ts"
 
 const document = ({ file, manifest, size }: WrittenDump) => {
-  const { compression, excluded, name, note, onlySchemas, partialRows, stored, tables, tool } = manifest
+  const { compression, excluded, format, name, note, onlySchemas, partialRows, stored, tables, tool } = manifest
   return {
     file,
     bytes: size,
+    format,
     compression,
     unpacked: unpackedBytes(manifest.format, manifest),
     ...(name === undefined ? {} : { name }),
