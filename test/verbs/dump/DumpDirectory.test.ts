@@ -30,10 +30,13 @@ const layer = (url: DatabaseUrl.DatabaseUrl, directory: string, kind: PgDumpKind
 const dump = (url: DatabaseUrl.DatabaseUrl, directory: string, more: Dump.DumpOptions = {}, kind?: PgDumpKind) =>
   Dump.dump({ format: "directory", jobs: 2, ...more }).pipe(Effect.provide(layer(url, directory, kind)))
 
-/** A dump's entries, less those of rows, of which each format has its own. */
+/**
+ * A dump's entries, less those of rows, of which each format has its own. A folder has no transaction of its own around
+ * large objects.
+ */
 const entries = (sql: string): ReadonlyArray<string> =>
   sql
-    .replaceAll(/^(SET default_.*;|\\.*|--|)\n/gm, "")
+    .replaceAll(/^(SET default_.*;|\\.*|--|BEGIN;|COMMIT;|)\n/gm, "")
     .split(/^-- (?=(?:Data for )?Name: )/m)
     .slice(1)
     .filter((entry) => !/; Type: (TABLE DATA|SEQUENCE SET);/.test(entry))
