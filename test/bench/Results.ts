@@ -1,4 +1,5 @@
 /** The figures of the benchmark as people read them: tables of medians and ratios, and `RESULTS.md` of all shapes. */
+import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { contenders, contests, type Group, mostMegabytes } from "./Contenders.ts"
@@ -99,5 +100,8 @@ memory, Node ${machine.node}, PostgreSQL ${server}. Peers: ${peers}.`,
     ].join("\n\n")
   })
   const notes = readFileSync(join(here, "notes.md"), "utf8").trim()
-  writeFileSync(join(here, "RESULTS.md"), `${["# Speed", notes, ...sections].join("\n\n")}\n`)
+  const file = join(here, "RESULTS.md")
+  writeFileSync(file, `${["# Speed", notes, ...sections].join("\n\n")}\n`)
+  // As all other files are, which `npm run check` wants.
+  execFileSync("npx", ["oxfmt", file])
 }
