@@ -123,9 +123,10 @@ const taken = Effect.fnUntraced(function* <E, R>(
     () => Effect.fail(new Changed())
   )
   const name = yield* Snapshot.exported(session)
-  const locked = new Set(seen.map(({ oid }) => oid))
+  // Locks go by name: one that has another table's name by now is not locked.
+  const locked = new Map(seen.map((table) => [table.oid, nameOf(table)]))
   const now = yield* tables
-  if (now.some(({ oid }) => !locked.has(oid))) return yield* Effect.fail(new Changed())
+  if (now.some((table) => locked.get(table.oid) !== nameOf(table))) return yield* Effect.fail(new Changed())
   return name
 })
 

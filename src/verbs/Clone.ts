@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as DumpFile from "../dumps/DumpFile.ts"
+import type { Contents } from "../dumps/DumpReading.ts"
 import { DumpStore, type DumpStoreService } from "../dumps/DumpStore.ts"
 import type { DatabaseError } from "../postgres/DatabaseError.ts"
 import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
@@ -18,6 +19,7 @@ import { fromSqlError } from "../postgres/Sqlstate.ts"
 import * as ClonedRows from "./clone/ClonedRows.ts"
 import * as Dump from "./Dump.ts"
 import * as DataTables from "./dump/DataTables.ts"
+import * as DirectoryCheck from "./dump/DirectoryCheck.ts"
 import * as DumpDirectory from "./dump/DumpDirectory.ts"
 import { type DumpOptions, settled } from "./dump/DumpOptions.ts"
 import { explaining } from "./dump/DumpWrite.ts"
@@ -122,9 +124,14 @@ export const within = <A, E, R>(
         const { dump, tables } = yield* onSource(
           Effect.gen(function* () {
             const { catalog, what, write } = yield* DumpDirectory.texts(writing, prepared, name)
-            const dump = yield* texts.writeDirectory(prepared.provenance(catalog, name), write, prepared.ask)
             // The bytes of other encodings than the source's are the server's to make.
             const tables = yield* DataTables.read(what, found.database, jobs, from.encoding !== to.encoding)
+            const ask = (contents: Contents) =>
+              Effect.andThen(
+                DirectoryCheck.check({ creates: contents.creates, tables }, what, found.database),
+                prepared.ask(contents)
+              )
+            const dump = yield* texts.writeDirectory(prepared.provenance(catalog, name), write, ask)
             return { dump, tables }
           }).pipe(Effect.catchTags(explaining(writing)))
         )

@@ -139,6 +139,10 @@ describe("sharing a snapshot", () => {
       assert.strictEqual(yield* share(changing(1, () => "CREATE TABLE public.b ()")), "1\n")
       const again = "DROP TABLE public.a; CREATE TABLE public.a AS SELECT 2"
       assert.strictEqual(yield* share(changing(1, () => again)), "2\n")
+      const renamed =
+        "ALTER TABLE public.a RENAME TO was; ALTER TABLE public.b RENAME TO a; ALTER TABLE public.was RENAME TO b"
+      assert.strictEqual(yield* share(changing(1, () => renamed)), "")
+      assert.strictEqual(looks, 4)
       const error = yield* Effect.flip(share(changing(100, (look) => `CREATE TABLE public.c${look} ()`)))
       assert.deepInclude({ ...error }, { _tag: "StatementFailed", state: "untouched" })
       assert.match(error.message, /change too fast/)

@@ -14,7 +14,7 @@ import * as StatementPolicy from "../../src/verbs/restore/StatementPolicy.ts"
 export interface Options<E, R> {
   readonly url: DatabaseUrl
   readonly source: Divided<E, R>
-  readonly contents: Pick<Contents, "checks" | "schemas" | "sql" | "tables">
+  readonly contents: Pick<Contents, "checks" | "largeObjects" | "schemas" | "sql" | "tables">
   readonly jobs: number
   readonly tune?: boolean
   readonly lockTimeout?: `${number} seconds`

@@ -11,8 +11,9 @@ import type { DatabaseError } from "../DatabaseError.ts"
 import { fromSqlError } from "../Sqlstate.ts"
 
 /**
- * OIDs that are the same on every server: those of the source code, `pg_type.dat`. Not among them is tsquery: an empty
- * one, as the server writes it, is "malformed" to the server that reads it.
+ * OIDs that are the same on every server: those of the source code, `pg_type.dat`. Not among them are tsquery (an empty
+ * one, as the server writes it, is "malformed" to the server that reads it) and interval (infinity, known from 17 on, is
+ * to a server before that one of 178,956,970 years, where it would refuse the word).
  */
 const safe = new Map([
   [16, "bool"],
@@ -43,7 +44,6 @@ const safe = new Map([
   [1083, "time"],
   [1114, "timestamp"],
   [1184, "timestamptz"],
-  [1186, "interval"],
   [1266, "timetz"],
   [1560, "bit"],
   [1562, "varbit"],

@@ -56,3 +56,15 @@ export const readPublished = Effect.fnUntraced(function* (
     return { ...row, restore }
   })
 })
+
+/**
+ * Whether subscribers may hear of it when a table is emptied. Those of all tables, or of a schema's, hear it of tables that
+ * were created a moment ago; publications of single tables are not told apart.
+ */
+export const isTruncatePublished = Effect.fn("Publications.isTruncatePublished")(function* (
+  sql: SqlClient.SqlClient
+): Effect.fn.Return<boolean, DatabaseError> {
+  const [found] = yield* sql<{ readonly any: boolean }>`
+    select exists(select from pg_publication where pubtruncate) as "any"`.pipe(Effect.mapError(fromSqlError))
+  return found?.any === true
+})

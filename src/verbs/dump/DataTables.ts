@@ -8,8 +8,8 @@ import { qualified, quote } from "../../postgres/Identifier.ts"
 import type { PgDumpOptions } from "../../postgres/PgDump.ts"
 import type { Lockable } from "../../postgres/SharedSnapshot.ts"
 import { fromSqlError } from "../../postgres/Sqlstate.ts"
-import * as DumpPatterns from "./DumpPatterns.ts"
 import type { PatternInvalid } from "../VerbError.ts"
+import * as WantedRelations from "./WantedRelations.ts"
 
 /** Rows that one COPY gives: all of a table, or those of some of its pages. */
 export interface DataPart {
@@ -30,36 +30,6 @@ export interface DataTable extends Lockable {
   readonly parts: ReadonlyArray<DataPart>
 }
 
-/**
- * What pg_dump writes rows of: tables of people, neither partitioned nor foreign ones; of an extension's those that it has
- * marked as its configuration, with the condition that goes with them; unlogged ones where they can be read. In the
- * order of size, the biggest first.
- */
-const wanted = Effect.fnUntraced(function* (options: PgDumpOptions, database: string) {
-  const sql = yield* SqlClient.SqlClient
-  const { leftOut, withoutData } = yield* DumpPatterns.read(options, database)
-  const scope =
-    options.schemas.length === 0
-      ? sql`not n.nspname = any(${options.excludeSchemas ?? []}::text[])`
-      : sql.in("n.nspname", options.schemas)
-  return sql`
-    from pg_catalog.pg_class c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    cross join lateral (
-      select
-        exists (select from pg_catalog.pg_depend d
-          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') as member,
-        (select coalesce(e.extcondition[array_position(e.extconfig, c.oid)], '') from pg_catalog.pg_extension e
-          where c.oid = any(e.extconfig)) as condition
-    ) x
-    where c.relkind = 'r' and c.relpersistence <> 't'
-      and case when x.member then x.condition is not null
-        else n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      end
-      and not (c.relpersistence = 'u' and pg_is_in_recovery())
-      and ${scope} and not (${leftOut}) and not (${withoutData})`
-})
-
 /** The tables that {@link read} will give, as they are now: no lock is waited for. */
 export const find = Effect.fn("DataTables.find")(function* (
   options: PgDumpOptions,
@@ -68,14 +38,16 @@ export const find = Effect.fn("DataTables.find")(function* (
   if (options.schemaOnly === true) return []
   const sql = yield* SqlClient.SqlClient
   return yield* sql<Lockable>`
-    select c.oid::int8::float8 as "oid", n.nspname::text as "schema", c.relname::text as "name"
-    ${yield* wanted(options, database)}
+    with ${yield* WantedRelations.read(options, database)}
+    select oid::int8::float8 as "oid", nspname::text as "schema", relname::text as "name"
+    from wanted where relkind = 'r' and data
     order by 2, 3`.pipe(Effect.mapError(fromSqlError))
 })
 
 interface Row extends Lockable {
   readonly columns: ReadonlyArray<string>
   readonly types: ReadonlyArray<number>
+  /** Which of its rows, of an extension's table: a clause that may be empty. Null of all others. */
   readonly condition: string | null
   readonly pages: number
   readonly bytes: number
@@ -92,8 +64,9 @@ const greatestPart = 1024 * 1024 * 1024
  * Four parts for each connection, so that none of them works alone for long at the end; eight at least, as a dump that
  * one connection writes may be restored by several.
  */
-const partsOf = ({ byPage, bytes, pages }: Row, jobs: number): number => {
-  if (!byPage) return 1
+const partsOf = ({ byPage, bytes, condition, pages }: Row, jobs: number): number => {
+  // What an extension asks for is one query.
+  if (!byPage || condition !== null) return 1
   const wanted = Math.max(8, 4 * jobs, Math.ceil(bytes / greatestPart))
   return Math.max(1, Math.min(wanted, Math.floor(bytes / smallestPart), pages))
 }
@@ -109,7 +82,9 @@ const planned = (
   const { bytes, columns, condition, name, oid, pages, schema } = row
   const table = qualified(schema, name)
   const list = columns.map(quote).join(", ")
-  const binary = !text && columns.length > 0 && !readBack.has(name) && row.types.every((oid) => BinaryTypes.isSafe(types, oid))
+  // What of an extension there is where they go in, in which version, may have other types.
+  const own = condition === null && !readBack.has(name)
+  const binary = !text && own && columns.length > 0 && row.types.every((oid) => BinaryTypes.isSafe(types, oid))
   const end = binary ? "TO STDOUT (FORMAT binary)" : "TO STDOUT"
   const count = partsOf(row, jobs)
   const border = (part: number): number => Math.floor((part * pages) / count)
@@ -154,14 +129,18 @@ export const read = Effect.fn("DataTables.read")(function* (
   // The tuple identifiers of other access methods need not be in the order of pages, and below 14 each range of them
   // reads the whole table.
   const rows = yield* sql<Row>`
+    with ${yield* WantedRelations.read(options, database)}
     select w.oid::int8::float8 as "oid", w."schema", w."name", w.condition, coalesce(a.columns, '{}') as "columns",
       coalesce(a.types, '{}')::float8[] as "types", w."byPage",
       (s.heap / current_setting('block_size')::int8)::float8 as "pages", (s.heap + s.toast)::float8 as "bytes"
     from (
-      select c.oid, n.nspname::text as "schema", c.relname::text as "name", c.reltoastrelid, x.condition,
+      select c.oid, nspname::text as "schema", wanted.relname::text as "name", c.reltoastrelid,
+        (select coalesce(e.extcondition[array_position(e.extconfig, c.oid)], '') from pg_catalog.pg_extension e
+          where c.oid = any(e.extconfig)) as condition,
         current_setting('server_version_num')::int4 >= 140000
           and (select m.amname from pg_catalog.pg_am m where m.oid = c.relam) = 'heap' as "byPage"
-      ${yield* wanted(options, database)}
+      from wanted join pg_catalog.pg_class c using (oid)
+      where wanted.relkind = 'r' and data
     ) w
     left join lateral (
       select array_agg(a.attname::text order by a.attnum) as columns,

@@ -20,6 +20,11 @@ interface Relation {
   readonly configuration: boolean
 }
 
+/** What a dump creates, and of which tables rows were read. */
+export interface Read extends Pick<Contents, "creates"> {
+  readonly tables: ReadonlyArray<{ readonly schema: string; readonly name: string }>
+}
+
 const keyOf = ({ name, schema }: { readonly schema: string; readonly name: string }): string =>
   objectKey({ kind: "TABLE", schema, name })
 
@@ -29,10 +34,7 @@ const keyOf = ({ name, schema }: { readonly schema: string; readonly name: strin
  *
  * @param relations of the source, as far as the dump wants them
  */
-export const differences = (
-  { creates, tables }: Pick<Contents, "creates" | "tables">,
-  relations: ReadonlyArray<Relation>
-): ReadonlyArray<string> => {
+export const differences = ({ creates, tables }: Read, relations: ReadonlyArray<Relation>): ReadonlyArray<string> => {
   const wanted = new Map(relations.map((relation) => [keyOf(relation), relation]))
   const created = new Set(creates.filter(({ kind }) => kind === "TABLE").map(objectKey))
   const filled = new Set(tables.map(keyOf))
@@ -54,7 +56,7 @@ export const differences = (
 
 /** Fails where there is any difference. Ask it in the snapshot that was dumped. */
 export const check = Effect.fn("DirectoryCheck.check")(function* (
-  contents: Pick<Contents, "creates" | "tables">,
+  read: Read,
   options: PgDumpOptions,
   database: string
 ): Effect.fn.Return<void, DatabaseError | PatternInvalid | PgDumpFailed, SqlClient.SqlClient> {
@@ -64,7 +66,7 @@ export const check = Effect.fn("DirectoryCheck.check")(function* (
     select nspname::text as "schema", relname::text as "name", relkind::text as "kind", data as "data",
       configuration as "configuration"
     from wanted where relkind <> 'S'`.pipe(Effect.mapError(fromSqlError))
-  const found = differences(contents, relations)
+  const found = differences(read, relations)
   if (found.length === 0) return
   return yield* new PgDumpFailed({
     message: `What pg_dump has written of ${plural(found.length, "table")} does not go with the rows that were read.`,

@@ -13,7 +13,7 @@ import type { PatternInvalid } from "../VerbError.ts"
  *
  * A sequence that belongs to a column comes with its table, whatever patterns say of the sequence; one behind an identity
  * column only with it. Of an extension's relations it reads those that the extension has marked as configuration, without
- * locking them. Materialised views, views and foreign tables it neither locks nor reads, and of columns it wants all.
+ * locking them. What is unlogged has no rows on a standby, and may not be read there. Materialised views, views and foreign tables it neither locks nor reads, and of columns it wants all.
  *
  * Fails with PatternInvalid where pg_dump would refuse a pattern, or would find nothing by it and go on.
  */
@@ -32,7 +32,8 @@ export const read = Effect.fn("WantedRelations.read")(function* (
         case when member then configuration
           else n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
         end and ${scope} and not (${leftOut}) as kept,
-        not (${withoutData}) and not ${options.schemaOnly === true} as data
+        not (${withoutData}) and not ${options.schemaOnly === true}
+          and not (c.relpersistence = 'u' and pg_catalog.pg_is_in_recovery()) as data
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       cross join lateral (

@@ -10,6 +10,7 @@ import type { SqlPart } from "../../dumps/directory/Layout.ts"
 import type { DatabaseError } from "../../postgres/DatabaseError.ts"
 import type { PoolerInBetween } from "../../postgres/Pooler.ts"
 import { ownSettings, type SessionService } from "../../postgres/Session.ts"
+import { isTruncatePublished } from "../../postgres/survey/Publications.ts"
 import { type ApplyError, type ApplyOptions, beginning, ending, showing } from "./Apply.ts"
 import * as Connections from "./parallel/Connections.ts"
 import { copyRows } from "./parallel/CopyRows.ts"
@@ -143,10 +144,12 @@ export const applyInSeveral = Effect.fn("ApplyDirectory.applyInSeveral")(functio
     const { rest, units } = unitsOf({
       parts,
       post,
+      // A subscriber would empty its table, too, and have it so even if all of this is taken back.
+      mayEmpty: !(yield* isTruncatePublished(session.sql)),
       isPlain: (table) => statements.isPlain(table),
       isHeir: (table) => statements.isHeir(table),
       decode: statements.decode,
-      scripts: 0,
+      scripts: options.expected.largeObjects.bytes,
       checksums: loaded !== undefined,
       budget
     })

@@ -10,7 +10,7 @@ import type { QualifiedName } from "../../postgres/script/StatementTokens.ts"
 import { type KnownTable, nameOf } from "../ReadingProgress.ts"
 
 /** What the dump was proven to hold. */
-export type Expected = Pick<Contents, "checks" | "copies" | "sql" | "statements" | "tables">
+export type Expected = Pick<Contents, "checks" | "copies" | "largeObjects" | "sql" | "statements" | "tables">
 
 /** What takes long behind the rows, of each how many; undefined where there is none. */
 export const afterRows = ({ checks }: Expected): string | undefined => {

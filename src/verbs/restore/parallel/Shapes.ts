@@ -20,8 +20,10 @@ export type Shape =
       /** The same as two statements, of which the first, the long one, leaves others at work on the table. */
       readonly split?: readonly [index: Uint8Array, constraint: Uint8Array]
     }
-  /** Something about such an index or constraint, which has to be there. */
+  /** Something about such an index or key, which has to be there. */
   | { readonly _tag: "OfIndex"; readonly schema: string | undefined; readonly name: string }
+  /** The same about a constraint, whose name others may have too: those of other tables, and indexes. */
+  | { readonly _tag: "OfConstraint"; readonly table: QualifiedName; readonly name: string }
   | {
       readonly _tag: "ForeignKey"
       readonly table: QualifiedName
@@ -90,7 +92,12 @@ export const shapeOf = (statement: Uint8Array, decode: Decode): Shape | undefine
       ...(plain === undefined || overlapping.test(plain["columns"] ?? "") ? {} : { split: inTwo(plain) })
     }
   }
-  const asOfTable = found(ofTable) ?? found(commentOnConstraint)
+  const asOfConstraint = found(commentOnConstraint)
+  if (asOfConstraint !== undefined) {
+    const { name = "", table } = asOfConstraint
+    return { _tag: "OfConstraint", table: qualifiedName(table), name: named(name) }
+  }
+  const asOfTable = found(ofTable)
   if (asOfTable !== undefined) {
     return { _tag: "OfIndex", schema: qualifiedName(asOfTable["table"]).schema, name: named(asOfTable["name"] ?? "") }
   }

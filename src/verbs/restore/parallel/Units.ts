@@ -20,7 +20,7 @@ export interface Step {
 
 /** Something to be done in one transaction of one connection. */
 export type Work =
-  /** Rows of a large table. `alone`: all that it has, and pre-data has created it. */
+  /** Rows of a large table. `alone`: all that it has; pre-data has created it, and it may be emptied before. */
   | { readonly _tag: "Rows"; readonly part: TablePart; readonly alone: boolean }
   /** Small tables, one after the other: rows, and what needs no others. */
   | { readonly _tag: "Tables"; readonly tables: ReadonlyArray<SmallTable> }
@@ -59,6 +59,8 @@ export interface UnitsOptions {
    * of NOT NULL it has from the other (PostgreSQL 18).
    */
   readonly isHeir: (table: QualifiedName) => boolean
+  /** Whether tables may be emptied, so that their rows may come frozen. */
+  readonly mayEmpty: boolean
   readonly decode: Decode
   /** Bytes of what the scripts of large objects and sequences do; none where there are none. */
   readonly scripts: number | undefined
@@ -109,8 +111,9 @@ const shaped = ({ decode, isPlain, post }: UnitsOptions) => {
   const indexes: Array<Shaped & { readonly key: string }> = []
   const foreignKeys: Array<Shaped & { readonly shape: Extract<Shape, { readonly _tag: "ForeignKey" }> }> = []
   const rest: Array<PostStatement> = []
-  /** Tables by the names of their indexes; undefined where an index has its place among the rest. */
-  const tableOf = new Map<string, string | undefined>()
+  /** Tables by the names of their indexes, those of keys among them; and which are keys. */
+  const tableOf = new Map<string, string>()
+  const keys = new Set<string>()
   /** Tables of which not all indexes are units. */
   const later = new Set<string>()
   let [withRoutines, barred] = [false, false]
@@ -123,9 +126,11 @@ const shaped = ({ decode, isPlain, post }: UnitsOptions) => {
     const shape = shapeOf(bytes, decode)
     if (shape === undefined) return false
     const isRun = decision._tag === "Run" && decision.later !== true && decision.unless === undefined
-    if (shape._tag === "OfIndex") {
-      const key = tableOf.get(nameKey(shape.schema, shape.name))
+    if (shape._tag === "OfIndex" || shape._tag === "OfConstraint") {
+      const name = nameKey(shape._tag === "OfIndex" ? shape.schema : shape.table.schema, shape.name)
+      const key = tableOf.get(name)
       if (key === undefined || !isRun) return false
+      if (shape._tag === "OfConstraint" && (key !== tableKey(shape.table) || !keys.has(name))) return false
       indexes.push({ post: one, shape, key })
       return true
     }
@@ -142,6 +147,7 @@ const shaped = ({ decode, isPlain, post }: UnitsOptions) => {
       return false
     }
     tableOf.set(nameKey(table.schema, shape.name), key)
+    if (shape._tag === "Key") keys.add(nameKey(table.schema, shape.name))
     indexes.push({ post: one, shape, key })
     return true
   }
@@ -257,7 +263,8 @@ export const unitsOf = (options: UnitsOptions): Units => {
     const gate = `rows of ${table.key}`
     const copies = table.parts.map((part, index) => {
       const id = `copy ${table.key} ${index}`
-      const work = { _tag: "Rows" as const, part, alone: table.parts.length === 1 && options.isPlain(part) }
+      const alone = options.mayEmpty && table.parts.length === 1 && options.isPlain(part)
+      const work = { _tag: "Rows" as const, part, alone }
       const name = table.parts.length === 1 ? table.name : `${table.name}, part ${index + 1} of ${table.parts.length}`
       units.push({ id, name, weight: part.bytes, needs: [], work })
       return id

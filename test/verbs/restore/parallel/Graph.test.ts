@@ -1,5 +1,5 @@
 /** What a restore over several connections leaves: the same as one over one connection, or as psql. */
-import { describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { applying } from "../../../support/Applying.ts"
 import * as Clusters from "../../../support/Clusters.ts"
@@ -44,6 +44,9 @@ CREATE INDEX lower_odd ON "Odd ""name""" (lower("WITH ("));
 ALTER INDEX lower_odd ALTER COLUMN 1 SET STATISTICS 77;
 COMMENT ON INDEX lower_odd IS 'an odd one';
 COMMENT ON CONSTRAINT child_pkey ON child IS 'the key';
+CREATE INDEX named_alike ON child (parent);
+ALTER TABLE half ADD CONSTRAINT named_alike FOREIGN KEY (child) REFERENCES child NOT VALID;
+COMMENT ON CONSTRAINT named_alike ON half IS 'of no index';
 CREATE FUNCTION grouped() RETURNS bigint LANGUAGE sql STABLE
   BEGIN ATOMIC SELECT max(n) FROM (SELECT id, self, count(*) AS n FROM child GROUP BY id) s; END;
 CREATE VIEW grouping AS SELECT id, self, count(*) AS n FROM child GROUP BY id;
@@ -102,10 +105,33 @@ describe("rows and indexes over several connections leave what one connection le
       yield* over(prepared, 3, { rowsOfPart: 150, scale: 1_000_000 })
     })
   )
+
   it.live("of every kind of object", () =>
     Effect.gen(function* () {
       const prepared = yield* prepare("superuser", (role) => `${EveryKind.sql(role)}; ${unlike}`)
       yield* over(prepared, 3, { rowsOfPart: 2, scale: 1_000_000 })
+    })
+  )
+})
+
+describe("a large table", () => {
+  it.live("is emptied before its rows come only where no subscriber would hear of it", () =>
+    Effect.gen(function* () {
+      const { contents, empty, file } = yield* prepare(
+        "superuser",
+        () => "CREATE TABLE large (id int); INSERT INTO large SELECT generate_series(1, 100)"
+      )
+      for (const published of [false, true]) {
+        const { admin, url } = yield* empty
+        if (published) yield* Clusters.query(admin, "CREATE PUBLICATION everything FOR ALL TABLES")
+        yield* applying({ url, source: divide(file, { scale: 1_000_000 }), contents, jobs: 2 })
+        // TRUNCATE gives it another file than it was created with.
+        const found = yield* Clusters.query(
+          admin,
+          "SELECT relfilenode = oid AS first, (SELECT count(*)::int FROM large) AS rows FROM pg_class WHERE relname = 'large'"
+        )
+        assert.deepStrictEqual(found, [{ first: published, rows: 100 }])
+      }
     })
   )
 })

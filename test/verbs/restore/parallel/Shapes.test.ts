@@ -62,11 +62,16 @@ describe("a statement of post-data", () => {
       "ALTER TABLE public.t CLUSTER ON i",
       "ALTER TABLE ONLY public.t REPLICA IDENTITY USING INDEX i",
       "ALTER INDEX public.i ALTER COLUMN 1 SET STATISTICS 7",
-      "COMMENT ON INDEX public.i IS 'x'",
-      "COMMENT ON CONSTRAINT i ON public.t IS 'x'"
+      "COMMENT ON INDEX public.i IS 'x'"
     ]) {
       assert.deepStrictEqual(shape(sql), named, sql)
     }
+    const table = { schema: "public", name: "t" }
+    assert.deepStrictEqual(shape("COMMENT ON CONSTRAINT i ON public.t IS 'x'"), {
+      _tag: "OfConstraint",
+      table,
+      name: "i"
+    })
     for (const sql of [
       "ALTER INDEX public.p ATTACH PARTITION public.i",
       "ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
