@@ -21,6 +21,7 @@ import * as CommitOutcome from "./CommitOutcome.ts"
 import * as Connecting from "./Connecting.ts"
 import type { Completed } from "./Completed.ts"
 import { type DatabaseError, isDatabaseError, StatementFailed, withFields } from "./DatabaseError.ts"
+import type * as Copy from "./copy/Copy.ts"
 import * as CopyIn from "./copy/CopyIn.ts"
 import * as CopyOut from "./copy/CopyOut.ts"
 import * as DatabaseUrl from "./DatabaseUrl.ts"
@@ -34,8 +35,7 @@ import { SimpleQuery } from "./SimpleQuery.ts"
 import { traced } from "./SqlSpan.ts"
 import { fromSqlError, type Place } from "./Sqlstate.ts"
 
-export type { WriteCopyData } from "./copy/CopyIn.ts"
-export type { CopiedOut } from "./copy/CopyOut.ts"
+export type { CopiedOut, WriteCopyData } from "./copy/Copy.ts"
 
 /** State of the transaction as the last ReadyForQuery told it: idle, in one, or in a failed one. */
 export type TransactionStatus = "I" | "T" | "E"
@@ -84,9 +84,9 @@ export interface SessionService {
   /** Runs SQL by the simple protocol: one statement, or several as one string. */
   readonly execute: (sql: string | Uint8Array, place?: Place) => Effect.Effect<Completed, DatabaseError>
   /** Runs `COPY … FROM STDIN`, lets `body` write the data, gives the number of rows that the server counted. */
-  readonly copyIn: CopyIn.CopyIn
+  readonly copyIn: Copy.CopyIn
   /** Runs `COPY … TO STDOUT` and hands its data to `take`, in chunks of some 100 KB that are the taker's to keep. */
-  readonly copyOut: CopyOut.CopyOut
+  readonly copyOut: Copy.CopyOut
   /**
    * One transaction around `body`: COMMIT when it succeeds, ROLLBACK when it fails or is interrupted. Within another one
    * it is a savepoint.

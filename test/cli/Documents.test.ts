@@ -31,7 +31,7 @@ const report = ["can", "checks", "database", "pgark", "problems", "summary", "at
 const cases: Partial<Record<Printed.Command, (app: string) => Case>> = {
   dump: () => ({
     done: [],
-    keys: ["file", "bytes", "compression", "unpacked", "tables", "rows", "sha256", "tool"],
+    keys: ["file", "bytes", "format", "compression", "unpacked", "tables", "rows", "sha256", "tool"],
     plans: true
   }),
   list: () => ({ done: [], keys: ["directory", "dumps", "unfinished"], fails: ["--dir", "nowhere"] }),

@@ -103,7 +103,6 @@ export const dump = Command.make(
   Command.withShortDescription("Write a proven dump"),
   Command.withExamples([
     { command: "pgark dump", description: "The whole database, into dumps/" },
-    { command: "pgark dump --exclude-table-data 'public.log*'", description: "Without the rows of some tables" },
     { command: "pgark dump --compress zstd --name before-upgrade", description: "Packed, and to be asked for by name" },
     { command: "pgark dump --format directory --jobs 4", description: "A large database, over four connections" }
   ]),

@@ -187,9 +187,11 @@ export const restore = Command.make(
   ),
   Command.withShortDescription("Restore a dump in one transaction"),
   Command.withExamples([
-    { command: "pgark restore --clean", description: "The newest dump, into emptied schemas" },
+    {
+      command: "pgark restore --clean --grant-to app",
+      description: "The newest dump, into emptied schemas, and the app's rights"
+    },
     { command: "pgark restore dumps/old.sql --clean --dry-run", description: "What it would do" },
-    { command: "pgark restore --clean --grant-to app", description: "And give the app its rights" },
     { command: "pgark restore --clean --jobs 4", description: "A directory dump, over four connections" }
   ]),
   Command.annotate(SideEffects, {

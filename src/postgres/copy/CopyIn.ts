@@ -1,22 +1,12 @@
 /** `COPY … FROM STDIN`: rows to the server, with the socket's back-pressure. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { type DatabaseError, StatementFailed } from "../DatabaseError.ts"
+import { StatementFailed } from "../DatabaseError.ts"
 import { progress, type QueryRun, withStatement } from "../QueryRun.ts"
 import { SimpleQuery } from "../SimpleQuery.ts"
 import { traced } from "../SqlSpan.ts"
-import type { Place } from "../Sqlstate.ts"
+import type { CopyIn, WriteCopyData } from "./Copy.ts"
 import { rowsOf } from "./CopyTag.ts"
-
-/** Sends COPY data; returns when the socket can take more. */
-export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseError>
-
-/** Runs a COPY, lets `body` write the data, gives the number of rows that the server counted. */
-export type CopyIn = <E, R>(
-  sql: Uint8Array,
-  place: Place,
-  body: (write: WriteCopyData) => Effect.Effect<void, E, R>
-) => Effect.Effect<number, DatabaseError | E, R>
 
 /** On this connection. */
 export const make =

@@ -2,31 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Connecting from "../Connecting.ts"
-import { type DatabaseError, StatementFailed } from "../DatabaseError.ts"
+import { StatementFailed } from "../DatabaseError.ts"
 import { type QueryRun, withStatement } from "../QueryRun.ts"
 import { traced } from "../SqlSpan.ts"
+import type { CopyOut } from "./Copy.ts"
 import { CopyOutQuery } from "./CopyOutQuery.ts"
 import { rowsOf } from "./CopyTag.ts"
-
-/** What a COPY has given. */
-export interface CopiedOut {
-  /** As the server counted them. */
-  readonly rows: number
-  /** Bytes of data, without what the protocol puts around them. */
-  readonly bytes: number
-}
-
-/**
- * Runs a COPY and hands its data to `take`, one chunk after another: 256 KB or a little more each, the last one less, cut
- * wherever it is. A chunk is the taker's to keep. While one is taken the next one is read, and no more.
- *
- * When `take` fails, or it is interrupted, the server is told to cancel, and what it still sends is thrown away: the
- * connection is fit for the next statement, a transaction around it is not.
- */
-export type CopyOut = <E, R>(
-  sql: string,
-  take: (chunk: Uint8Array) => Effect.Effect<void, E, R>
-) => Effect.Effect<CopiedOut, DatabaseError | E, R>
 
 /** Returns when it may hold. */
 const until = (query: CopyOutQuery, holds: () => boolean) =>
