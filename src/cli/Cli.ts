@@ -15,6 +15,7 @@ import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { clean } from "./commands/CleanCommand.ts"
+import { clone } from "./commands/CloneCommand.ts"
 import { completion } from "./commands/CompletionCommand.ts"
 import { demo } from "./commands/DemoCommand.ts"
 import { doctor } from "./commands/DoctorCommand.ts"
@@ -66,7 +67,7 @@ export const cli = Command.make("pgark").pipe(
   Command.withSubcommands([
     { group: "First, or when something fails", commands: [doctor, init] },
     { group: "Backup", commands: [dump, list, inspect, verify] },
-    { group: "Target", commands: [restore, undo, clean, grant] },
+    { group: "Target", commands: [restore, clone, undo, clean, grant] },
     { group: "Try it", commands: [demo] },
     { group: "Pgark itself", commands: [help, completion] }
   ]),

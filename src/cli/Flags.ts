@@ -127,6 +127,21 @@ export const backupFirst = unlessDeclined(
   "Do not save what goes into before-restore/ in --dir first: NO WAY BACK, undo then has nothing to bring back"
 )
 
+export const keepPrevious = Flag.Boolean("keep-previous").pipe(
+  Flag.withDescription(
+    "Keep what is replaced in the database, under other names, until the next restore: undo is then instant"
+  ),
+  Flag.withDefault(false)
+)
+
+/** @param whose the owners in the source of what is restored */
+export const owner = (whose: string) =>
+  Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
+    Flag.withMetavar("auto|keep|skip"),
+    Flag.withDescription(`Owners: ${whose} where this role may (auto, the default), always (keep) or never (skip)`),
+    Flag.withDefault("auto")
+  )
+
 export const whileInUse = Flag.Boolean("while-in-use").pipe(
   Flag.withDescription(
     "Where it takes several transactions: go on although others are connected, who may see and lose half of it"
@@ -135,7 +150,8 @@ export const whileInUse = Flag.Boolean("while-in-use").pipe(
 )
 
 /** The same words wherever something is verified before a commit. */
-export const verify = unlessDeclined("verify", "Do not hold the result against the dump before the commit")
+export const verify = (against: string) =>
+  unlessDeclined("verify", `Do not hold the result against ${against} before the commit`)
 
 export const analyze = unlessDeclined("analyze", "Do not gather the planner's statistics after the commit")
 
@@ -306,16 +322,31 @@ export const dumpJobs = setting<number | undefined>(
   }
 )
 
-/** The same of a restore. More than one cannot share its transaction, so that nobody gets them unasked. */
-export const restoreJobs = Flag.Int("jobs").pipe(
-  Flag.withAlias("j"),
-  Flag.withSchema(connections),
-  Flag.withMetavar("N"),
-  Flag.withDescription(
-    "Connections that restore a directory dump (default: 1, in one transaction); more take several transactions"
-  ),
-  Flag.withDefault(1)
+/** The same of a target. More than one cannot share its transaction, so that nobody gets them unasked. */
+const targetJobs = (description: string) =>
+  Flag.Int("jobs").pipe(
+    Flag.withAlias("j"),
+    Flag.withSchema(connections),
+    Flag.withMetavar("N"),
+    Flag.withDescription(description),
+    Flag.withDefault(1)
+  )
+
+export const restoreJobs = targetJobs(
+  "Connections that restore a directory dump (default: 1, in one transaction); more take several transactions"
 )
+
+export const cloneJobs = targetJobs(
+  "Connections to each of the two (default: 1, in one transaction); more take several transactions"
+)
+
+/** One of two databases: a URL, or a name of the configuration file. */
+const end = (name: string, description: string) =>
+  Flag.Redacted(name).pipe(Flag.withMetavar("URL"), Flag.withDescription(description))
+
+export const from = end("from", "Database to clone, which is only read: its URL, or its name in pgark.config.json")
+
+export const to = end("to", "Database that becomes its clone: its URL, or its name in pgark.config.json")
 
 export const tune = unlessDeclined(
   "tune",

@@ -9,10 +9,11 @@ import * as Connecting from "../postgres/Connecting.ts"
 import * as DatabaseUrl from "../postgres/DatabaseUrl.ts"
 import { isSystemSchema } from "../postgres/Identifier.ts"
 import { PgDump, type PgDumpChoice } from "../postgres/PgDump.ts"
-import { Session } from "../postgres/Session.ts"
+import { open, Session } from "../postgres/Session.ts"
 import * as Tls from "../postgres/connecting/Tls.ts"
 import { permitted, type Use } from "./config/Choice.ts"
 import * as Config from "./config/Chosen.ts"
+import { NamedBy } from "./config/DatabaseFlags.ts"
 import * as Protected from "./config/Protected.ts"
 import { AllowPoolerFlag, ConnectTimeoutFlag } from "./Flags.ts"
 import type { CommandResult } from "./Handler.ts"
@@ -31,13 +32,15 @@ const settled = Effect.fnUntraced(function* (url: DatabaseUrl.DatabaseUrl) {
 })
 
 /** Tells which database it is where that does not go without saying: by a name, or against the file's default. */
-const tellDatabase = ({ choice, file }: Config.Choosing, url: DatabaseUrl.DatabaseUrl) => {
+const tellDatabase = Effect.fnUntraced(function* ({ choice, file }: Config.Choosing, url: DatabaseUrl.DatabaseUrl) {
   const { named, passedOver, why } = choice
-  if (named === undefined && (passedOver === undefined || why === "--database-url")) return Effect.void
-  const from = Config.because(choice, file)
+  if (named === undefined && (passedOver === undefined || why === "--database-url")) return
+  const by = yield* NamedBy
+  const from = why === "--database" ? by : Config.because(choice, file)
   const value = DatabaseUrl.describe(url)
-  return Config.tell({ setting: "database", value: named === undefined ? value : `${named.name}, ${value}`, from })
-}
+  const told = named === undefined ? value : `${named.name}, ${value}`
+  yield* Config.tell({ setting: by.replace(/^--/, ""), value: told, from })
+})
 
 /**
  * The database that the flags, the environment and the configuration file name, where one is named. One that is broken
@@ -84,16 +87,35 @@ export const schemas = Effect.fnUntraced(function* (
  */
 const unpooled = new Set(["grant", "verify"])
 
+const sessionOptions = (command: string) =>
+  Effect.map(AllowPoolerFlag, (allowed) => ({
+    application: `${Connecting.defaultApplication} ${command}`,
+    allowPooler: allowed || unpooled.has(command)
+  }))
+
 /** A session on that database, for as long as the command runs, under the command's name. */
 export const session = (url: DatabaseUrl.DatabaseUrl, command: string) =>
-  Layer.unwrap(
-    Effect.map(AllowPoolerFlag, (allowed) =>
-      Session.layer(url, {
-        application: `${Connecting.defaultApplication} ${command}`,
-        allowPooler: allowed || unpooled.has(command)
-      })
-    )
-  )
+  Layer.unwrap(Effect.map(sessionOptions(command), (options) => Session.layer(url, options)))
+
+/** The same on a database that the command only reads, beside its target. */
+export const beside = (url: DatabaseUrl.DatabaseUrl, command: string) =>
+  Effect.flatMap(sessionOptions(command), (options) => open(url, options))
+
+/** Fails where something is asked for that goes with `--clean` alone. */
+export const checkCascade = Effect.fn("Target.checkCascade")(function* ({
+  cascadeOutside,
+  clean
+}: {
+  readonly cascadeOutside: boolean
+  readonly clean: boolean
+}): Effect.fn.Return<void, PlanInvalid> {
+  if (!cascadeOutside || clean) return
+  return yield* new PlanInvalid({
+    message: "--cascade-outside is about what --clean empties, and there is no --clean.",
+    suggestion: "Add --clean, or leave it away.",
+    state: "untouched"
+  })
+})
 
 /** The database as people write it: of several servers that the URL names the one that answered. */
 export const reached = Effect.map(Session, ({ url }) => DatabaseUrl.describe(url))

@@ -63,3 +63,10 @@ export const compare = (before: ServerMark, now: ServerMark): Kinship => {
   if (now.history.timeline === undefined) return "standby"
   return before.history.timeline === now.history.timeline ? "same" : "promoted"
 }
+
+/**
+ * Whether two servers that answer at this moment have the same databases: they are one, or one of them follows the other.
+ * A physical copy that has gone its own way has its own, with whatever identifier.
+ */
+export const shared = (a: ServerMark, b: ServerMark): boolean =>
+  a.started === b.started || [compare(a, b), compare(b, a)].includes("standby")

@@ -5,6 +5,8 @@
  * where they are; a snapshot is held open until the last of them has gone over.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import * as FileSystem from "effect/FileSystem"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as DumpFile from "../dumps/DumpFile.ts"
@@ -17,6 +19,7 @@ import * as ServerMark from "../postgres/ServerMark.ts"
 import * as SharedSnapshot from "../postgres/SharedSnapshot.ts"
 import { fromSqlError } from "../postgres/Sqlstate.ts"
 import * as ClonedRows from "./clone/ClonedRows.ts"
+import * as Lock from "./clean/Lock.ts"
 import * as Dump from "./Dump.ts"
 import * as DataTables from "./dump/DataTables.ts"
 import * as DirectoryCheck from "./dump/DirectoryCheck.ts"
@@ -26,8 +29,19 @@ import { explaining } from "./dump/DumpWrite.ts"
 import { prepare } from "./dump/Prepared.ts"
 import * as Tool from "./dump/Tool.ts"
 import * as Restore from "./Restore.ts"
+import { holding } from "./TargetHold.ts"
 import { RowsElsewhere } from "./restore/parallel/RowSource.ts"
 import { CloneOntoItself } from "./VerbError.ts"
+
+/** What no dump has said, where nobody keeps one. */
+const ofFiles = ["file", "against", "unproven"] as const
+
+/** What a clone did. */
+export const CloneReport = Schema.Struct({
+  source: Schema.String.annotateKey({ description: "What was cloned, `user@host:port/database`." }),
+  ...Struct.omit(Restore.RestoreReport.fields, ofFiles)
+})
+export type CloneReport = typeof CloneReport.Type
 
 /** What of the source is cloned, and how it goes into the target. */
 export interface CloneOptions
@@ -101,7 +115,7 @@ export const within = <A, E, R>(
     const outer = yield* DumpStore
     const fs = yield* FileSystem.FileSystem
     const [from, to] = [yield* about(source), yield* about(target)]
-    if (ServerMark.compare(source.server, target.server) === "same" && from.database === to.database) {
+    if (from.database === to.database && ServerMark.shared(source.server, target.server)) {
       return yield* itself(from.database)
     }
     const found = yield* onSource(Dump.look(options))
@@ -117,7 +131,7 @@ export const within = <A, E, R>(
       jobs,
       tables: onSource(DataTables.find(prepared.what, found.database)),
       rowSecurity: prepared.what.rowSecurity === true,
-      ...(restoring.lockTimeout === undefined ? {} : { lockTimeout: restoring.lockTimeout })
+      lockTimeout: restoring.lockTimeout ?? Lock.defaultLockTimeout
     }
     return yield* SharedSnapshot.share(source, sharing, ({ name, readers }) =>
       Effect.gen(function* () {
@@ -149,8 +163,27 @@ export const within = <A, E, R>(
 }
 
 /**
+ * Gives `use` the pipeline of a clone, to be planned alone. Fails as {@link clone} does before anything is touched, and
+ * with RestoreUnfinished where the last restore of the target was cut short.
+ */
+export const planned = <A, E, R>(
+  options: CloneOptions,
+  use: (pipeline: ReturnType<typeof Restore.pipeline<never>>) => Effect.Effect<A, E, R>
+) =>
+  within(options, (restoring) =>
+    Effect.flatMap(Restore.planned(restoring), (pipeline) => use({ ...pipeline, name: "clone" }))
+  ).pipe(Effect.withSpan("Clone.planned"))
+
+/**
  * Clones a database: what comes of it is what a restore of a dump of this very moment would have made.
  *
- * Over one connection it happens or the target is as it was; over several the way back of such a restore holds.
+ * Over one connection it happens or the target is as it was; over several the way back of such a restore holds. Fails
+ * with CloneOntoItself where both are one database, with what reading the source fails with as a dump does, and with what
+ * a restore fails with.
  */
-export const clone = Effect.fn("Clone.clone")((options: CloneOptions) => within(options, Restore.restore))
+export const clone = Effect.fn("Clone.clone")(function* (options: CloneOptions) {
+  // Whoever has to wait for the target, or must not, shall not hold a snapshot of the source meanwhile.
+  const { file, ...report } = yield* holding(options)(within(options, Restore.restore))
+  const told: CloneReport = { source: file, ...Struct.omit(report, ["against", "unproven", "tasks"]) }
+  return told
+})

@@ -14,7 +14,7 @@ const already = (file: string) =>
 
 const database = ({ name, protected: kept, set, urlFrom }: Named): string =>
   `${name}, from ${urlFrom}${set ? "" : ", which is not set"}` +
-  (kept ? '; "protected": restore, clean and undo refuse it' : "")
+  (kept ? '; "protected": restore, clone, clean and undo refuse it' : "")
 
 const advice = ({ databases, dir, ignored }: Starter): ReadonlyArray<string> => {
   const unset = databases.find(({ name, set }) => name === "main" && !set)

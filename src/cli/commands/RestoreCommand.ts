@@ -65,20 +65,11 @@ export const restore = Command.make(
     grantTo: Flags.grantTo("Grant this role its rights on what is restored, and prove them; repeatable"),
     forRole: Flags.forRole("With --grant-to: whose future tables they may use, repeatable"),
     profile: Flags.profile("Which rights --grant-to grants"),
-    owner: Flag.Literals("owner", ["auto", "keep", "skip"]).pipe(
-      Flag.withMetavar("auto|keep|skip"),
-      Flag.withDescription("Owners: the dump's where this role may (auto, the default), always (keep) or never (skip)"),
-      Flag.withDefault("auto")
-    ),
-    verify: Flags.verify,
+    owner: Flags.owner("the dump's"),
+    verify: Flags.verify("the dump"),
     analyze: Flags.analyze,
     backupFirst: Flags.backupFirst,
-    keepPrevious: Flag.Boolean("keep-previous").pipe(
-      Flag.withDescription(
-        "Keep what is replaced in the database, under other names, until the next restore: undo is then instant"
-      ),
-      Flag.withDefault(false)
-    ),
+    keepPrevious: Flags.keepPrevious,
     jobs: Flags.restoreJobs,
     tune: Flags.tune,
     whileInUse: Flags.whileInUse,
@@ -125,13 +116,7 @@ export const restore = Command.make(
         const DumpProof = yield* load(() => import("../../verbs/restore/DumpProof.ts"))
         const SavedPlan = yield* load(() => import("../../verbs/SavedPlan.ts"))
         const { describe } = yield* load(() => import("../../postgres/DatabaseUrl.ts"))
-        if (flags.cascadeOutside && !flags.clean && Option.isNone(planFile)) {
-          return yield* new SavedPlan.PlanInvalid({
-            message: "--cascade-outside is about what --clean empties, and there is no --clean.",
-            suggestion: "Add --clean, or leave it away.",
-            state: "untouched"
-          })
-        }
+        if (Option.isNone(planFile)) yield* Target.checkCascade(flags)
         const Confirming = yield* load(() => import("../warning/Confirming.ts"))
         const Warning = yield* load(() => import("../warning/Warning.ts"))
         const manner = yield* Confirming.manner({ confirm, yes })

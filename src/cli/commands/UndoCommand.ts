@@ -17,7 +17,7 @@ export const undo = Command.make(
     cascadeOutside: Flags.cascadeOutside.pipe(
       Flag.withDescription("DROPS FOR GOOD what has come since and depends on what goes, as far as the role may")
     ),
-    verify: Flags.verify,
+    verify: Flags.verify("the dump"),
     analyze: Flags.analyze,
     backupFirst: Flags.backupFirst,
     jobs: Flags.restoreJobs,

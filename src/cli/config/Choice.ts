@@ -11,6 +11,8 @@ export interface Asked {
   readonly url: boolean
   /** `--database`. */
   readonly name: string | undefined
+  /** The flag that gives the name, where it is not `--database`. */
+  readonly flag?: string
   /** `PGARK_DATABASE`. */
   readonly variable: string | undefined
   /** `DATABASE_URL` is in the environment or in `.env`. */
@@ -51,17 +53,18 @@ const listed = (names: ReadonlyArray<string>): string =>
   names.length === 0 ? "It names none." : `It names ${names.join(", ")}.`
 
 const unnamed = (name: string, by: string, loaded: Loaded | undefined): ConfigurationInvalid => {
+  const takes = `${by === "--database" || by === nameVariable ? "--database-url" : by} takes a URL.`
   if (loaded === undefined) {
     return invalid(
       `${by} names the database ${name}, and there is no configuration in this folder.`,
-      "Run it in the folder of pgark.config.json, or write one: pgark init. --database-url takes a URL."
+      `Run it in the folder of pgark.config.json, or write one: pgark init. ${takes}`
     )
   }
   const names = Object.keys(loaded.configuration.databases ?? {})
   const meant = nearest(name, names)
   return invalid(
     `There is no database ${name} in ${loaded.file} (${by}).`,
-    meant === undefined ? `${listed(names)} --database-url takes a URL.` : `Did you mean ${meant}? ${listed(names)}`,
+    meant === undefined ? `${listed(names)} ${takes}` : `Did you mean ${meant}? ${listed(names)}`,
     { file: loaded.file }
   )
 }
@@ -81,13 +84,13 @@ export const choose = (asked: Asked, loaded: Loaded | undefined): Result.Result<
     const named = name === undefined || database === undefined ? undefined : { name, database }
     return Result.succeed({ why, named, passedOver: standard === name ? undefined : standard, known })
   }
-  const byName = (name: string, why: Why) =>
-    Object.hasOwn(databases, name) ? chosen(why, name) : Result.fail(unnamed(name, why, loaded))
+  const byName = (name: string, why: Why, by: string = why) =>
+    Object.hasOwn(databases, name) ? chosen(why, name) : Result.fail(unnamed(name, by, loaded))
   if (asked.url && asked.name !== undefined) {
     return Result.fail(invalid("--database-url and --database both name a database.", "Give one of them."))
   }
   if (asked.url) return chosen("--database-url", undefined)
-  if (asked.name !== undefined) return byName(asked.name, "--database")
+  if (asked.name !== undefined) return byName(asked.name, "--database", asked.flag)
   if (asked.variable !== undefined) return byName(asked.variable, nameVariable)
   if (asked.databaseUrl) {
     return chosen(
@@ -126,8 +129,8 @@ export const permitted = (
   if (use === "replaces" && named?.database.protected === true) {
     return Result.fail(
       invalid(
-        `The database ${named.name} is protected: restore, clean and undo refuse it.`,
-        `Take "protected" out of databases.${named.name}, or give another database by --database.`,
+        `The database ${named.name} is protected: restore, clone, clean and undo refuse it.`,
+        `Take "protected" out of databases.${named.name}, or give another database.`,
         { file: loaded.file }
       )
     )

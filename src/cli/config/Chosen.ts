@@ -9,7 +9,7 @@ import { visibleLine } from "../output/Text.ts"
 import { choose, type Choice, nameVariable, urlVariable } from "./Choice.ts"
 import { ConfigFile, type Loaded, type Told } from "./ConfigFile.ts"
 import { type ConfigurationInvalid, invalid } from "./ConfigurationInvalid.ts"
-import { ConfigFlag, DatabaseFlag, DatabaseUrlFlag } from "./DatabaseFlags.ts"
+import { ConfigFlag, DatabaseFlag, DatabaseUrlFlag, NamedBy } from "./DatabaseFlags.ts"
 import { secret, variable } from "./Environment.ts"
 
 /** The configuration file, unless the command line does without it. */
@@ -50,7 +50,8 @@ export const chosen = Effect.gen(function* () {
     onFailure: () => true,
     onSuccess: (value) => value !== undefined
   })
-  const choice: Choice = yield* Effect.fromResult(choose({ url, name: flag, variable: named, databaseUrl }, file))
+  const asked = { url, name: flag, flag: yield* NamedBy, variable: named, databaseUrl }
+  const choice: Choice = yield* Effect.fromResult(choose(asked, file))
   const choosing: Choosing = { choice, file }
   return choosing
 })

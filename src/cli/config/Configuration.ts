@@ -65,7 +65,7 @@ export const Database = Schema.Struct({
     })
   ),
   protected: Schema.optionalKey(
-    Schema.Boolean.annotate({ description: "restore, clean and undo refuse this database (default: false)" })
+    Schema.Boolean.annotate({ description: "restore, clone, clean and undo refuse this database (default: false)" })
   ),
   schemas: Schema.optionalKey(
     Schema.NonEmptyArray(schemaName).annotate({

@@ -1,4 +1,5 @@
 /** The flags by which a command line says which database is meant, and whether the configuration file counts. */
+import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
@@ -27,6 +28,9 @@ export const DatabaseFlag = GlobalFlag.Setting("database")({
     Flag.optional
   )
 })
+
+/** The flag by which a database was named, for whoever tells of it: a command with two of them has flags of its own. */
+export const NamedBy = Context.Reference<string>("pgark/cli/config/NamedBy", { defaultValue: () => "--database" })
 
 export const ConfigFlag = GlobalFlag.Setting("config")({
   flag: unlessDeclined(

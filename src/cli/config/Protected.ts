@@ -28,7 +28,7 @@ export const refuse = Effect.fnUntraced(function* ({ choice, file }: Choosing, u
     )
     if (Option.isNone(known) || !same(known.value, url)) continue
     return yield* invalid(
-      `${DatabaseUrl.describe(url)} is the protected database ${name}: restore, clean and undo refuse it.`,
+      `${DatabaseUrl.describe(url)} is the protected database ${name}: restore, clone, clean and undo refuse it.`,
       `Check the URL: ${name} is not to be lost. Or take "protected" out of databases.${name}.`,
       { file: file.file }
     )

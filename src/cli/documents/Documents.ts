@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Document as Clean } from "./Clean.ts"
+import { Document as Clone } from "./Clone.ts"
 import { Document as Completion } from "./Completion.ts"
 import { Document as Demo } from "./Demo.ts"
 import { Document as Doctor } from "./Doctor.ts"
@@ -26,6 +27,7 @@ export { Failure }
 export const failure = Schema.toCodecJson(Failure)
 
 export const clean = Schema.toCodecJson(Schema.Union([Clean, Failure]))
+export const clone = Schema.toCodecJson(Schema.Union([Clone, Failure]))
 export const completion = Schema.toCodecJson(Schema.Union([Completion, Failure]))
 export const demo = Schema.toCodecJson(Schema.Union([Demo, Failure]))
 export const doctor = Schema.toCodecJson(Schema.Union([Doctor, Failure]))

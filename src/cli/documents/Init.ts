@@ -11,7 +11,7 @@ export const Document = Schema.Struct({
       name: Schema.String.annotateKey({ description: "What --database takes." }),
       urlFrom: Schema.String.annotateKey({ description: "The variable that holds the URL." }),
       set: Schema.Boolean.annotateKey({ description: "Whether that variable holds a PostgreSQL URL now." }),
-      protected: Schema.Boolean.annotateKey({ description: "Whether restore, clean and undo will refuse it." })
+      protected: Schema.Boolean.annotateKey({ description: "Whether restore, clone, clean and undo will refuse it." })
     })
   ).annotateKey({ description: "The databases that it names." }),
   dumpsIgnored: Schema.optionalKey(Schema.Boolean).annotateKey({

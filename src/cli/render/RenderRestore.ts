@@ -2,6 +2,7 @@
 import { dirname } from "node:path"
 import { undoCommand } from "../../dumps/UndoCommand.ts"
 import { listed, plural } from "../../pipeline/Words.ts"
+import type { CloneReport } from "../../verbs/Clone.ts"
 import type { RestoreReport } from "../../verbs/Restore.ts"
 import * as Way from "../../verbs/restore/Way.ts"
 import type { ExchangeReport, RecoveryReport, UndoReport } from "../../verbs/Undo.ts"
@@ -11,6 +12,9 @@ import { fitted, hang } from "../output/Text.ts"
 /** A row where there is something to list. */
 const row = (label: string, items: ReadonlyArray<string>, text: (list: string) => string): ReadonlyArray<string> =>
   items.length === 0 ? [] : [hang(label, text(listed(items, 6).join(", ")))]
+
+/** Restores and undoings tell all of that, and more. */
+type Replaced = Omit<CloneReport, "source">
 
 type Kept = ExchangeReport["kept"]
 
@@ -30,9 +34,16 @@ const wayBack = (kept: Kept, directory: string): ReadonlyArray<string> =>
         )
       ]
 
-const body = (report: RestoreReport, proofWords: string, directory = ""): ReadonlyArray<string> => [
-  hang("  proof      ", proofWords),
-  ...report.unproven.map((what) => hang("  not proven ", what)),
+const proof = ({ unproven }: Pick<RestoreReport, "unproven">, words: string): ReadonlyArray<string> => [
+  hang("  proof      ", words),
+  ...unproven.map((what) => hang("  not proven ", what))
+]
+
+/** @param from where what was restored comes from */
+const body = (
+  report: Replaced,
+  { directory = "", from = "the dump" }: { readonly directory?: string; readonly from?: string } = {}
+): ReadonlyArray<string> => [
   ...(report.way === "transaction" ? [] : [hang("  way        ", `${Way.words[report.way]}: ${report.why}`)]),
   ...(report.clean === undefined ? [] : RenderReport.clean(report.clean)),
   hang(
@@ -40,12 +51,12 @@ const body = (report: RestoreReport, proofWords: string, directory = ""): Readon
     `${plural(report.rows, "row")} in ${plural(report.tables, "table")}, ` +
       `${plural(report.statements, "statement")}, ${plural(report.largeObjects, "large object")}`
   ),
-  ...row("  no rows    ", report.withoutRows, (list) => `${list}: the dump has none of theirs`),
+  ...row("  no rows    ", report.withoutRows, (list) => `${list}: ${from} has none of theirs`),
   ...row("  published  ", report.published, (list) => `as before: ${list}`),
   ...row(
     "  partial    ",
     report.partialRows,
-    (list) => `only part of the rows of ${list}: row-level security hid the others from the dump`
+    (list) => `only part of the rows of ${list}: row-level security hid the others from ${from}`
   ),
   ...report.skipped.map(({ reason, count }) => hang("  skipped    ", `${plural(count, "statement")}: ${reason}`)),
   ...report.adapted.map(({ reason, count }) => hang("  adapted    ", `${plural(count, "statement")}: ${reason}`)),
@@ -69,9 +80,22 @@ const body = (report: RestoreReport, proofWords: string, directory = ""): Readon
  * @param directory the folder of dumps, for the command that takes it back
  */
 export const restore = (report: RestoreReport, proofWords: string, database: string, directory: string): string =>
-  [fitted(process.stdout, "", `Restored ${report.file} into ${database}`), ...body(report, proofWords, directory)].join(
-    "\n"
-  )
+  [
+    fitted(process.stdout, "", `Restored ${report.file} into ${database}`),
+    ...proof(report, proofWords),
+    ...body(report, { directory })
+  ].join("\n")
+
+/**
+ * What a clone did.
+ *
+ * @param directory the folder of dumps, for the command that takes it back
+ */
+export const clone = (report: CloneReport, database: string, directory: string): string =>
+  [
+    fitted(process.stdout, "", `Cloned ${report.source} into ${database}`),
+    ...body(report, { directory, from: "the clone" })
+  ].join("\n")
 
 /** What an undoing did that was done by names alone. */
 export const exchanged = ({ back, kept, undone }: ExchangeReport, database: string, directory: string): string =>
@@ -106,5 +130,6 @@ export const undo = (report: UndoReport, proofWords: string, database: string): 
       "",
       `Brought back what was in ${database} before ${report.undone.file} was restored (${report.undone.at})`
     ),
-    ...body(report, proofWords)
+    ...proof(report, proofWords),
+    ...body(report)
   ].join("\n")
