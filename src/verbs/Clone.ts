@@ -81,9 +81,13 @@ const storeOf = Effect.fnUntraced(function* (
   const proof = yield* texts.prove(dump)
   const view: DumpStoreService = {
     ...outer,
-    find: () => Effect.succeed({ ...dump, file }),
-    prove: () => Effect.succeed({ ...proof, contents: { ...proof.contents, tables } }),
-    openDirectory: () => texts.openDirectory(dump)
+    // Whatever else is asked for, as the safety dump that leads back, is the outer store's.
+    find: (wanted, database) => (wanted === file ? Effect.succeed({ ...dump, file }) : outer.find(wanted, database)),
+    prove: (wanted, options) =>
+      wanted.file === file
+        ? Effect.succeed({ ...proof, contents: { ...proof.contents, tables } })
+        : outer.prove(wanted, options),
+    openDirectory: (wanted) => (wanted.file === file ? texts.openDirectory(dump) : outer.openDirectory(wanted))
   }
   return view
 })
@@ -154,7 +158,7 @@ export const within = <A, E, R>(
         const store = yield* storeOf(outer, texts, dump, file, rows.tables)
         return yield* use({ ...restoring, file }).pipe(
           Effect.provideService(DumpStore, store),
-          Effect.provideService(RowsElsewhere, rows.source)
+          Effect.provideService(RowsElsewhere, { file, source: rows.source })
         )
       })
     )

@@ -206,7 +206,7 @@ const applied = Effect.fnUntraced(function* (
     manifest?.format === "directory"
       ? FolderSource.of(file, manifest, yield* store.openDirectory({ file, manifest }))
       : undefined
-  const folder = stored === undefined || elsewhere === undefined ? stored : { ...stored, rows: elsewhere }
+  const folder = stored === undefined || elsewhere?.file !== file ? stored : { ...stored, rows: elsewhere.source }
   if (jobs > 1 && budget !== undefined && folder !== undefined) {
     const several = { jobs, budget, lockTimeout, tune, first, last }
     const rows = summed.length === 0 ? {} : { loaded }

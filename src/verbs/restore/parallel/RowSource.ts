@@ -31,8 +31,14 @@ export interface RowSource<E, R> {
   ) => Effect.Effect<void, E | E2, R | R2>
 }
 
-/** Where a restore takes the rows from, in place of the folder that has all the rest; from the folder unless told. */
-export const RowsElsewhere = Context.Reference<RowSource<DatabaseError, never> | undefined>(
-  "pgark/verbs/restore/RowsElsewhere",
-  { defaultValue: () => undefined }
-)
+/** Where the rows of one dump come from in place of its folder, which has all the rest. */
+export interface RowsOf {
+  /** That dump: the rows of any other, as of the safety dump that leads back, stand in its own folder. */
+  readonly file: string
+  readonly source: RowSource<DatabaseError, never>
+}
+
+/** Rows that are not in the folder of their dump; none are unless told. */
+export const RowsElsewhere = Context.Reference<RowsOf | undefined>("pgark/verbs/restore/RowsElsewhere", {
+  defaultValue: () => undefined
+})
