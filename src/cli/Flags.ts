@@ -344,9 +344,12 @@ export const cloneJobs = targetJobs(
 const end = (name: string, description: string) =>
   Flag.Redacted(name).pipe(Flag.withMetavar("URL"), Flag.withDescription(description))
 
-export const from = end("from", "Database to clone, which is only read: its URL, or its name in pgark.config.json")
+export const from = end(
+  "from",
+  "Database to clone, which is only read: its URL, or its name in pgark.config.json; no default"
+)
 
-export const to = end("to", "Database that becomes its clone: its URL, or its name in pgark.config.json")
+export const to = end("to", "Database that becomes its clone: its URL, or its name in pgark.config.json; no default")
 
 export const tune = unlessDeclined(
   "tune",

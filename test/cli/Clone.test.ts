@@ -1,6 +1,5 @@
 /** What a user sees of clones: the two databases are told apart, and what is replaced is as it was where one fails. */
 import { readdirSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -26,11 +25,11 @@ const prepare = Effect.gen(function* () {
   const from = Pgark.uri(Clusters.as(source.url, reader))
   const to = Pgark.uri(target.url)
   const cwd = yield* Restores.folder
-  const run = (...args: ReadonlyArray<string>) => Pgark.run(args, { cwd, env: { FROM_URL: from, TO_URL: to } })
-  return { cwd, from, run, source, target, to }
+  const temporary = yield* Restores.folder
+  const run = (...args: ReadonlyArray<string>) =>
+    Pgark.run(args, { cwd, env: { FROM_URL: from, TO_URL: to, TMPDIR: temporary } })
+  return { cwd, from, run, source, target, temporary, to }
 })
-
-const leftFolders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("pgark-clone-"))
 
 each(
   [1, 2],
@@ -41,7 +40,7 @@ each(
       "is the source, and one that fails leaves the target as it was",
       () =>
         Effect.gen(function* () {
-          const { from, run, source, target, to } = yield* prepare
+          const { from, run, source, target, temporary, to } = yield* prepare
           const clone = ["clone", "--from", from, "--to", to, "--jobs", String(jobs), "--yes", "--no-analyze"]
           const done = yield* run(...clone)
           assert.strictEqual(done.code, 0, done.stderr)
@@ -56,7 +55,7 @@ each(
           assert.strictEqual(failed.code, 7, failed.stderr)
           assert.match(failed.stderr, /^WARNING: this destroys data in the database \S+_twin\s/m)
           assert.match(failed.stderr, /"homebound" violates check constraint/)
-          assert.deepStrictEqual(leftFolders(), [])
+          assert.deepStrictEqual(readdirSync(temporary), [])
         }),
       120_000
     )
@@ -101,7 +100,13 @@ describe("the two databases of a clone", () => {
         )
 
         const { code, stderr, stdout } = yield* run(
-          ...["clone", "--from", "production", "--to", "staging", "--dry-run", "--json"]
+          "clone",
+          "--from",
+          "production",
+          "--to",
+          "staging",
+          "--dry-run",
+          "--json"
         )
         assert.strictEqual(code, 0, stderr)
         const document = JSON.parse(stdout) as {

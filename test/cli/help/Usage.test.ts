@@ -25,19 +25,19 @@ const wrong: ReadonlyArray<Wrong> = [
   ["restore --claen", "`pgark restore` has no flag --claen.", "Did you mean --clean?"],
   ["restore --no-verfy", "`pgark restore` has no flag --no-verfy.", "Did you mean --no-verify?"],
   ["restore --jsno", "`pgark restore` has no flag --jsno.", "Did you mean --json?"],
-  ["dump --clean", "`pgark dump` has no flag --clean.", "--clean belongs to `pgark restore`."],
+  ["dump --clean", "`pgark dump` has no flag --clean.", "--clean belongs to `pgark restore` and `pgark clone`."],
   [
     "dump --no-verify",
     "`pgark dump` has no flag --no-verify.",
-    "--no-verify belongs to `pgark restore` and `pgark undo`."
+    "--no-verify belongs to `pgark restore`, `pgark clone` and `pgark undo`."
   ],
   [
     "dump --grant-too app",
     "`pgark dump` has no flag --grant-too.",
-    "Did you mean --grant-to, of `pgark doctor`, `pgark verify` and `pgark restore`?"
+    "Did you mean --grant-to, of `pgark doctor`, `pgark verify`, `pgark restore` and `pgark clone`?"
   ],
   ["inspect --prove", "`pgark inspect` has no flag --prove.", "--prove belongs to `pgark list`."],
-  ["--clean", "There is no flag --clean without a command.", "--clean belongs to `pgark restore`."],
+  ["--clean", "There is no flag --clean without a command.", "--clean belongs to `pgark restore` and `pgark clone`."],
   ["--frobnicate", "There is no flag --frobnicate without a command."],
   ["restore -z", "`pgark restore` has no flag -z."],
   ["restore -yqz", "`pgark restore` has no flag -z."],
@@ -120,7 +120,7 @@ describe("wrong usage", () => {
       const { stderr } = yield* line("grant", "--frob", "--claen", "--claen", "app")
       assert.deepStrictEqual(stderr.split("\n").slice(0, 2), [
         "pgark: `pgark grant` has no flag --frob.",
-        "  detail  `pgark grant` has no flag --claen. Did you mean --clean, of `pgark restore`?"
+        "  detail  `pgark grant` has no flag --claen. Did you mean --clean, of `pgark restore` and `pgark clone`?"
       ])
       assert.strictEqual(stderr.match(/--claen/g)?.length, 1)
     })
