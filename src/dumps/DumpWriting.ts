@@ -32,7 +32,7 @@ export interface Provenance extends Pick<
   readonly compression?: Compression.Compression
 }
 
-/** Takes the next bytes of a dump. The chunk must not be changed afterwards. */
+/** Takes the next bytes of a dump. A chunk of SQL must not be changed afterwards, one of COPY data not before it returns. */
 export type Append = (chunk: Uint8Array) => Effect.Effect<void, DiskFull | FolderUnusable>
 
 /** What the source says of a dump that is written. */

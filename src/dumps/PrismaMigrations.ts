@@ -57,7 +57,7 @@ export class PrismaReading {
   push(bytes: Uint8Array): void {
     if (this.columns === undefined) return
     this.size += bytes.length
-    if (this.size <= limit) this.kept.push(bytes)
+    if (this.size <= limit) this.kept.push(Uint8Array.from(bytes))
     else [this.columns, this.kept] = [undefined, []]
   }
 

@@ -18,7 +18,7 @@ export interface RowsFound {
   readonly migrations?: PrismaReading
 }
 
-/** Reads COPY data in pieces, which must not be changed afterwards. */
+/** Reads COPY data in pieces, none of which it keeps. */
 export class RowsReading {
   private readonly walker: RowWalker.RowWalker
   private readonly text: TextReading | undefined

@@ -9,6 +9,7 @@ import { Client, type ClientConfig, Connection } from "pg"
 import { elsewhere, explainAll, NoAnswer, Refusal, strangerBy } from "./connecting/ConnectFailure.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import type * as DatabaseUrl from "./DatabaseUrl.ts"
+import { FrugalSocket } from "./connecting/FrugalSocket.ts"
 import * as Hosts from "./connecting/Hosts.ts"
 import * as LoginPolicy from "./connecting/LoginPolicy.ts"
 import * as ParserGuard from "./connecting/ParserGuard.ts"
@@ -117,7 +118,8 @@ const attempt = Effect.fnUntraced(function* (
     catch: (cause) => new Refusal(cause)
   })
   return yield* Effect.callback<Client, Refusal>((resume) => {
-    const client = new Client(config)
+    // What is encrypted Node reads by itself.
+    const client = new Client(encrypted ? config : { ...config, stream: () => new FrugalSocket() })
     const { connection } = client
     const socket = connection.stream
     Object.assign(way, { reached: false, secured: false })

@@ -71,7 +71,7 @@ export const write = Effect.fnUntraced(function* <E, R>(
     const append = (chunk: Uint8Array) => {
       size += chunk.length
       if (opened !== undefined) return opened.append(chunk)
-      held.push(chunk)
+      held.push(Uint8Array.from(chunk))
       return size <= small ? Effect.void : overflow
     }
     const overflow = Effect.gen(function* () {

@@ -3,7 +3,7 @@ import type * as Effect from "effect/Effect"
 import type { DatabaseError } from "../DatabaseError.ts"
 import type { Place } from "../Sqlstate.ts"
 
-/** Sends COPY data; returns when the socket can take more. */
+/** Sends COPY data, which must not be changed afterwards; returns when the socket can take more. */
 export type WriteCopyData = (chunk: Uint8Array) => Effect.Effect<void, DatabaseError>
 
 /** Runs a COPY, lets `body` write the data, gives the number of rows that the server counted. */
@@ -23,7 +23,8 @@ export interface CopiedOut {
 
 /**
  * Runs a COPY and hands its data to `take`, one chunk after another: 256 KB or a little more each, the last one less, cut
- * wherever it is. A chunk is the taker's to keep. While one is taken the next one is read, and no more.
+ * wherever it is. A chunk is good until `take` has returned: its memory takes the next but one. While one is taken the next
+ * one is read, and no more.
  *
  * When `take` fails, or it is interrupted, the server is told to cancel, and what it still sends is thrown away: the
  * connection is fit for the next statement, a transaction around it is not.

@@ -9,6 +9,7 @@
  */
 import type { Duplex } from "node:stream"
 import type { Connection } from "pg"
+import { FrugalSocket } from "../connecting/FrugalSocket.ts"
 import { SimpleQuery } from "../SimpleQuery.ts"
 
 const copyData = 0x64
@@ -18,6 +19,8 @@ const headSize = 5
 
 /** Bytes from which on data is handed out, before its end: many reads of a socket, few awakenings of whoever takes it. */
 const chunkSize = 256 * 1024
+/** Room for those and for what one read of the socket may bring more. */
+const capacity = chunkSize + 256 * 1024
 
 type Listener = (bytes: Buffer) => void
 
@@ -33,7 +36,9 @@ export class CopyOutQuery extends SimpleQuery {
   private type = 0
   /** Bytes of the body of the message of this type that are still to come. */
   private left = 0
-  private pieces: Array<Buffer> = []
+  /** Takes what comes, and the one that was handed out before it. */
+  private filling: Buffer = Buffer.allocUnsafeSlow(capacity)
+  private handedOut: Buffer | undefined
   private size = 0
   private discarding = false
 
@@ -49,6 +54,7 @@ export class CopyOutQuery extends SimpleQuery {
     stream.on("data", this.receive)
     for (const parse of this.parsers) stream.off("data", parse)
     stream.once("close", this.release)
+    if (stream instanceof FrugalSocket) stream.lends = true
     super.submit(connection)
   }
 
@@ -63,22 +69,23 @@ export class CopyOutQuery extends SimpleQuery {
   }
 
   /**
-   * Data for whoever takes it, who may keep it: as soon as there is a fair amount of it or, when all has come, what there
-   * is. While one such lies here the socket is not read.
+   * Data for whoever takes it, good until the next is asked for: as soon as there is a fair amount of it or, when all has
+   * come, what there is. While one such lies here the socket is not read.
    */
   next(): Buffer | undefined {
     if (this.size === 0 || !this.ready) return undefined
-    const chunk = this.pieces.length === 1 ? this.pieces[0]! : Buffer.concat(this.pieces, this.size)
-    this.pieces = []
+    const chunk = this.filling
+    this.filling = this.handedOut ?? Buffer.allocUnsafeSlow(capacity)
+    this.handedOut = chunk
+    const { size } = this
     this.size = 0
     this.stream?.resume()
-    return chunk
+    return chunk.subarray(0, size)
   }
 
   /** Throws away what has come and what is still to come. */
   discard(): void {
     this.discarding = true
-    this.pieces = []
     this.size = 0
     this.stream?.resume()
   }
@@ -90,25 +97,23 @@ export class CopyOutQuery extends SimpleQuery {
     for (const parse of this.parsers) stream.on("data", parse)
     stream.off("data", this.receive)
     stream.off("close", this.release)
+    if (stream instanceof FrugalSocket) stream.lends = false
     stream.resume()
     this.wake()
   }
 
   private readonly receive = (bytes: Buffer): void => {
     const end = bytes.length
-    let [at, kept] = [0, 0]
+    let at = 0
     while (at < end) {
       if (this.left > 0) {
         const to = Math.min(end, at + this.left)
         this.left -= to - at
         if (this.type === copyData) {
-          // Nobody else has the buffer: a socket makes a new one for each read.
-          bytes.copyWithin(kept, at, to)
-          kept += to - at
+          this.keep(bytes, at, to)
         } else if (this.type === readyForQuery && this.left === 0) {
-          this.keep(bytes.subarray(0, kept))
           this.release()
-          return this.pass(bytes.subarray(at))
+          return this.pass(Buffer.from(bytes.subarray(at)))
         } else this.pass(Buffer.from(bytes.subarray(at, to)))
         at = to
       } else if (this.headSeen > 0 || end - at < headSize) {
@@ -119,7 +124,9 @@ export class CopyOutQuery extends SimpleQuery {
         at += headSize
       }
     }
-    this.keep(bytes.subarray(0, kept))
+    if (this.size < chunkSize) return
+    this.stream?.pause()
+    this.wake()
   }
 
   /** A message whose head lies there. */
@@ -135,13 +142,16 @@ export class CopyOutQuery extends SimpleQuery {
     } else this.pass(Buffer.from(bytes.subarray(at, at + headSize)))
   }
 
-  private keep(piece: Buffer): void {
-    if (piece.length === 0 || this.discarding) return
-    this.pieces.push(piece)
-    this.size += piece.length
-    if (this.size < chunkSize) return
-    this.stream?.pause()
-    this.wake()
+  private keep(bytes: Buffer, from: number, to: number): void {
+    if (this.discarding) return
+    const size = this.size + to - from
+    if (size > this.filling.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * size)
+      this.filling.copy(larger, 0, 0, this.size)
+      this.filling = larger
+    }
+    bytes.copy(this.filling, this.size, from, to)
+    this.size = size
   }
 
   private pass(bytes: Buffer): void {

@@ -90,7 +90,8 @@ export const make = Effect.fnUntraced(function* (
           // A part may be sent again, its first copy rolled back.
           wanted.counted = undefined
           const { rows } = yield* reader.copyOut(part, wanted.sql, (chunk) =>
-            Effect.andThen(write(chunk), RunMetrics.add(RunMetrics.bytes, chunk.length))
+            // The socket keeps it until it has sent it.
+            Effect.andThen(write(Uint8Array.from(chunk)), RunMetrics.add(RunMetrics.bytes, chunk.length))
           )
           wanted.counted = rows
         }),

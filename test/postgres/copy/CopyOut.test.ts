@@ -128,7 +128,8 @@ layer(Fixture.layer, { excludeTestServices: true })("COPY … TO STDOUT", (it) =
         const chunks: Array<Uint8Array> = []
         const copy = `COPY (SELECT * FROM public.t ORDER BY id)`
         const copied = yield* session.copyOut(`${copy} TO STDOUT (FORMAT ${form})`, (chunk) =>
-          Effect.sync(() => void chunks.push(chunk))
+          // Good until this returns.
+          Effect.sync(() => void chunks.push(Uint8Array.from(chunk)))
         )
         yield* session.execute(
           `DO $$ BEGIN EXECUTE format('${copy} TO %L (FORMAT ${form})', current_setting('data_directory') || '/t.${form}');
