@@ -5,8 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Function from "effect/Function"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { ToolMissing } from "../postgres/ToolMissing.ts"
+import { ZstdFrames } from "./ZstdFrames.ts"
 
 /** Ways of packing. */
 export const methods = ["none", "gzip", "zstd"] as const
@@ -47,6 +48,15 @@ const pieceSize = 512 * 1024
 /** Size of the pieces that come out of packing: with Node's 16 kB each crossing of its threads costs a third more. */
 const packedSize = 256 * 1024
 
+/**
+ * Bytes of which zstd makes a frame when it is to be quick: without a window that slides it takes a fifth less of the
+ * processor, and packs as well. Some 0.5 GB of rows: 2.2 s in frames of 256 kB, 2.7 s as a stream.
+ */
+const frameSize = 256 * 1024
+
+/** Whether the packing is to be quick, more than small. */
+const isFramed = ({ level, method }: Compression): boolean => method === "zstd" && level === 1
+
 /** Node has zstd from 22.15 on. */
 export const available = (method: Method): boolean => method !== "zstd" || "createZstdCompress" in zlib
 
@@ -82,7 +92,13 @@ const packer = (compression: Compression): Transform | undefined => {
     case "gzip":
       return zlib.createGzip({ ...gzipOptions(compression), chunkSize: packedSize })
     case "zstd":
-      return zlib.createZstdCompress({ ...zstdOptions(compression), chunkSize: packedSize })
+      return zlib.createZstdCompress({
+        ...zstdOptions(compression),
+        // With room for several frames zstd need not keep what does not fit.
+        ...(isFramed(compression)
+          ? { flush: zlib.constants.ZSTD_e_end, chunkSize: 4 * packedSize }
+          : { chunkSize: packedSize })
+      })
   }
 }
 
@@ -103,7 +119,7 @@ const unpacker = (method: "gzip" | "zstd") =>
 
 /** Packs what it is given, and hands it on. */
 export interface Packer<E> {
-  /** Takes the next bytes, which must not be changed afterwards. */
+  /** Takes the next bytes; they may be changed when it has returned. */
   readonly append: (chunk: Uint8Array) => Effect.Effect<void, E>
   /** Hands on what is left. Call it once, at the end. */
   readonly end: Effect.Effect<void, E>
@@ -135,15 +151,37 @@ export const pack = Effect.fn("Compression.pack")(function* <E>(
       }),
       flush
     )
-  return {
-    append: (chunk) => done((callback) => encoder.write(chunk, callback)),
-    end: done((callback) => {
-      encoder.once("error", callback)
-      encoder.once("end", () => callback())
-      encoder.end()
-    })
-  }
+  const write = (chunk: Uint8Array) => done((callback) => encoder.write(chunk, callback))
+  const end = done((callback) => {
+    encoder.once("error", callback)
+    encoder.once("end", () => callback())
+    encoder.end()
+  })
+  return isFramed(compression) ? inFrames({ append: write, end }) : { append: write, end }
 })
+
+/** Gathers small pieces until they make a frame. */
+const inFrames = <E>({ append, end }: Packer<E>): Packer<E> => {
+  let gathered: Uint8Array | undefined
+  let size = 0
+  const flush = Effect.suspend(() => {
+    if (gathered === undefined || size === 0) return Effect.void
+    const frame = gathered.subarray(0, size)
+    size = 0
+    return append(frame)
+  })
+  const gather = (chunk: Uint8Array): Effect.Effect<void, E> =>
+    Effect.suspend(() => {
+      if (size === 0 && chunk.length >= frameSize) return append(chunk)
+      gathered ??= Buffer.allocUnsafeSlow(frameSize)
+      const taken = chunk.subarray(0, frameSize - size)
+      gathered.set(taken, size)
+      size += taken.length
+      if (size < frameSize) return Effect.void
+      return taken.length === chunk.length ? flush : Effect.andThen(flush, gather(chunk.subarray(taken.length)))
+    })
+  return { append: gather, end: Effect.andThen(flush, end) }
+}
 
 /** What is wrong with packed bytes, as the end of a sentence. */
 export interface Corrupt {
@@ -170,15 +208,19 @@ export const unpackNow = (
   limit: number
 ): Effect.Effect<Uint8Array, Corrupt | ToolMissing> => {
   if (method === "none") return Effect.succeed(bytes)
-  // Of nothing there would be no end.
-  const options = { maxOutputLength: Math.max(limit, 1) }
-  return Effect.andThen(
-    check(method),
-    Effect.try({
-      try: () => (method === "gzip" ? zlib.gunzipSync(bytes, options) : zlib.zstdDecompressSync(bytes, options)),
-      catch: explain
-    })
-  )
+  const unpacked = () => {
+    // Of nothing there would be no end.
+    if (method === "gzip") return zlib.gunzipSync(bytes, { maxOutputLength: Math.max(limit, 1) })
+    const pieces: Array<Uint8Array> = []
+    let left = limit
+    for (const frame of new ZstdFrames().cut(bytes)) {
+      const piece = zlib.zstdDecompressSync(frame, { maxOutputLength: Math.max(left, 1) })
+      left -= piece.length
+      pieces.push(piece)
+    }
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  }
+  return Effect.andThen(check(method), Effect.try({ try: unpacked, catch: explain }))
 }
 
 /** What {@link unpack} gives. */
@@ -192,6 +234,23 @@ export const behind = <E>(first: Option.Option<Uint8Array>, rest: Pull<E>): Pull
     taken = true
     return Effect.succeed(first)
   })
+}
+
+/** The same bytes in pieces of which none goes on behind the end of a frame: there Node's decoder would stop. */
+const frameByFrame = <E>(pull: Pull<E>): Pull<E> => {
+  const frames = new ZstdFrames()
+  let pieces: ReadonlyArray<Uint8Array> = []
+  let at = 0
+  const next: Pull<E> = Effect.suspend(() => {
+    if (at < pieces.length) return Effect.succeedSome(pieces[at++]!)
+    return Effect.flatMap(pull, (piece) => {
+      if (Option.isNone(piece)) return Effect.succeedNone
+      pieces = frames.cut(piece.value)
+      at = 0
+      return next
+    })
+  })
+  return next
 }
 
 /** Unpacks what is pulled until the decoder finds an end; `rest` are the bytes that it has been fed behind that. */
@@ -239,18 +298,12 @@ export const unpack = Effect.fn("Compression.unpack")(function* <E>(
   pull: Pull<E>
 ): Effect.fn.Return<{ readonly pull: Pull<E | Corrupt> }, ToolMissing, Scope.Scope> {
   yield* check(method)
-  const scope = yield* Effect.scope
-  let part = yield* decode(method, pull)
-  const next: Pull<E | Corrupt> = Effect.gen(function* () {
-    for (;;) {
-      const piece = yield* part.pull
-      if (Option.isSome(piece)) return piece
-      const rest = part.rest()
-      if (rest.length === 0) return Option.none()
-      // Node goes on to the next part of a gzip by itself, and to that of a zstd only where a piece begins with it.
-      if (method === "gzip") return yield* Effect.fail(corrupt("bytes follow the end of its compressed data"))
-      part = yield* Scope.provide(decode(method, behind(Option.some(rest), pull)), scope)
-    }
-  })
+  // Node goes on to the next part of a gzip by itself.
+  const decoded = yield* decode(method, method === "zstd" ? frameByFrame(pull) : pull)
+  const next: Pull<E | Corrupt> = Effect.filterOrFail(
+    decoded.pull,
+    (piece) => Option.isSome(piece) || decoded.rest().length === 0,
+    () => corrupt("bytes follow the end of its compressed data")
+  )
   return { pull: next }
 })
