@@ -48,10 +48,10 @@ const proveText = Effect.fnUntraced(function* (
 /** Reads a folder to its end, and judges it. Without its manifest nothing says what must be in it. */
 const proveDirectory = Effect.fnUntraced(function* (
   { file, manifest }: StoredDump,
-  { onProgress }: ProveFileOptions
+  options: ProveFileOptions
 ): Effect.fn.Return<Proof.Proof, DumpText.DumpTextError | DumpUnsafe> {
   if (manifest === undefined) return yield* DirectoryManifest.missing(file)
-  const { contents, stored } = yield* DirectoryProof.read(file, manifest, onProgress)
+  const { contents, stored } = yield* DirectoryProof.read(file, manifest, options)
   return yield* Proof.prove(contents, manifest, { file, stored })
 })
 

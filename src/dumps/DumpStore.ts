@@ -69,6 +69,11 @@ export interface ProveFileOptions {
   /** See `prove`: lets a dump without manifest pass that lacks pg_dump's closing lines. */
   readonly acceptUnproven?: boolean
   /**
+   * Of binary rows in a folder, reads the bytes as they are stored and does not unpack them: whose SHA-256 is the
+   * manifest's has the rows that were counted when it was written. Who restores them counts them again as they go in.
+   */
+  readonly storedRows?: boolean
+  /**
    * Told about every half megabyte how many of the stored bytes have been read, of an archive of its SQL, and how far
    * that is in the SQL, of a folder also in its rows.
    */

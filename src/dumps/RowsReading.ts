@@ -18,6 +18,16 @@ export interface RowsFound {
   readonly migrations?: PrismaReading
 }
 
+/** What is text in binary rows, and what a number, only the types of their columns could tell. */
+const textOfBinary = (rows: number): TextKind => (rows === 0 ? "ascii" : "unread")
+
+/** What a reading of binary rows finds that are so many. */
+export const ofBinary = ({ bytes, rows }: Pick<RowsFound, "bytes" | "rows">): RowsFound => ({
+  rows,
+  bytes,
+  text: textOfBinary(rows)
+})
+
 /** Reads COPY data in pieces, none of which it keeps. */
 export class RowsReading {
   private readonly walker: RowWalker.RowWalker
@@ -53,8 +63,7 @@ export class RowsReading {
       rows,
       bytes,
       ...(problem === undefined ? {} : { problem }),
-      // What is text in it, and what a number, only the types of its columns could tell.
-      text: this.text?.finish() ?? (rows === 0 ? "ascii" : "unread"),
+      text: this.text?.finish() ?? textOfBinary(rows),
       ...(migrations === undefined ? {} : { migrations })
     }
   }

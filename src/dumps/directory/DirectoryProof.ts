@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import { damaged, type DumpDamaged } from "../DumpError.ts"
 import { type Contents, DumpReading, type ReadingPosition } from "../DumpReading.ts"
 import type { DataFile, Digest, Manifest } from "../Manifest.ts"
-import { type RowsFound, RowsReading } from "../RowsReading.ts"
+import { ofBinary, type RowsFound, RowsReading } from "../RowsReading.ts"
 import * as DirectoryFiles from "./DirectoryFiles.ts"
 import * as DirectoryReading from "./DirectoryReading.ts"
 import { ReadingFiles } from "./ReadingFiles.ts"
@@ -57,11 +57,17 @@ const difference = (file: DataFile, { bytes, problem, rows }: RowsFound): string
   return bytes === file.bytes ? undefined : `it has ${bytes} bytes of rows and its manifest says ${file.bytes}`
 }
 
+export interface ReadOptions {
+  readonly onProgress?: OnProgress
+  /** Whether of binary rows only the stored bytes are read, so that what the manifest counted in them is taken from it. */
+  readonly storedRows?: boolean
+}
+
 /** Reads all of it. Fails where a file is not what the manifest says, or one is there that it does not name. */
 export const read = Effect.fn("DirectoryProof.read")(function* (
   folder: string,
   manifest: Manifest,
-  onProgress: OnProgress = () => Effect.void
+  { onProgress = () => Effect.void, storedRows = false }: ReadOptions = {}
 ): Effect.fn.Return<{ readonly contents: Contents; readonly stored: Digest }, DirectoryReading.FileError> {
   const files = yield* DirectoryFiles.named(folder, manifest)
   yield* DirectoryFiles.check(folder, files)
@@ -69,6 +75,25 @@ export const read = Effect.fn("DirectoryProof.read")(function* (
   const { data } = directory
   const progress = new ReadingFiles(data)
   const told = Effect.suspend(() => onProgress(progress.stored, progress.position))
+
+  const storedOf = Effect.fnUntraced(function* (
+    file: DataFile
+  ): Effect.fn.Return<RowsFound, DirectoryReading.FileError, Scope.Scope> {
+    const { position, pull } = yield* directory.packed(file)
+    const share = (total: number) => Math.floor((total * position()) / file.stored.length)
+    const reading = {
+      get rows() {
+        return share(file.rows)
+      },
+      get bytes() {
+        return share(file.bytes)
+      }
+    }
+    const close = progress.open({ file, reading, stored: position })
+    for (let piece = yield* pull; Option.isSome(piece); piece = yield* pull) yield* told
+    close()
+    return ofBinary(file)
+  })
 
   const rowsOf = Effect.fnUntraced(function* (
     file: DataFile
@@ -101,7 +126,11 @@ export const read = Effect.fn("DirectoryProof.read")(function* (
   const found: Array<RowsFound> = []
   yield* Effect.forEach(
     order,
-    (index) => Effect.map(Effect.scoped(rowsOf(data[index]!)), (rows) => void (found[index] = rows)),
+    (index) => {
+      const file = data[index]!
+      const reading = storedRows && file.form === "binary" ? storedOf(file) : rowsOf(file)
+      return Effect.map(Effect.scoped(reading), (rows) => void (found[index] = rows))
+    },
     { concurrency: readAtOnce, discard: true }
   )
   return { contents: contentsOf(reading, directory, found), stored: DirectoryFiles.storedOf(files) }

@@ -37,6 +37,8 @@ export interface OpenDirectory {
    * manifest: only who has pulled that end has had what was dumped. Closing the scope closes it.
    */
   readonly rows: (file: DataFile) => Effect.Effect<OpenFile, FileError, Scope.Scope>
+  /** Opens a file of rows as it is stored, and holds it against the manifest in the same way. */
+  readonly packed: (file: DataFile) => Effect.Effect<OpenFile, FileError, Scope.Scope>
 }
 
 /** Up to so many bytes a file is read and unpacked at once: threads and streams would take ten times longer. */
@@ -124,7 +126,8 @@ export const open = (folder: string, files: Files, method: Compression.Method): 
     if (file === undefined) return Effect.succeed(nothing)
     return openFile(folder, file, part === "large-objects" ? method : "none")
   },
-  rows: (file) => openFile(folder, file, method, file.bytes)
+  rows: (file) => openFile(folder, file, method, file.bytes),
+  packed: (file) => openFile(folder, file, "none")
 })
 
 /** The SQL of all parts, one behind the other; they are opened as they come. */

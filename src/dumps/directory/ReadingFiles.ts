@@ -2,11 +2,12 @@
 import { objectKey } from "../../postgres/ObjectName.ts"
 import type { ReadingPosition } from "../DumpReading.ts"
 import type { DataFile } from "../Manifest.ts"
-import type { RowsReading } from "../RowsReading.ts"
+import type { RowsFound } from "../RowsReading.ts"
 
 interface Open {
   readonly file: DataFile
-  readonly reading: RowsReading
+  /** What has been found in it. */
+  readonly reading: Pick<RowsFound, "bytes" | "rows">
   /** Bytes of the file as it is stored that have been read. */
   readonly stored: () => number
 }

@@ -75,7 +75,10 @@ export const task = (options: Settled) =>
         if (partialRows.length > 0 && !options.allowPartialRows) {
           return yield* partial(dump.file, known(dump.file, partialRows))
         }
-        const proof = yield* ReadingProgress.prove(store, dump, { acceptUnproven: options.acceptUnproven })
+        const proof = yield* ReadingProgress.prove(store, dump, {
+          acceptUnproven: options.acceptUnproven,
+          storedRows: true
+        })
         if (proof.contents.rowSecurity && dump.manifest === undefined && !options.allowPartialRows) {
           return yield* partial(dump.file, unknown(dump.file))
         }

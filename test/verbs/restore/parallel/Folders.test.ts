@@ -1,9 +1,12 @@
 /** Restores of directory dumps by every kind of role: what they leave, and what a failure leaves. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import * as DatabaseUrl from "../../../../src/postgres/DatabaseUrl.ts"
 import * as Clusters from "../../../support/Clusters.ts"
 import * as Restores from "../../../support/Restores.ts"
+import { resealed } from "../../../support/Manifests.ts"
 import { snapshot } from "../../../support/Snapshot.ts"
 import { each } from "../../../support/Tier.ts"
 
@@ -72,6 +75,23 @@ describe("a restore over several connections", () => {
       assert.isAbove(line ?? 0, 10)
       assert.include(statement, "CREATE UNIQUE INDEX only_here")
       assert.deepStrictEqual(yield* left(admin), [])
+    })
+  )
+
+  it.live("finds fewer rows in a file than its manifest says, and leaves the target as it was", () =>
+    Effect.gen(function* () {
+      const { admin, file, url } = yield* prepare("databaseOwner")
+      const manifest = join(file, "manifest.json")
+      const text = readFileSync(manifest, "utf8")
+      const forged = text.replaceAll('"rows": 1000', '"rows": 1001')
+      assert.notStrictEqual(forged, text)
+      writeFileSync(manifest, resealed(forged))
+      for (const jobs of [1, 3]) {
+        const failing = Restores.restore(url, file, { clean: true, jobs, backupFirst: true })
+        const error = yield* Restores.unchanged(admin, Effect.flip(failing))
+        assert.deepInclude(error, { _tag: "DumpDamaged", state: "rolled-back" })
+        assert.include(error.message, "1001 rows")
+      }
     })
   )
 
